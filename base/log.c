@@ -1,0 +1,116 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *program = "holdfast";
+static enum log_level level_max = LOG_INFO;
+static int log_fd = STDERR_FILENO;
+static char context[128];
+
+void log_init(const char *name, enum log_level most)
+{
+    program = name;
+    level_max = most;
+}
+
+void log_to(int fd)
+{
+    log_fd = fd;
+}
+
+void log_context(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(context, sizeof context, fmt, ap);
+    va_end(ap);
+}
+
+static size_t add(char *line, size_t size, size_t at, const char *fmt, va_list ap)
+{
+    if (at >= size)
+        return at;
+    int n = vsnprintf(line + at, size - at, fmt, ap);
+    return n < 0 ? at : at + (size_t)n;
+}
+
+static size_t addf(char *line, size_t size, size_t at, const char *fmt, ...) PRINTF(4, 5);
+
+static size_t addf(char *line, size_t size, size_t at, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    at = add(line, size, at, fmt, ap);
+    va_end(ap);
+    return at;
+}
+
+static const char *const level_word[] = { "error: ", "warning: ", "", "debug: " };
+
+void log_line(enum log_level level, const char *event, const char *fmt, ...)
+{
+    if (level > level_max)
+        return;
+    int saved = errno;
+    char line[2048];
+    const size_t size = sizeof line - 1;
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size_t at = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    at = addf(line, size, at, ".%03ldZ %s[%d]: %s%s", now.tv_nsec / 1000000, program, (int)getpid(), level_word[level],
+              event);
+    if (context[0])
+        at = addf(line, size, at, " %s", context);
+    if (fmt[0]) {
+        at = addf(line, size, at, " ");
+        va_list ap;
+        va_start(ap, fmt);
+        at = add(line, size, at, fmt, ap);
+        va_end(ap);
+    }
+    if (at >= size)
+        at = size - 1;
+    line[at++] = '\n';
+    /* One write, so that lines of several processes on one descriptor do not mix; a full disk must not stop us. */
+    ssize_t ignored UNUSED = write(log_fd, line, at);
+    errno = saved;
+}
+
+static bool plain(unsigned char c)
+{
+    return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
+}
+
+const char *escn(const void *bytes, size_t len)
+{
+    static char ring[8][512];
+    static unsigned turn;
+    char *out = ring[turn++ % countof(ring)];
+    const unsigned char *p = bytes;
+    size_t at = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (at > sizeof ring[0] - 9) {
+            memcpy(out + at, "...", 4);
+            return out;
+        }
+        if (plain(p[i]))
+            out[at++] = (char)p[i];
+        else
+            at += (size_t)snprintf(out + at, 5, "\\x%02x", p[i]);
+    }
+    out[at] = '\0';
+    return out;
+}
+
+const char *esc(const char *bytes)
+{
+    return escn(bytes, strlen(bytes));
+}
