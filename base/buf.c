@@ -137,7 +137,7 @@ const uint8_t *buf_get(struct buf *b, size_t size)
         b->bad = true;
         return NULL;
     }
-    const uint8_t *at = b->p + b->off;
+    const uint8_t *at = buf_head(b);
     b->off += size;
     return at;
 }

@@ -26,7 +26,7 @@ void buf_wipe(struct buf *b);    /* overwrites, then frees */
 void buf_reset(struct buf *b);   /* empty, not bad, memory kept */
 
 static inline size_t buf_size(const struct buf *b) { return b->len - b->off; }
-static inline const uint8_t *buf_head(const struct buf *b) { return b->p + b->off; }
+static inline const uint8_t *buf_head(const struct buf *b) { return b->p ? b->p + b->off : NULL; }
 
 /* Room for SIZE more bytes at the tail: a pointer to write to (then buf_added), or NULL and bad if it would pass MAX. */
 uint8_t *buf_room(struct buf *b, size_t size);

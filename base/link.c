@@ -1,0 +1,182 @@
+#include "base/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct waiting {
+    struct waiting *next;
+    struct msg m;
+};
+
+struct link {
+    struct loop *loop;
+    struct watch *watch;
+    struct timer *breaking;
+    const struct link_events *events;
+    void *data;
+    struct waiting *first, **last;
+    unsigned waiting;
+    int fd;
+    bool broken, busy, freed;
+};
+
+static void on_ready(void *data, int fd, unsigned events);
+
+struct link *link_new(struct loop *loop, int fd, const struct link_events *events, void *data)
+{
+    if (io_nonblock(fd) < 0)
+        die_errno("link: fcntl");
+    struct link *l = mem_new(sizeof *l);
+    *l = (struct link){ .loop = loop, .events = events, .data = data, .fd = fd };
+    l->last = &l->first;
+    l->watch = loop_watch(loop, fd, LOOP_READ, on_ready, l);
+    return l;
+}
+
+static void close_sent(struct msg *m)
+{
+    for (unsigned i = 0; i < m->nfds; i++)
+        close(m->fds[i]);
+    msg_free(m);
+}
+
+static void pop(struct link *l)
+{
+    struct waiting *w = l->first;
+    l->first = w->next;
+    if (l->first == NULL)
+        l->last = &l->first;
+    l->waiting--;
+    close_sent(&w->m);
+    free(w);
+}
+
+static void destroy(struct link *l)
+{
+    while (l->first)
+        pop(l);
+    free(l);
+}
+
+void link_free(struct link *l)
+{
+    if (l == NULL || l->freed)
+        return;
+    l->freed = true;
+    watch_free(l->watch);
+    timer_free(l->breaking);
+    close(l->fd);
+    if (!l->busy)
+        destroy(l);
+}
+
+static void tell_gone(void *data)
+{
+    struct link *l = data;
+    l->breaking = NULL;
+    l->events->gone(l->data, l);
+}
+
+/* From the loop and not from here: who sends must not find its link freed when the call returns. */
+static void break_later(struct link *l)
+{
+    if (l->broken)
+        return;
+    l->broken = true;
+    watch_free(l->watch);
+    l->watch = NULL;
+    l->breaking = loop_timer(l->loop, 0, tell_gone, l);
+}
+
+static void flush(struct link *l)
+{
+    while (l->first) {
+        if (msg_send(l->fd, &l->first->m) < 0) {
+            if (errno != EAGAIN && errno != ENOBUFS)
+                break_later(l);
+            return;
+        }
+        pop(l);
+    }
+    if (!l->broken)
+        watch_events(l->watch, LOOP_READ);
+}
+
+static void enqueue(struct link *l, struct msg *m)
+{
+    unsigned most = l->events->queue ? l->events->queue : 256;
+    if (l->waiting >= most) {
+        log_warn("link.full", "fd=%d waiting=%u", l->fd, l->waiting);
+        break_later(l);
+        msg_free(m);
+        return;
+    }
+    struct waiting *w = mem_new(sizeof *w);
+    w->m = *m;
+    for (unsigned i = 0; i < w->m.nfds; i++)
+        if ((w->m.fds[i] = fcntl(m->fds[i], F_DUPFD_CLOEXEC, 0)) < 0)
+            die_errno("link: dup");
+    *l->last = w;
+    l->last = &w->next;
+    l->waiting++;
+    watch_events(l->watch, LOOP_READ | LOOP_WRITE);
+}
+
+int link_send(struct link *l, struct msg *m)
+{
+    if (l->broken || l->freed) {
+        msg_free(m);
+        return -1;
+    }
+    if (l->first) {
+        enqueue(l, m);
+        return 0;
+    }
+    if (msg_send(l->fd, m) == 0) {
+        msg_free(m);
+        return 0;
+    }
+    if (errno == EMSGSIZE)
+        bug("message %u does not fit", m->type);
+    if (errno == EAGAIN || errno == ENOBUFS)
+        enqueue(l, m);
+    else {
+        msg_free(m);
+        break_later(l);
+    }
+    return 0;
+}
+
+static void on_ready(void *data, int fd, unsigned events)
+{
+    struct link *l = data;
+    l->busy = true;
+    if (events & LOOP_WRITE)
+        flush(l);
+    /* A bounded number a round, so that one talker does not starve the others. */
+    for (int i = 0; i < 16 && (events & (LOOP_READ | LOOP_GONE)) && !l->freed && !l->broken; i++) {
+        struct msg m;
+        int n = l->events->client ? msg_recv_client(fd, &m) : msg_recv(fd, &m);
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n <= 0) {
+            break_later(l);
+            break;
+        }
+        l->events->msg(l->data, l, &m);
+        msg_free(&m);
+    }
+    l->busy = false;
+    if (l->freed)
+        destroy(l);
+}
+
+int link_fd(const struct link *l) { return l->fd; }
+void *link_data(const struct link *l) { return l->data; }

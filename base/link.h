@@ -1,0 +1,33 @@
+/* One end of a message socket on a loop: receives whole messages, sends without ever blocking the process. */
+#ifndef BASE_LINK_H
+#define BASE_LINK_H
+
+#include "base/loop.h"
+#include "base/msg.h"
+
+struct link;
+
+/* M is the handler's to read; it is freed afterwards (untaken descriptors are closed). */
+typedef void link_msg_fn(void *data, struct link *l, struct msg *m);
+/* The peer has gone, or would not read (QUEUE full), or (clients) sent rubbish.  Called once, from the loop; the handler
+   calls link_free. */
+typedef void link_gone_fn(void *data, struct link *l);
+
+struct link_events {
+    link_msg_fn *msg;
+    link_gone_fn *gone;
+    bool client;        /* receive leniently: a bad message ends the link, not us */
+    unsigned queue;     /* most unsent messages held; 0: 256 */
+};
+
+/* Takes FD over (made non-blocking).  EVENTS is kept by reference. */
+struct link *link_new(struct loop *loop, int fd, const struct link_events *events, void *data);
+/* Closes the descriptor and forgets unsent messages.  May be called from a handler of the link itself.  NULL is allowed. */
+void link_free(struct link *l);
+/* Sends M, or queues it; M is freed either way, its descriptors are duplicated when it must wait.  On failure `gone` is
+   called from the loop, later.  Returns 0, or -1 when the link is already broken (M is freed as well). */
+int link_send(struct link *l, struct msg *m);
+int link_fd(const struct link *l);
+void *link_data(const struct link *l);
+
+#endif
