@@ -1,0 +1,102 @@
+/* Every option of the ini files, once.  Structs, parser, -T, the samples' check and the man page's check are all made from here.
+
+   O(field, "key", TYPE, "default", "unit or allowed values", "help")
+   A default of NULL means the key must be given; "" means none.  Types are those of base/conf.h. */
+#ifndef BASE_CONF_OPTIONS_H
+#define BASE_CONF_OPTIONS_H
+
+#define CONF_LISTEN(O) \
+    O(address, "address", LIST, "127.0.0.1:2222", "ADDRESS:PORT, [V6]:PORT; repeat for more", "where to listen")
+
+#define CONF_LIMITS(O) \
+    O(login_grace, "login_grace", TIME, "20s", "time", "from connecting to being logged in") \
+    O(unauthenticated, "max_unauthenticated", UINT, "100", "connections", "not logged in at once; early drop starts at a tenth") \
+    O(per_source, "max_per_source", UINT, "20", "connections", "not logged in at once from one source (/32, /64)") \
+    O(connections, "max_connections", UINT, "512", "connections", "at once, of everybody; one uid each") \
+    O(auth_tries, "auth_tries", UINT, "20", "keys", "public keys one connection may offer") \
+    O(password_tries, "password_tries", UINT, "3", "passwords", "one connection may try") \
+    O(channels, "channels", UINT, "10", "channels", "at once on one connection") \
+    O(handles, "handles", UINT, "32", "handles", "open at once on one SFTP channel") \
+    O(keepalive, "keepalive", TIME, "60s", "time", "of silence before the client is asked for a sign of life") \
+    O(keepalive_misses, "keepalive_misses", UINT, "3", "times", "unanswered before the connection is dead") \
+    O(penalty_crash, "penalty_crash", TIME, "90s", "time", "a source is refused for after a session of its died") \
+    O(penalty_auth, "penalty_auth", TIME, "5s", "time", "added for a failed login or an unknown account") \
+    O(penalty_noauth, "penalty_noauth", TIME, "1s", "time", "added for leaving without a try") \
+    O(penalty_grace, "penalty_grace", TIME, "10s", "time", "added for running into the login grace") \
+    O(penalty_min, "penalty_min", TIME, "15s", "time", "accrued before a source is refused") \
+    O(penalty_max, "penalty_max", TIME, "10m", "time", "accrued at most")
+
+#define CONF_PATHS(O) \
+    O(state, "state", PATH, "/var/lib/holdfast", "absolute path", "store, servers, logs, backups") \
+    O(run, "run", PATH, "/run/holdfast", "absolute path", "sockets; must not survive a boot") \
+    O(libexec, "libexec", PATH, "", "absolute path", "folder of the role programs; empty: as built")
+
+#define CONF_IDS(O) \
+    O(store, "store", USER, "holdfast-store", "user name or uid", "the store process") \
+    O(shim, "shim", USER, "holdfast-shim", "user name or uid", "the shim of each server") \
+    O(sessions, "sessions", UINT, "1879048192", "uid", "the first connection slot's; one uid a slot from here") \
+    O(servers, "servers", UINT, "1900019712", "uid", "the first server's range of 65536")
+
+#define CONF_SANDBOX(O) \
+    O(limits, "limits", ENUM, "required", "required | available", "start servers without cgroup v2 limits?") \
+    O(cgroup, "cgroup", STR, "holdfast", "name", "of our subtree where systemd delegates none")
+
+#define CONF_NETWORK(O) \
+    O(pool, "pool", STR, "10.213.0.0/16", "IPv4 network", "private networks are taken from here, four addresses a server") \
+    O(dns, "dns", LIST, "1.1.1.1 8.8.8.8", "IP address; repeat for more", "resolvers named inside sandboxes")
+
+#define CONF_QUOTA(O) \
+    O(backend, "backend", ENUM, "image", "image", "what holds a server to its disk limit")
+
+#define CONF_LOG(O) \
+    O(level, "level", ENUM, "info", "error | warn | info | debug", "least serious lines written")
+
+#define CONF_ACCOUNT(O) \
+    O(key, "key", LIST, "", "one line of authorized_keys form; repeat for more", "public key") \
+    O(keys_file, "keys_file", PATH, "", "path, relative to the file it stands in", "more public keys, authorized_keys form") \
+    O(password, "password", ENUM, "no", "yes | no", "may log in with the password set by 'holdfast account passwd'") \
+    O(second_factor, "second_factor", ENUM, "none", "none", "what is asked after key or password") \
+    O(suspended, "suspended", ENUM, "no", "yes | no", "may not log in, sessions are closed") \
+    O(max_connections, "max_connections", UINT, "10", "connections", "at once")
+
+#define CONF_SERVER(O) \
+    O(owner, "owner", NAME, NULL, "account", "whose it is") \
+    O(allow, "allow", ALLOW, "", "ACCOUNT: RIGHT...; repeat for more", "what others may do") \
+    O(command, "command", STR, NULL, "program and arguments, quoted as in a shell, nothing expanded", "what is run") \
+    O(directory, "directory", STR, "/home/server", "absolute path inside", "where it is run") \
+    O(environment, "environment", LIST, "", "NAME=VALUE; repeat for more", "added to its environment") \
+    O(image, "image", ENUM, "host", "host", "its root file system") \
+    O(tty, "tty", ENUM, "no", "yes | no", "a terminal instead of pipes") \
+    O(memory, "memory", SIZE, "1G", "bytes", "hard limit") \
+    O(memory_high, "memory_high", SIZE, "0", "bytes; 0: none", "reclaimed and slowed above") \
+    O(swap, "swap", SIZE, "0", "bytes", "swap it may use") \
+    O(cpu, "cpu", PERCENT, "100%", "percent of one core", "most it may use") \
+    O(cpu_weight, "cpu_weight", UINT, "100", "1 to 10000", "share when cores are short") \
+    O(io_weight, "io_weight", UINT, "100", "1 to 10000", "share when disks are busy") \
+    O(pids, "pids", UINT, "512", "processes and threads", "most at once") \
+    O(nofile, "nofile", UINT, "65535", "descriptors", "most per process") \
+    O(tmp, "tmp", SIZE, "100M", "bytes", "size of its /tmp") \
+    O(disk, "disk", SIZE, "1G", "bytes", "of its files") \
+    O(inodes, "inodes", UINT, "100000", "files and folders", "most at once") \
+    O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
+    O(network, "network", ENUM, "private", "private | none", "its network") \
+    O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \
+    O(stop_timeout, "stop_timeout", TIME, "30s", "time", "before it is killed") \
+    O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | none", "what says it is up") \
+    O(restart, "restart", ENUM, "on-failure", "never | on-failure | always", "after it ended by itself") \
+    O(autostart, "autostart", ENUM, "no", "yes | no", "start it with the daemon")
+
+/*   S(SECTION, section word, struct tag, named?, which file) */
+#define CONF_SECTIONS(S) \
+    S(CONF_LISTEN, "listen", listen, false, CONF_FILE_DAEMON) \
+    S(CONF_LIMITS, "limits", limits, false, CONF_FILE_DAEMON) \
+    S(CONF_PATHS, "paths", paths, false, CONF_FILE_DAEMON) \
+    S(CONF_IDS, "ids", ids, false, CONF_FILE_DAEMON) \
+    S(CONF_SANDBOX, "sandbox", sandbox, false, CONF_FILE_DAEMON) \
+    S(CONF_NETWORK, "network", network, false, CONF_FILE_DAEMON) \
+    S(CONF_QUOTA, "quota", quota, false, CONF_FILE_DAEMON) \
+    S(CONF_LOG, "log", log, false, CONF_FILE_DAEMON) \
+    S(CONF_ACCOUNT, "account", account, true, CONF_FILE_ACCOUNTS) \
+    S(CONF_SERVER, "server", server, true, CONF_FILE_SERVERS)
+
+#endif

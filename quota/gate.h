@@ -1,0 +1,38 @@
+/* The gate in front of a server's disk: whoever writes on a server's behalf takes a lease of bytes before it writes.  One shared page per server
+   (a memfd), any number of processes.  The wall behind it is the kernel's quota; `used` comes from there at every take, and leases
+   that are out but not yet written count on top, so all writers together never pass the limit.
+
+   Units are bytes.  Every worker has a slot; a dead worker's slot is given back by the supervisor. */
+#ifndef QUOTA_GATE_H
+#define QUOTA_GATE_H
+
+#include <stdint.h>
+
+enum { GATE_SLOTS = 128 };
+#define GATE_LEASE (1024u * 1024u)
+
+struct gate;   /* the mapped page */
+
+/* A new page in a memfd (close-on-exec); -1 with errno. */
+int gate_create(void);
+/* Maps the page of FD (which may be closed afterwards).  NULL with errno; EINVAL if it is no gate. */
+struct gate *gate_map(int fd);
+void gate_unmap(struct gate *g);
+
+/* Sets the limit; applies to the next take. */
+void gate_set_limit(struct gate *g, uint64_t limit);
+uint64_t gate_limit(const struct gate *g);
+/* Bytes out in leases. */
+uint64_t gate_leased(const struct gate *g);
+
+/* Takes up to WANT bytes, at least LEAST, for SLOT, given USED bytes on the disk now.  Returns what was granted, or 0 when LEAST does
+   not fit any more. */
+uint64_t gate_take(struct gate *g, unsigned slot, uint64_t used, uint64_t want, uint64_t least);
+/* Gives back N bytes (written, or not wanted any more). */
+void gate_give(struct gate *g, unsigned slot, uint64_t n);
+
+/* Supervisor: a free slot, or -1 when all are taken; and back, with whatever its owner had out. */
+int gate_slot_take(struct gate *g);
+void gate_slot_drop(struct gate *g, unsigned slot);
+
+#endif

@@ -1,0 +1,66 @@
+/* Messages of the sandbox: the supervisor's plan for launch, the shim's links, init's.  sshd/PROTOCOL lists who may send what. */
+#ifndef SANDBOX_PROTO_H
+#define SANDBOX_PROTO_H
+
+enum { SHIM_VERSION = 1 };
+
+/* supervisor -> launch.  One job a process; answered by LAUNCH_DONE, then launch ends (after RUN it has become the shim instead, and the
+   link goes on as the supervisor's SHIM link). */
+enum launch_type {
+    /* str server, str state folder (STATE/servers holds NAME.img and the mount point NAME/), u64 bytes, u64 inodes, u32 uid of the
+       files' owner.  Makes what is missing, mounts; harmless when mounted. */
+    LAUNCH_DISK_UP = 0x0501,
+    LAUNCH_DISK_DOWN,      /* str server, str state folder: unmounts; harmless when not mounted */
+    /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
+       the log folder, the shim's listening socket, the cgroup folder or none (then u32 has cgroup = 0) */
+    LAUNCH_RUN,
+    LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN adds u32 pid of init (host's view) */
+};
+
+/* LAUNCH_RUN, field by field:
+     str server, u32 uid base (65536 from here), u32 shim uid, u32 log level
+     u32 argc, str each; str directory inside; u32 nenv, str each ("NAME=VALUE")
+     u32 tty, u64 tmp bytes, u64 memory bytes, u32 nofile, u32 pids
+     u32 network (0 private, 1 none), u32 host address, u32 inside address (both IPv4 in host order, /30), str interface name on the host
+     u32 nports, per port: u32 port, u32 udp
+     u32 ndns, str each
+     str init program's path on the host, str shim program's path on the host
+     u32 ready kind, u32 ready number, str ready text   (enum conf_how_kind)
+     u32 has cgroup
+   fds: root directory of the files, log folder, listening socket, [cgroup folder] */
+
+/* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
+   supervisor and handed to the session. */
+enum shim_type {
+    SHIM_SUPERVISOR = 0x0520, /* u32 version -> SHIM_STATE; the last one wins, the earlier is closed */
+    SHIM_VIEWER,              /* u32 version, u32 may write, u64 history bytes, str account: output follows, history first */
+
+    /* shim -> supervisor */
+    SHIM_STATE,               /* u32 version, u32 init pid, u64 started (wall ms), u32 ready, u32 stopping, u32 ended, u32 code, u32 signal,
+                                 u32 killed by us */
+    SHIM_READY,               /* - */
+    SHIM_ENDED,               /* u32 exit code, u32 signal, u32 killed by us; kept and repeated in STATE until SHIM_COLLECTED */
+
+    /* supervisor -> shim */
+    SHIM_STOP,                /* u32 kind (HOW_LINE, HOW_SIGNAL), u32 signal, str line, u64 ms until it is killed */
+    SHIM_KILL,                /* - : at once, everything */
+    SHIM_COLLECTED,           /* - : the end is known, go */
+
+    /* shim -> viewer */
+    SHIM_OUTPUT,              /* bytes */
+    SHIM_NOTICE,              /* str: a line for the person, not of the server */
+    SHIM_BYE,                 /* u32 exit code, u32 signal: the server has ended */
+    /* viewer -> shim */
+    SHIM_INPUT,               /* bytes: refused with a NOTICE when it may not write */
+    SHIM_RESIZE,              /* u32 columns, u32 rows; for tty = yes */
+};
+
+/* shim <-> init, over init's descriptor 3 */
+enum init_type {
+    INIT_START = 0x0540,      /* launch -> init, first: u32 argc, str each, str directory, u32 nenv, str each, u32 tty */
+    INIT_STARTED,             /* init -> shim: u32 ok, u32 errno, str step */
+    INIT_SIGNAL,              /* u32 signal: to the main process */
+    INIT_ENDED,               /* u32 exit code, u32 signal: the main process has ended; init follows, and with it all the rest */
+};
+
+#endif

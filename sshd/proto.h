@@ -1,0 +1,54 @@
+/* Messages of sshd: what the supervisor tells each role at its start, what the tool asks, what a session asks its files worker.
+   Fields stand in the order of the wire; sshd/PROTOCOL has the whole list with who may send what, when.
+
+   START: the first message on every role's descriptor 3, from the supervisor. */
+#ifndef SSHD_PROTO_H
+#define SSHD_PROTO_H
+
+enum { PROTO_VERSION = 1 };
+
+enum start_type {
+    /* session: u64 session id, str peer address, u32 peer port, u32 channels, u32 auth_tries, u32 password_tries, u32 handles,
+       u32 keepalive seconds, u32 keepalive misses, u32 log level; fds: the client's socket, a sealed memfd with the host keys
+       (OpenSSH PEM blocks, one behind the other).  The rest of the link is the store's (store/proto.h). */
+    START_SESSION = 0x0101,
+    /* session program, making a host key: str type ("ed25519" or "rsa"); answered by KEYGEN_DONE on the same socket, then exit. */
+    START_KEYGEN = 0x0102,
+    KEYGEN_DONE = 0x0103,          /* bytes private key (OpenSSH PEM), str public key line */
+    /* files: str server, u32 rights (base/rights.h), u32 gate slot, u32 handles, u64 session id, u32 log level; fds: the server's root
+       directory, the gate's memfd.  The rest of the link is the session's (FILES_* below). */
+    START_FILES = 0x0104,
+    /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
+};
+
+/* session -> files; every request has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
+   for the client.  Paths are relative to the server's root, byte strings without NUL, "" and "." the root itself. */
+enum files_type {
+    FILES_ANSWER = 0x0200,         /* u32 status, str text, then what each request says below (only when status is 0) */
+    FILES_OPEN = 0x0201,           /* bytes path, u32 SSH_FXF_* flags, attrs -> u32 handle, u64 size, u64 lease; fd */
+    FILES_CLOSE,                   /* u32 handle, u64 lease left -> - */
+    FILES_LEASE,                   /* u32 handle, u64 high-water mark, u64 bytes wanted past it -> u64 granted */
+    FILES_OPENDIR,                 /* bytes path -> u32 handle */
+    FILES_READDIR,                 /* u32 handle -> u32 count, per entry: bytes name, str long name, attrs; count 0: the end */
+    FILES_STAT, FILES_LSTAT,       /* bytes path -> attrs */
+    FILES_FSTAT,                   /* u32 handle -> attrs */
+    FILES_SETSTAT, FILES_LSETSTAT, /* bytes path, attrs */
+    FILES_FSETSTAT,                /* u32 handle, attrs */
+    FILES_MKDIR,                   /* bytes path, attrs */
+    FILES_RMDIR, FILES_REMOVE,     /* bytes path */
+    FILES_RENAME,                  /* bytes from, bytes to, u32 replace */
+    FILES_LINK, FILES_SYMLINK,     /* bytes target, bytes link path */
+    FILES_READLINK,                /* bytes path -> bytes target */
+    FILES_STATVFS,                 /* bytes path -> u64 x 11: bsize frsize blocks bfree bavail files ffree favail fsid flag namemax */
+    FILES_FSYNC,                   /* u32 handle */
+};
+
+/* tool -> supervisor (AF_UNIX SOCK_SEQPACKET, PATHS.run/holdfast.sock, root only): TOOL_REQUEST; answered by any number of TOOL_OUTPUT
+   and one TOOL_DONE. */
+enum tool_type {
+    TOOL_REQUEST = 0x0301,         /* str verb, u32 json, u32 number of arguments, str each; bytes secret (a password, or empty) */
+    TOOL_OUTPUT = 0x0302,          /* bytes text */
+    TOOL_DONE = 0x0303,            /* u32 exit code, str error text */
+};
+
+#endif

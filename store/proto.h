@@ -1,0 +1,87 @@
+/* Messages of the store.  It is the decider: it knows from the supervisor which session sits behind which link, it alone tells the supervisor who
+   logged in, and it alone passes on orders.  sshd/PROTOCOL lists who may send what, when. */
+#ifndef STORE_PROTO_H
+#define STORE_PROTO_H
+
+/* supervisor -> store */
+enum store_super_type {
+    START_STORE = 0x0401,      /* str folder, u32 log level, u32 schema of this build; answered by STORE_READY */
+    STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is) */
+    /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
+    STORE_CONF_BEGIN = 0x0403, /* - */
+    STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 nkeys, str key line each */
+    STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
+    STORE_CONF_END,            /* - */
+    STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
+                                  (its place in the uid range and the address pool, from 0, kept for ever) */
+    STORE_SESSION_NEW,         /* u64 session id, str peer address; fd: the store's end of the session's link */
+    STORE_SESSION_GONE,        /* u64 session id, u32 crashed */
+    STORE_SESSIONS,            /* u32 cookie: who is there? */
+    STORE_SESSIONS_ANSWER,     /* u32 cookie, u32 n, per session: u64 id, str account, str address, i.e. since as u64 wall ms */
+    STORE_PASSWD,              /* u32 cookie, str account, bytes password -> STORE_PASSWD_DONE */
+    STORE_PASSWD_DONE,         /* u32 cookie, str error */
+    STORE_RESULT,              /* message id = the order's; see ORDER below */
+};
+
+/* store -> supervisor */
+enum store_order_type {
+    STORE_LOGGED_IN = 0x0440,  /* u64 session id, str account; answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
+    STORE_LOGIN_ANSWER,        /* supervisor -> store: u64 session id, u32 accepted, str why not */
+    STORE_AUTH_FAILED,         /* u64 session id, u32 auth_failure */
+    STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
+    STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text */
+};
+
+enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT };
+
+/* session -> store.  Answers carry the request's id. */
+enum store_session_type {
+    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 would it do? */
+    STORE_KEY_LOGIN,           /* the same, after the signature was verified -> STORE_ANSWER: u32 in?, str why not */
+    STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 in?, str why not */
+    STORE_ANSWER,
+    STORE_WHOAMI,              /* -> STORE_WHOAMI_ANSWER */
+    STORE_WHOAMI_ANSWER,       /* str account, str method ("publickey" "password"), str key fingerprint or "", str peer address,
+                                  u32 n, per server: str name, u32 rights, str owner (sorted by name) */
+    STORE_DO,                  /* u32 op, str server, u64 number, str text -> STORE_RESULT */
+    /* u32 exit code (PRODUCT 3), str text for stderr ("" if none), then the fields of the op; fds of the op. */
+    STORE_DO_RESULT,
+    STORE_LOG,                 /* u32 level, str event, str text: the session has no log of its own; both are escaped and bounded */
+    STORE_CLOSE,               /* store -> session, no id: str why: end at once */
+    STORE_RIGHTS,              /* store -> session, no id: str server, u32 rights now (0: no longer yours): close what relied on more */
+};
+
+/* Operations of STORE_DO (session -> store) and STORE_ORDER (store -> supervisor).  The store checks the right, the supervisor checks again that
+   session and server exist and the account has the right in *its* configuration.  Fields behind the text are relayed as they are.
+
+      op             needs            number             text         fields of the result */
+enum op {
+    OP_STATUS = 1, /* status                                          see STATUS_FIELDS; server "" : all the account may see */
+    OP_START,      /* start           wait ms (0: no)                 the server's fields, at the end of the wait */
+    OP_STOP,       /* stop            wait ms                         the same */
+    OP_RESTART,    /* start and stop  wait ms                         the same */
+    OP_KILL,       /* kill            wait ms                         the same */
+    OP_FILES,      /* files.read ...                                  fd: a link to a files worker of this server */
+    OP_CONSOLE,    /* console         history bytes   "rw" or "ro"    fd: a link to the shim, opened as a viewer (sandbox/proto.h) */
+    OP_LOGS,       /* logs                                            u32 n, fds: console.log, then older ones (at most 4), readable */
+    OP_QUOTA,      /* status                                          u64 used, limit, inodes used, inodes limit, str backend; server
+                                                                      "" is not allowed here: the session asks for each */
+    OP_BACKUP_CREATE, /* backup.create                 label          str id, u64 size   (the store picks the id, text = "ID LABEL" in
+                                                                      the order) */
+    OP_BACKUP_LIST,   /* backup.read   answered by the store alone    u32 n, per backup: str id, server, state, u64 created (wall ms),
+                                                                      u64 size, str label, u32 locked */
+    OP_BACKUP_GET,    /* backup.read                   id             u64 size; fd: the archive, at 0 */
+    OP_COUNT
+};
+
+/* STATUS_FIELDS, u32 number of servers first, then per server: str server, str state, u64 since (wall ms), u32 pid (0), u32 ready, u32 has
+   exit, u32 exit code, u32 signal, str reason, u32 restarts, u64 cpu ms, u64 memory, u64 memory peak, u32 pids, u64 disk used, u64 disk
+   limit, str address ("" if none), str limits ("enforced" or "missing"), u32 nports, per port: u32 port, u32 udp. */
+
+/* supervisor -> archive: START, then ARCHIVE_DONE comes back. */
+enum archive_type {
+    START_ARCHIVE = 0x04c0,    /* str server, u32 log level; fds: the tree (a directory), the archive (write-only, empty) */
+    ARCHIVE_DONE = 0x04c1,     /* u32 ok, str error, u64 bytes written, u64 entries */
+};
+
+#endif
