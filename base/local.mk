@@ -1,0 +1,16 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	base/attr.h \
+	base/bucket.c base/bucket.h \
+	base/buf.c base/buf.h \
+	base/conf.h base/conf_options.h \
+	base/die.c base/die.h \
+	base/err.c base/err.h \
+	base/io.c base/io.h \
+	base/link.c base/link.h \
+	base/log.c base/log.h \
+	base/loop.c base/loop.h \
+	base/mem.c base/mem.h \
+	base/msg.c base/msg.h \
+	base/name.c base/name.h \
+	base/rights.c base/rights.h

@@ -1,0 +1,35 @@
+/* The locks a role puts on itself once it has what it needs: rlimits, then landlock, then seccomp, in that order; each failure is fatal,
+   there is no weaker fallback.  The uid, groups, capabilities and no_new_privs were set by the supervisor before exec.
+
+   Filters are compiled at build time from etc/seccomp/NAME.policy into sandbox/lock/NAME.bpf.h, which defines
+   `static const struct sock_filter lock_NAME_filter[]`. */
+#ifndef SANDBOX_LOCK_H
+#define SANDBOX_LOCK_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+struct lock_limit { int resource; rlim_t value; };
+
+/* Beneath the folder open at FD: what may be done.  LOCK_READ: open for reading, list.  LOCK_WRITE: everything but device nodes. */
+enum lock_access { LOCK_READ = 1, LOCK_WRITE = 2 };
+struct lock_folder { int fd; enum lock_access access; };
+
+struct lock {
+    const struct lock_limit *limits;
+    size_t nlimits;
+    const struct lock_folder *folders;   /* none: no path can be opened at all */
+    size_t nfolders;
+    const struct sock_filter *filter;
+    size_t nfilter;
+};
+
+#define LOCK_FILTER(name) .filter = name, .nfilter = sizeof(name) / sizeof((name)[0])
+
+/* Applies all three and makes the process undumpable; dies when any step fails. */
+void lock_apply(const struct lock *l);
+
+#endif

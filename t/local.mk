@@ -1,0 +1,3 @@
+# Unit tests: t/unit/NAME.c makes the program t/unit/NAME, run by 'make check'.  Each folder's tests are listed in a file of their own.
+include t/unit/local.mk
+include t/proc/local.mk

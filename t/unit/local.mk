@@ -1,0 +1,1 @@
+# Unit tests, one program a file; needs Criterion.
