@@ -29,6 +29,14 @@ enum launch_type {
      u32 has cgroup
    fds: root directory of the files, log folder, listening socket, [cgroup folder] */
 
+/* After RUN, launch drops to the shim's uid (no capabilities, no_new_privs) and executes the shim, whose child is init.  The shim's descriptors
+   (unlisted ones are closed):
+     0, 1 /dev/null   2 the log   3 the supervisor's link   4 init's link   5 the server's stdin (or the terminal's master)
+     6 its stdout (or /dev/null with a terminal)   7 its stderr (the same)   8 the listening socket   9 the log folder
+     10 its cgroup.kill, open for writing (or /dev/null: then INIT_KILL it)   11 init's pidfd
+   and its arguments: server, log level, tty (0/1), ready kind, ready number, ready text, inside address (dotted, or ""), init's pid,
+   start time (wall ms). */
+
 /* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
    supervisor and handed to the session. */
 enum shim_type {
@@ -60,6 +68,7 @@ enum init_type {
     INIT_START = 0x0540,      /* launch -> init, first: u32 argc, str each, str directory, u32 nenv, str each, u32 tty */
     INIT_STARTED,             /* init -> shim: u32 ok, u32 errno, str step */
     INIT_SIGNAL,              /* u32 signal: to the main process */
+    INIT_KILL,                /* - : kill all processes of the sandbox; end of the link means the same */
     INIT_ENDED,               /* u32 exit code, u32 signal: the main process has ended; init follows, and with it all the rest */
 };
 

@@ -1,0 +1,56 @@
+/* The connection: who is logged in, what it may do, its questions to the store, and the event loop its channels share (libssh's
+   ssh_event underneath: one poll set, one thread). */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/msg.h"
+#include "base/rights.h"
+#include "store/proto.h"
+
+struct session;
+
+struct server_right {
+    char *name, *owner;
+    uint32_t rights;
+};
+
+const char *session_account(const struct session *s);
+/* The server named by "ACCOUNT+SERVER" at login, or NULL. */
+const char *session_home(const struct session *s);
+/* Servers the account may see, sorted by name; valid until control returns to the loop. */
+const struct server_right *session_servers(const struct session *s, size_t *n);
+const struct server_right *session_server(const struct session *s, const char *name);   /* NULL if it may not see it */
+unsigned session_handle_limit(const struct session *s);                                 /* SFTP handles per channel */
+uint64_t session_id(const struct session *s);
+
+/* Asks the store to do OP and waits (at most 20 s, then 75).  Returns the exit code of PRODUCT section 3; *ANSWER (to be msg_free'd in
+   every case) stands at the fields of the op, *TEXT (owned by the caller, "" if none) is for the person.  Answers to other questions
+   and notices that come meanwhile are handled as they arrive. */
+int session_do(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, struct msg *answer,
+               char **text);
+/* The same without waiting; FN is called once from the loop, or never if session_do_cancel came first. */
+typedef void do_fn(void *data, int code, const char *text, struct msg *answer);
+uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data);
+void session_do_cancel(struct session *s, uint32_t id);
+
+/* Watches FD in the connection's loop for POLLIN and/or POLLOUT.  FN may free its own watch.  Free before closing FD. */
+struct session_watch;
+typedef void session_watch_fn(void *data, int fd, short revents);
+struct session_watch *session_watch_new(struct session *s, int fd, short events, session_watch_fn *fn, void *data);
+void session_watch_events(struct session_watch *w, short events);
+void session_watch_free(struct session_watch *w);
+
+/* Told when rights on SERVER changed (0: gone) so that what relied on more is closed; one listener a channel. */
+typedef void rights_fn(void *data, const char *server, uint32_t rights);
+struct rights_listener;
+struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data);
+void rights_listener_free(struct rights_listener *l);
+
+/* One line to the log, by way of the store; words of ours in EVENT. */
+void session_log(struct session *s, const char *event, const char *fmt, ...) PRINTF(3, 4);
+
+#endif
