@@ -1,1 +1,2 @@
 # Unit tests, one program a file; needs Criterion.
+include t/unit/sftp.mk
