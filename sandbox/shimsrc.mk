@@ -1,0 +1,1 @@
+# The shim and the sandbox's init.
