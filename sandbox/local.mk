@@ -1,1 +1,2 @@
 # What sandbox builds.
+include sandbox/shimsrc.mk
