@@ -119,6 +119,8 @@ static void on_gone(void *data, struct link *l)
     cgroup_kill(v);
     if (v->reason[0] == '\0')
         snprintf(v->reason, sizeof v->reason, "%s", v->launched ? "its shim died" : "launch died");
+    v->signal = SIGKILL;
+    v->has_exit = v->launched;
     log_error("shim.died", "server=%s", v->name);
     server_event(v, v->launched ? EVENT_ENDED : EVENT_LAUNCH_FAILED);
 }
