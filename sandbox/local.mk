@@ -1,1 +1,7 @@
 # What sandbox builds.
+<<<<<<< HEAD
+include sandbox/lock.mk
+include sandbox/launch.mk
+=======
+>>>>>>> shim
+include sandbox/shimsrc.mk
