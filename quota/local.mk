@@ -1,1 +1,3 @@
 # What quota builds.
+noinst_LIBRARIES += libgate.a
+libgate_a_SOURCES = quota/gate.c quota/gate.h

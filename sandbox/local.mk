@@ -1,1 +1,4 @@
 # What sandbox builds.
+include sandbox/lock.mk
+include sandbox/launch.mk
+include sandbox/shimsrc.mk

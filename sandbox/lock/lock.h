@@ -14,8 +14,9 @@
 
 struct lock_limit { int resource; rlim_t value; };
 
-/* Beneath the folder open at FD: what may be done.  LOCK_READ: open for reading, list.  LOCK_WRITE: everything but device nodes. */
-enum lock_access { LOCK_READ = 1, LOCK_WRITE = 2 };
+/* Beneath the folder open at FD, what may be done.  LOCK_FOLDER_READ: open for reading, list.  LOCK_FOLDER_WRITE: that and make,
+   change, rename, remove all but device nodes; never execute. */
+enum lock_access { LOCK_FOLDER_READ = 1, LOCK_FOLDER_WRITE = 2 };   /* fcntl.h has taken LOCK_READ */
 struct lock_folder { int fd; enum lock_access access; };
 
 struct lock {

@@ -1,1 +1,3 @@
 # Unit tests, one program a file; needs Criterion.
+include t/unit/launch.mk
+include t/unit/sftp.mk

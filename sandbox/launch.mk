@@ -1,0 +1,1 @@
+# holdfast-launch: sets a sandbox up and becomes its shim.

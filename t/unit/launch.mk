@@ -1,0 +1,22 @@
+# Tests of the locks and of launch.
+TESTS += t/unit/policyc.sh
+EXTRA_DIST += t/unit/policyc.sh t/lib/sample.policy t/lib/sample2.policy t/lib/locked.policy
+CLEANFILES += t/lib/sample.bpf.h t/lib/locked.bpf.h
+
+t/lib/%.bpf.h: $(top_srcdir)/t/lib/%.policy $(top_srcdir)/etc/seccomp/common.policy sandbox/lock/policyc$(EXEEXT)
+	@mkdir -p t/lib
+	$(AM_V_GEN)sandbox/lock/policyc$(EXEEXT) $(POLICYC_FLAGS) $< >$@.new && mv $@.new $@
+
+if CRITERION
+check_PROGRAMS += t/unit/policy t/unit/lock
+TESTS += t/unit/policy t/unit/lock
+BUILT_SOURCES += t/lib/sample.bpf.h t/lib/locked.bpf.h
+
+t_unit_policy_SOURCES = t/unit/policy.c
+t_unit_policy_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
+t_unit_policy_LDADD = libbase.a $(CRITERION_LIBS)
+
+t_unit_lock_SOURCES = t/unit/lock.c
+t_unit_lock_CFLAGS = $(t_unit_policy_CFLAGS)
+t_unit_lock_LDADD = liblock.a libbase.a $(CRITERION_LIBS)
+endif
