@@ -1,7 +1,4 @@
 # What sandbox builds.
-<<<<<<< HEAD
 include sandbox/lock.mk
 include sandbox/launch.mk
-=======
->>>>>>> shim
 include sandbox/shimsrc.mk
