@@ -11,7 +11,8 @@
 
 /* `here` is another struct in each section, so each table stands in a function of its own. */
 #define O(field, word, kind, fallback, what, words) \
-    { .key = word, .type = CONF_TYPE_##kind, .def = fallback, .unit = what, .help = words, .offset = offsetof(here, field) },
+    { .key = word, .type = CONF_TYPE_##kind, .def = fallback, .unit = what, .help = words, \
+      .offset = offsetof(here, field) },
 #define S(SECTION, word, tag, named, file) \
     static const struct conf_option *options_##tag(size_t *n) \
     { \
@@ -27,8 +28,8 @@ CONF_SECTIONS(S)
 #define PLACE_false(tag) .place = offsetof(struct conf, tag)
 #define PLACE_true(tag) .place = offsetof(struct conf, tag##s), .count = offsetof(struct conf, n##tag##s)
 #define S(SECTION, section_word, tag, is_named, from) \
-    { .word = section_word, .named = is_named, .file = from, .options = options_##tag, .size = sizeof(struct conf_##tag), \
-      PLACE_##is_named(tag) },
+    { .word = section_word, .named = is_named, .file = from, .options = options_##tag, \
+      .size = sizeof(struct conf_##tag), PLACE_##is_named(tag) },
 const struct conf_section conf_sections[] = { CONF_SECTIONS(S) };
 #undef S
 const size_t conf_nsections = countof(conf_sections);
@@ -86,7 +87,8 @@ static void default_of(const struct conf_option *o, void *field)
             item = mem_strn(text, len);
             text += len + strspn(text + len, " ");
         }
-        /* A user of the default name may not be there yet: conf_check asks for it, so that no more than a path can be read without. */
+        /* A user of the default name may not be there yet: conf_check asks for it, so that no more than a path can be
+           read without. */
         if (t->parse(o, field, item, &why) < 0 && o->type != CONF_TYPE_USER)
             bug("default of %s: %s", o->key, why.text);
     } while (*text);

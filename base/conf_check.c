@@ -36,7 +36,8 @@ static void check_users(const struct check *k)
         uid_t uid = *(uid_t *)(void *)((char *)&k->c->ids + o[i].offset);
         /* A user that was named wrongly has been reported where it stands. */
         if (uid == (uid_t)-1 && k->at(k->data, &conf_sections[SECTION_ids], NULL, o[i].key) == NULL)
-            wrong(k, SECTION_ids, NULL, o[i].key, "no user '%s' (default of '%s') in /etc/passwd: create it, or give a uid", o[i].def, o[i].key);
+            wrong(k, SECTION_ids, NULL, o[i].key,
+                  "no user '%s' (default of '%s') in /etc/passwd: create it, or give a uid", o[i].def, o[i].key);
     }
 }
 
@@ -50,16 +51,19 @@ static void check_uids(const struct check *k)
     const struct conf_ids *ids = &k->c->ids;
     uint64_t slots = k->c->limits.connections, servers = (uint64_t)(k->c->nservers ? k->c->nservers : 1) * 65536;
     if (ids->sessions + slots > UINT32_MAX)
-        wrong(k, SECTION_ids, NULL, "sessions", "'sessions' leaves no room for %u uids (max_connections)", k->c->limits.connections);
+        wrong(k, SECTION_ids, NULL, "sessions", "'sessions' leaves no room for %u uids (max_connections)",
+              k->c->limits.connections);
     if (ids->servers + servers > UINT32_MAX)
         wrong(k, SECTION_ids, NULL, "servers", "'servers' leaves no room for %zu ranges of 65536 uids", k->c->nservers);
     if (meet(ids->sessions, slots, ids->servers, servers))
-        wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet", ids->sessions,
-              k->c->limits.connections, ids->servers);
+        wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",
+              ids->sessions, k->c->limits.connections, ids->servers);
     const uid_t roles[] = { ids->store, ids->shim };
     for (size_t i = 0; i < countof(roles); i++)
-        if (roles[i] != (uid_t)-1 && (meet(roles[i], 1, ids->sessions, slots) || meet(roles[i], 1, ids->servers, servers)))
-            wrong(k, SECTION_ids, NULL, i ? "shim" : "store", "uid %u is one of the sessions' or servers'", (unsigned)roles[i]);
+        if (roles[i] != (uid_t)-1 &&
+            (meet(roles[i], 1, ids->sessions, slots) || meet(roles[i], 1, ids->servers, servers)))
+            wrong(k, SECTION_ids, NULL, i ? "shim" : "store", "uid %u is one of the sessions' or servers'",
+                  (unsigned)roles[i]);
     if (ids->store == ids->shim && ids->store != (uid_t)-1)
         wrong(k, SECTION_ids, NULL, "shim", "'store' and 'shim' must be different users");
 }
@@ -89,29 +93,33 @@ static void check_pool(const struct check *k)
     for (size_t i = 0; i < k->c->nservers; i++)
         private += k->c->servers[i].network == NETWORK_PRIVATE;
     if (private > room)
-        wrong(k, SECTION_network, NULL, "pool", "the pool %s has room for %llu private networks, %llu servers want one", k->c->network.pool,
-              (unsigned long long)room, (unsigned long long)private);
+        wrong(k, SECTION_network, NULL, "pool", "the pool %s has room for %llu private networks, %llu servers want one",
+              k->c->network.pool, (unsigned long long)room, (unsigned long long)private);
 }
 
 static void check_people(const struct check *k, const struct conf_server *s)
 {
     if (s->owner && conf_account(k->c, s->owner) == NULL)
-        wrong(k, SECTION_server, s->name, "owner", "owner '%s' of server '%s' is no account; allowed: one that has an [account NAME]",
-              s->owner, s->name);
+        wrong(k, SECTION_server, s->name, "owner",
+              "owner '%s' of server '%s' is no account; allowed: one that has an [account NAME]", s->owner, s->name);
     for (size_t i = 0; i < s->allow.n; i++)
         if (conf_account(k->c, s->allow.v[i].account) == NULL)
-            wrong(k, SECTION_server, s->name, "allow", "'%s', allowed on server '%s', is no account", s->allow.v[i].account, s->name);
+            wrong(k, SECTION_server, s->name, "allow", "'%s', allowed on server '%s', is no account",
+                  s->allow.v[i].account, s->name);
         else if (s->owner && strcmp(s->owner, s->allow.v[i].account) == 0)
-            wrong(k, SECTION_server, s->name, "allow", "'%s' owns server '%s' and may do everything already", s->owner, s->name);
+            wrong(k, SECTION_server, s->name, "allow", "'%s' owns server '%s' and may do everything already", s->owner,
+                  s->name);
 }
 
 static void check_server(const struct check *k, const struct conf_server *s)
 {
     check_people(k, s);
     if (s->memory_high > s->memory)
-        wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'", s->name);
+        wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'",
+              s->name);
     if (s->tmp > s->memory)
-        wrong(k, SECTION_server, s->name, "tmp", "'tmp' of server '%s' is more than its 'memory', which it is charged to", s->name);
+        wrong(k, SECTION_server, s->name, "tmp",
+              "'tmp' of server '%s' is more than its 'memory', which it is charged to", s->name);
     if (s->port.n && s->network == NETWORK_NONE)
         wrong(k, SECTION_server, s->name, "port", "server '%s' has ports but network = none", s->name);
 }
@@ -141,8 +149,8 @@ static void check_ports(const struct check *k)
         qsort(used, n, sizeof *used, by_port);
     for (size_t i = 1; i < n; i++)
         if (used[i].port.port == used[i - 1].port.port && used[i].port.udp == used[i - 1].port.udp)
-            wrong(k, SECTION_server, used[i].s->name, "port", "port %u/%s of server '%s' is taken by server '%s'", used[i].port.port,
-                  used[i].port.udp ? "udp" : "tcp", used[i].s->name, used[i - 1].s->name);
+            wrong(k, SECTION_server, used[i].s->name, "port", "port %u/%s of server '%s' is taken by server '%s'",
+                  used[i].port.port, used[i].port.udp ? "udp" : "tcp", used[i].s->name, used[i - 1].s->name);
 }
 
 void conf_check(struct conf *c, struct conf_errors *e, conf_where_fn *at, const void *data)

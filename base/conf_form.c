@@ -1,4 +1,5 @@
-/* Forms of texts: an option's unit says to people what a value looks like, and its first words are the key to the check here. */
+/* Forms of texts: an option's unit says to people what a value looks like, and its first words are the key to the check
+   here. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdint.h>

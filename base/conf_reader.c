@@ -71,11 +71,13 @@ static void consider(struct nearest *near, struct buf *all, const char *word)
 }
 
 /* "did you mean ...; allowed: ..." */
-static void report_unknown(struct conf_reader *r, const char *where, const char *what, struct nearest *near, struct buf *all)
+static void report_unknown(struct conf_reader *r, const char *where, const char *what, struct nearest *near,
+                           struct buf *all)
 {
     bool close = near->best && near->far <= 1 + strlen(near->wrong) / 4;
-    conf_error(r->errors, where, "unknown %s '%.60s'%s%s%s; allowed: %.*s", what, near->wrong, close ? ", did you mean '" : "",
-               close ? near->best : "", close ? "'?" : "", (int)buf_size(all), (const char *)buf_head(all));
+    conf_error(r->errors, where, "unknown %s '%.60s'%s%s%s; allowed: %.*s", what, near->wrong,
+               close ? ", did you mean '" : "", close ? near->best : "", close ? "'?" : "", (int)buf_size(all),
+               (const char *)buf_head(all));
 }
 
 static void unknown_section(struct conf_reader *r, enum conf_file file, const char *where, const char *word)
@@ -88,8 +90,8 @@ static void unknown_section(struct conf_reader *r, enum conf_file file, const ch
     report_unknown(r, where, "section", &near, &all);
 }
 
-static const struct conf_option *option_of(struct conf_reader *r, const struct conf_section *s, const char *where, const char *key,
-                                           size_t *index)
+static const struct conf_option *option_of(struct conf_reader *r, const struct conf_section *s, const char *where,
+                                           const char *key, size_t *index)
 {
     BUF_FREE struct buf all = BUF(4096);
     struct nearest near = { .wrong = key, .far = SIZE_MAX };
@@ -135,8 +137,8 @@ static char *split_section(const char *section, const char **name)
     return mem_strn(section, len);
 }
 
-static const struct conf_section *section_checked(struct conf_reader *r, enum conf_file file, const char *where, const char *section,
-                                                  const char **name)
+static const struct conf_section *section_checked(struct conf_reader *r, enum conf_file file, const char *where,
+                                                  const char *section, const char **name)
 {
     FREE_MEM char *word = split_section(section, name);
     const struct conf_section *s = section_of(file, word);
@@ -147,7 +149,8 @@ static const struct conf_section *section_checked(struct conf_reader *r, enum co
     else if (s->named && *name == NULL)
         conf_error(r->errors, where, "section [%s] has no name; allowed: [%s NAME]", word, word);
     else if (s->named && !name_ok(*name))
-        conf_error(r->errors, where, "bad name '%.60s' of a section [%s]; allowed: 1 to %d of a-z 0-9 . _ -, the first a letter or digit",
+        conf_error(r->errors, where,
+                   "bad name '%.60s' of a section [%s]; allowed: 1 to %d of a-z 0-9 . _ -, the first a letter or digit",
                    *name, word, NAME_MOST);
     else
         return s;
@@ -195,7 +198,8 @@ static void *struct_of(const struct conf_reader *r, const struct given *g)
     return NULL;
 }
 
-static void set(struct conf_reader *r, struct given *g, const struct conf_option *o, size_t i, const char *where, const char *value)
+static void set(struct conf_reader *r, struct given *g, const struct conf_option *o, size_t i, const char *where,
+                const char *value)
 {
     const struct conf_type *t = &conf_types[o->type];
     void *field = (char *)struct_of(r, g) + o->offset;
@@ -210,12 +214,12 @@ static void set(struct conf_reader *r, struct given *g, const struct conf_option
             t->free(field);
     }
     if (t->parse(o, field, value, &why) < 0)
-        conf_error(r->errors, where, "bad value '%.100s' of '%s'%s%s; allowed: %s", value, o->key, why.text[0] ? ": " : "", why.text,
-                   o->unit);
+        conf_error(r->errors, where, "bad value '%.100s' of '%s'%s%s; allowed: %s", value, o->key,
+                   why.text[0] ? ": " : "", why.text, o->unit);
 }
 
-void conf_reader_set(struct conf_reader *r, enum conf_file file, const char *where, const char *section, const char *key,
-                     const char *value)
+void conf_reader_set(struct conf_reader *r, enum conf_file file, const char *where, const char *section,
+                     const char *key, const char *value)
 {
     const char *name;
     if (section[0] == '\0') {
@@ -253,8 +257,8 @@ static void check_required(struct conf_reader *r)
         const struct conf_option *o = r->given[i].s->options(&n);
         for (size_t j = 0; j < n; j++)
             if (o[j].def == NULL && r->given[i].keys[j] == NULL)
-                conf_error(r->errors, r->given[i].where, "[%s %s] has no '%s'; it must be given: %s", r->given[i].s->word,
-                           r->given[i].name ? r->given[i].name : "", o[j].key, o[j].unit);
+                conf_error(r->errors, r->given[i].where, "[%s %s] has no '%s'; it must be given: %s",
+                           r->given[i].s->word, r->given[i].name ? r->given[i].name : "", o[j].key, o[j].unit);
     }
 }
 

@@ -13,7 +13,9 @@
 
 struct scale { const char *word; uint64_t factor; };
 
-static const struct scale sizes[] = { { "", 1 }, { "K", 1ULL << 10 }, { "M", 1ULL << 20 }, { "G", 1ULL << 30 }, { "T", 1ULL << 40 } };
+static const struct scale sizes[] = {
+    { "", 1 }, { "K", 1ULL << 10 }, { "M", 1ULL << 20 }, { "G", 1ULL << 30 }, { "T", 1ULL << 40 }
+};
 static const struct scale times[] = {
     { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 24 * 3600 * 1000 }
 };
@@ -81,7 +83,8 @@ static bool in_range(const char *unit, uint64_t v)
         uint64_t low, high;
         if (at != unit && at[-1] != ' ')
             continue;
-        if (conf_number(at, &least, &low) < 0 || strncmp(least, " to ", 4) != 0 || conf_number(least + 4, &least, &high) < 0)
+        if (conf_number(at, &least, &low) < 0 || strncmp(least, " to ", 4) != 0 ||
+            conf_number(least + 4, &least, &high) < 0)
             continue;
         return v >= low && v <= high;
     }
@@ -165,8 +168,8 @@ static char *unquoted(const struct conf_option *o, const char *text)
 void conf_print_text(struct buf *out, const char *text)
 {
     size_t len = strlen(text);
-    bool quote = strstr(text, " ;") || strstr(text, "\t;") || text[0] == ';' || text[0] == ' ' || (len && text[len - 1] == ' ') ||
-                 (len >= 2 && strchr("\"'", text[0]) && text[len - 1] == text[0]);
+    bool quote = strstr(text, " ;") || strstr(text, "\t;") || text[0] == ';' || text[0] == ' ' ||
+                 (len && text[len - 1] == ' ') || (len >= 2 && strchr("\"'", text[0]) && text[len - 1] == text[0]);
     const char *mark = !quote ? "" : strchr(text, '"') ? "'" : "\"";
     buf_put_fmt(out, "%s%s%s", mark, text, mark);
 }
@@ -392,7 +395,8 @@ static void print_allow(const struct conf_option *o, const void *field, struct b
     const struct conf_allows *list = field;
     char words[256];
     for (size_t i = 0; i < list->n; i++)
-        buf_put_fmt(out, "%s = %s: %s\n", o->key, list->v[i].account, rights_text(list->v[i].rights, words, sizeof words));
+        buf_put_fmt(out, "%s = %s: %s\n", o->key, list->v[i].account,
+                    rights_text(list->v[i].rights, words, sizeof words));
     if (list->n == 0)
         buf_put_fmt(out, "%s =\n", o->key);
 }
@@ -437,7 +441,9 @@ static int how_line(const struct conf_option *o, struct conf_how *how, const cha
 static int how_signal(struct conf_how *how, const char *text, struct err *why)
 {
     how->number = signal_of(text);
-    return how->number > 0 ? 0 : err_set(why, 0, "", "no signal '%.20s'; allowed: TERM, INT, HUP, QUIT, USR1, USR2 ...", text);
+    if (how->number > 0)
+        return 0;
+    return err_set(why, 0, "", "no signal '%.20s'; allowed: TERM, INT, HUP, QUIT, USR1, USR2 ...", text);
 }
 
 static int how_tcp(struct conf_how *how, const char *text, struct err *why)

@@ -32,7 +32,8 @@ struct reader {
 };
 
 /* One file, opened and checked.  The fd, or -1 when it was refused. */
-static int open_checked(const char *path, mode_t refused, const char *allowed, const char *where, struct conf_errors *errors)
+static int open_checked(const char *path, mode_t refused, const char *allowed, const char *where,
+                        struct conf_errors *errors)
 {
     CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
@@ -147,8 +148,9 @@ static bool line_ok(struct reader *r, char *line)
     return true;
 }
 
-/* libinih's source of lines, as fgets, but no line is longer than it takes, and each starts in its first column (an indented one would
-   be taken for more of the value before).  One that was refused is handed over empty, so that reading goes on. */
+/* libinih's source of lines, as fgets, but no line is longer than it takes, and each starts in its first column (an
+   indented one would be taken for more of the value before).  One that was refused is handed over empty, so that
+   reading goes on. */
 static char *feed(char *out, int size, void *data)
 {
     struct reader *r = data;
@@ -159,7 +161,8 @@ static char *feed(char *out, int size, void *data)
         return NULL;
     bool ok = false;
     if (len > LINE_MOST) {
-        conf_error(r->errors, r->where, "the line has %zu bytes; allowed: %d (long keys can stand in a keys_file)", len, LINE_MOST);
+        conf_error(r->errors, r->where, "the line has %zu bytes; allowed: %d (long keys can stand in a keys_file)", len,
+                   LINE_MOST);
     } else if (control_bytes(line, len)) {
         conf_error(r->errors, r->where, "the line holds control characters");
     } else {
@@ -240,7 +243,8 @@ static char *beside(const char *where, const char *path)
     return path[0] == '/' || slash == NULL ? mem_str(path) : mem_fmt("%.*s/%s", (int)(slash - where), where, path);
 }
 
-static void read_keys(struct conf_reader *conf, const char *account, const char *path, const char *where, struct conf_errors *errors)
+static void read_keys(struct conf_reader *conf, const char *account, const char *path, const char *where,
+                      struct conf_errors *errors)
 {
     size_t len;
     FREE_MEM char *text = read_checked(path, 07022, "not writable by group or others, e.g. 0600", where, &len, errors);

@@ -47,7 +47,6 @@ int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
     struct err e;
     char line[400];
     uint32_t base, count;
-    conf_init(c);
     if (ini_read(folder, c, errors) < 0)
         return -1;
     if (c->paths.libexec[0] == '\0') {

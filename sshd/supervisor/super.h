@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/conf.h"
+#include "base/err.h"
 #include "base/link.h"
 #include "base/log.h"
 #include "base/loop.h"
