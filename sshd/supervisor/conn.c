@@ -167,7 +167,7 @@ static int start(struct super *s, struct session *c, int client, const char *add
     c->pid = child_start(s, ROLE_SESSION, uid, theirs, on_end, c, e);
     if (c->pid < 0)
         return -1;
-    store_session_new(s, c->id, c->address, ours);
+    store_session_new(s, c->id, address, port, ours);
     return 0;
 }
 

@@ -27,4 +27,4 @@ holdfastd_SOURCES = \
 	$(supervisor_ini_sources)
 holdfastd_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS) $(CAP_CFLAGS) -DVERSION='"$(PACKAGE_VERSION)"'
 holdfastd_LDADD = libgate.a libbase.a $(INIH_LIBS) $(CAP_LIBS)
-EXTRA_DIST += sshd/supervisor/RIGHTS
+EXTRA_DIST += sshd/PROTOCOL sshd/supervisor/RIGHTS

@@ -307,12 +307,13 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     link_send(st->link, &m);
 }
 
-void store_session_new(struct super *s, uint64_t id, const char *address, int link)
+void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link)
 {
     struct msg m;
     msg_begin(&m, STORE_SESSION_NEW, 0);
     msg_put_u64(&m, id);
     msg_put_str(&m, address);
+    msg_put_u32(&m, port);
     msg_put_fd(&m, link);
     link_send(s->store->link, &m);
 }

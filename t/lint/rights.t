@@ -37,14 +37,14 @@ def check_rights(tree):
 def value_problems(tree, folder, key, value):
     if key == "program" and not re.fullmatch(r"holdfast(d|-[a-z]+)?", value):
         yield f"program '{value}' is not one of ours"
-    if key == "caps" and not re.match(r"(none|all|cap_[a-z_]+)\b", value.lower()):
+    if key == "caps" and not re.match(r"(none|all|(CAP_)?[A-Z_]{4,})\b", value):
         yield f"caps '{value}'; allowed: none, all, or names"
     if key == "syscalls":
         m = re.match(r"(etc/seccomp/[a-z-]+\.policy)\b", value)
         if m and not os.path.exists(os.path.join(tree, m.group(1))):
             yield f"names {m.group(1)}, which does not exist"
-        elif not m and not value.startswith("unfiltered: "):
-            yield "names neither etc/seccomp/NAME.policy nor 'unfiltered: WHY'"
+        elif not m and not re.match(r"none refused \(|not filtered", value):
+            yield "neither names etc/seccomp/NAME.policy nor says 'none refused (WHY)' or 'not filtered'"
 
 
 def check_policies(tree):
