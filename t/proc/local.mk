@@ -1,1 +1,2 @@
 # One process over pipes, no root.
+include t/proc/sftp.mk
