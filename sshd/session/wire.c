@@ -167,12 +167,15 @@ static bool answer(struct pollfd *p)
     return p->revents != 0;
 }
 
+/* libc declares the array as written only, which is not so: `fd` and `events` are read. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 __attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n, int ms)
 {
-    if (n == 1 && fds[0].fd == wire.seen && wire.seen >= 0) {
-        /* libssh waits only in its blocking mode, which is never on. */
-        return answer(&fds[0]) ? 1 : 0;
-    }
+    /* libssh waits only in its blocking mode, which is never on. */
+    if (wire.seen >= 0 && n == 1 && fds->fd == wire.seen)
+        return answer(fds) ? 1 : 0;
     struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
     return ppoll(fds, n, ms < 0 ? NULL : &t, NULL);
 }
+#pragma GCC diagnostic pop
