@@ -1,2 +1,3 @@
 # One process over pipes, no root.
 include t/proc/shim.mk
+include t/proc/store.mk

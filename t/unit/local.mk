@@ -1,3 +1,4 @@
 # Unit tests, one program a file; needs Criterion.
 include t/unit/launch.mk
 include t/unit/sftp.mk
+include t/unit/store.mk
