@@ -43,8 +43,8 @@ def value_problems(tree, folder, key, value):
         m = re.match(r"(etc/seccomp/[a-z-]+\.policy)\b", value)
         if m and not os.path.exists(os.path.join(tree, m.group(1))):
             yield f"names {m.group(1)}, which does not exist"
-        elif not m and not value.startswith("none refused ("):
-            yield "neither names etc/seccomp/NAME.policy nor says 'none refused (WHY)'"
+        elif not m and not re.match(r"none refused \(|not filtered", value):
+            yield "neither names etc/seccomp/NAME.policy nor says 'none refused (WHY)' or 'not filtered'"
 
 
 def check_policies(tree):
