@@ -40,3 +40,7 @@ store/stored/schema.inc: $(SCHEMA)
 		sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/' $$f; \
 		echo "},"; \
 	done >$@.new && mv $@.new $@
+
+BUILT_SOURCES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
+CLEANFILES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
+EXTRA_DIST += etc/seccomp/store.policy etc/seccomp/pwhash.policy

@@ -11,7 +11,7 @@ LIBC = "libc.so.6"
 STATIC = None
 TABLE = {
     "holdfastd": {LIBC, "libcap.so.2", "libinih.so.1"},
-    "holdfast": {LIBC},
+    "holdfast": {LIBC, "libsodium.so.23"},
     "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3"},
     "holdfast-files": {LIBC},
     "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23"},

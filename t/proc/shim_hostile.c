@@ -2,10 +2,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -290,18 +292,38 @@ Test(shim_hostile, chatterer_that_reads_no_answer)
     collect();
 }
 
+/* A disk of one MiB of this process and its children alone. */
+static void small_disk(const char *at)
+{
+    cr_assert_eq(unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)), 0);
+    cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    cr_assert_eq(mount("none", at, "tmpfs", 0, "size=1m"), 0);
+}
+
 Test(shim_hostile, log_on_a_full_disk)
 {
-    up(&(struct plan){ .script = "seq 1000; sleep 0.2; seq 1000; echo end; exit 6", .log_folder = "/proc" });
-    int v = rig_viewer(&rig, false, 65536);
-    cr_assert(rig_read(v, text, sizeof text, "end\n", 5000));
+    char at[] = "/tmp/shim-disk.XXXXXX", path[128];
+    cr_assert_not_null(mkdtemp(at));
+    small_disk(at);
+    up(&(struct plan){ .script = "seq -f 'line %g of very many that fill it' 40000; echo full; read x; echo more; sleep 0.3; exit 6",
+                       .log_folder = at });
+    int v = rig_viewer(&rig, true, 65536);
+    cr_assert(rig_read(v, text, sizeof text, "full\n", 20000));
+    snprintf(path, sizeof path, "%s/console.log", at);
+    FREE_MEM char *before = io_read_file(path, 2 << 20, NULL, NULL);
+    cr_assert(before && strlen(before) > 500000 && before[strlen(before) - 1] == '\n', "a line was torn");
+    cr_assert_eq(truncate(path, 0), 0);
+    rig_type(v, "go\n");
     rig_expect_end(rig.link, 6, 0, 0, 5000);
-    char path[128];
+    FREE_MEM char *after = io_read_file(path, 2 << 20, NULL, NULL);
+    cr_assert(after && strstr(after, "Z\tmore\n"), "no line after there was room again");
     snprintf(path, sizeof path, "%s/daemon.log", rig.folder);
     FREE_MEM char *log = io_read_file(path, 1 << 20, NULL, NULL);
     const char *first = strstr(log, "journal.write");
-    cr_assert(first && !strstr(first + 1, "journal.write"), "%s", log);
+    cr_assert(first && strstr(first, "ENOSPC") && !strstr(first + 1, "journal.write"), "%s", log);
     collect();
+    umount(at);
+    rmdir(at);
 }
 
 Test(shim_hostile, stray_that_holds_the_output)
