@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Compares running processes with what their RIGHTS say.
 
   rights.py look PREFIX                 every process of the rig in PREFIX, once; prints "ok WORDS" and "not ok WORDS"

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Kills the next process of a program in a rig, as soon as it is seen: strike.py PREFIX PROGRAM.  0 when it did."""
 import os
 import signal
