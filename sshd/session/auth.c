@@ -79,7 +79,7 @@ static int password_function(ssh_session ssh, const char *user, const char *pass
 }
 
 /* The key's blob in OUT; 0 when it is of no kind we take. */
-static size_t blob_of(struct session *s, const struct ssh_key_struct *key, uint8_t *out)
+static size_t blob_of(struct session *s, struct ssh_key_struct *key, uint8_t *out)
 {
     char *text = NULL;
     if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)

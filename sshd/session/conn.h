@@ -3,6 +3,8 @@
 #ifndef SESSION_CONN_H
 #define SESSION_CONN_H
 
+/* Without libssh's names of before 2009: one of them is ours. */
+#define LIBSSH_LEGACY_0_4
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <libssh/server.h>

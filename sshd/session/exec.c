@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/conf.h"
+#include "base/die.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/loop.h"
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
 

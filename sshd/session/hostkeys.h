@@ -2,6 +2,7 @@
 #ifndef SESSION_HOSTKEYS_H
 #define SESSION_HOSTKEYS_H
 
+#define LIBSSH_LEGACY_0_4
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 

@@ -1,4 +1,4 @@
-# The connection: SSH, and the verbs people type.  SFTP's sources come from sftp.mk.
+# The connection: SSH, and the verbs people type.
 pkglibexec_PROGRAMS += holdfast-session
 holdfast_session_SOURCES = \
 	sshd/session/auth.c \
@@ -26,9 +26,13 @@ holdfast_session_SOURCES = \
 	sshd/session/viewer.c sshd/session/viewer.h \
 	sshd/session/watch.c \
 	sshd/session/wire.c sshd/session/wire.h
+include sshd/session/sftp.mk
+holdfast_session_SOURCES += $(session_sftp_sources)
 holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
-holdfast_session_LDADD = libbase.a $(LIBSSH_LIBS) -lcrypto
+holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
 # libssh finds these three in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
 	-Wl,--export-dynamic-symbol=poll
-EXTRA_DIST += sshd/session/RIGHTS
+BUILT_SOURCES += sandbox/lock/session.bpf.h
+CLEANFILES += sandbox/lock/session.bpf.h
+EXTRA_DIST += etc/seccomp/session.policy sshd/session/RIGHTS

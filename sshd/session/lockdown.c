@@ -1,5 +1,6 @@
 #include "sshd/session/lockdown.h"
 
+#define LIBSSH_LEGACY_0_4
 #include <libssh/libssh.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>

@@ -96,3 +96,8 @@ void rights_listener_free(struct rights_listener *l)
         l->next->prev = l->prev;
     free(l);
 }
+
+const char *session_account(const struct session *s) { return s->account; }
+const char *session_home(const struct session *s) { return s->home; }
+unsigned session_handle_limit(const struct session *s) { return s->handles; }
+uint64_t session_id(const struct session *s) { return s->id; }

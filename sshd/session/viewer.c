@@ -19,13 +19,16 @@ struct viewer {
     struct session_watch *watch;     /* NULL while there is nothing to wait for: a closed link would wake us for ever */
     const struct viewer_events *events;
     void *data;
-    bool paused, blocked, *freed;
+    bool paused, blocked;
+    bool calling, dead;              /* freed from within a handler: the memory goes when the handler has returned */
 };
 
 static void ready(void *data, int fd, short revents);
 
 static void wait_again(struct viewer *v)
 {
+    if (v->dead)
+        return;
     short events = (short)((v->paused ? 0 : POLLIN) | (v->blocked ? POLLOUT : 0));
     if (events == 0) {
         session_watch_free(v->watch);
@@ -50,18 +53,18 @@ void viewer_free(struct viewer *v)
 {
     if (v == NULL)
         return;
-    if (v->freed)
-        *v->freed = true;
     session_watch_free(v->watch);
+    v->watch = NULL;
+    v->dead = true;
+    if (v->calling)
+        return;
     close(v->fd);
     free(v);
 }
 
-/* One message; false when the viewer has ended or gone. */
+/* One message; false when the viewer has ended. */
 static bool take(struct viewer *v, struct msg *m)
 {
-    bool freed = false;
-    v->freed = &freed;
     bool bye = m->type == SHIM_BYE;
     if (m->type == SHIM_OUTPUT) {
         size_t size;
@@ -76,29 +79,15 @@ static bool take(struct viewer *v, struct msg *m)
         uint32_t code = msg_get_u32(m), sig = msg_get_u32(m);
         v->events->end(v->data, true, code, sig);
     }
-    if (!freed)
-        v->freed = NULL;
-    return !freed && !bye;
+    return !bye;
 }
 
-static void ready(void *data, int fd, short revents)
+static void take_all(struct viewer *v)
 {
-    struct viewer *v = data;
-    if (revents & POLLOUT) {
-        v->blocked = false;
-        wait_again(v);
-        bool freed = false;
-        v->freed = &freed;
-        if (v->events->writable)
-            v->events->writable(v->data);
-        if (freed)
-            return;
-        v->freed = NULL;
-    }
-    for (int i = 0; i < MESSAGES_A_ROUND && !v->paused; i++) {
+    for (int i = 0; i < MESSAGES_A_ROUND && !v->paused && !v->dead; i++) {
         struct msg m;
         /* The shim keeps a hostile program's company: what it sends ends the view, not the connection. */
-        int n = msg_recv_client(fd, &m);
+        int n = msg_recv_client(v->fd, &m);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
@@ -110,6 +99,23 @@ static void ready(void *data, int fd, short revents)
         if (!more)
             return;
     }
+}
+
+static void ready(void *data, int fd, short revents)
+{
+    struct viewer *v = data;
+    (void)fd;
+    v->calling = true;
+    if (revents & POLLOUT) {
+        v->blocked = false;
+        wait_again(v);
+        if (v->events->writable)
+            v->events->writable(v->data);
+    }
+    take_all(v);
+    v->calling = false;
+    if (v->dead)
+        viewer_free(v);
 }
 
 size_t viewer_input(struct viewer *v, const uint8_t *bytes, size_t size)

@@ -19,6 +19,6 @@ void lock_store(int folder)
 
 void lock_pwhash(void)
 {
-    static const struct lock_limit limits[] = { { RLIMIT_CORE, 1 }, { RLIMIT_NOFILE, 4 }, { RLIMIT_FSIZE, 4ull << 30 } };
+    static const struct lock_limit limits[] = { { RLIMIT_CORE, 1 }, { RLIMIT_NOFILE, 8 }, { RLIMIT_FSIZE, 4ull << 30 } };
     lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), LOCK_FILTER(lock_pwhash_filter) });
 }

@@ -2,3 +2,5 @@
 include t/unit/launch.mk
 include t/unit/sftp.mk
 include t/unit/conf.mk
+include t/unit/shim.mk
+include t/unit/store.mk
