@@ -78,10 +78,13 @@ void conf_init(struct conf *c);
 void conf_free(struct conf *c);
 void conf_errors_free(struct conf_errors *e);
 
-/* The value of KEY in SECTION NAME (NAME is NULL or "" in unnamed sections) of FILE, at "FILE:LINE" WHERE.  A single value given
+/* The value of KEY in SECTION ("limits", "server survival") of FILE, at "FILE:LINE" WHERE.  A single value given
    twice is an error; a list's first value replaces the default.  Adds to ERRORS and goes on when something is wrong. */
 struct conf_reader;
 struct conf_reader *conf_reader_new(struct conf *c, struct conf_errors *errors);
+/* A section's header, before its keys; giving the same section twice is an error.  The keys of a section whose header is wrong are
+   dropped, the header reported once. */
+void conf_reader_section(struct conf_reader *r, enum conf_file file, const char *where, const char *section);
 void conf_reader_set(struct conf_reader *r, enum conf_file file, const char *where, const char *section, const char *key,
                      const char *value);
 /* Checks what spans keys (owners and allowed accounts exist, required keys, no port twice, sections named rightly), sorts, and

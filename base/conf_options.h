@@ -10,15 +10,15 @@
 
 #define CONF_LIMITS(O) \
     O(login_grace, "login_grace", TIME, "20s", "time", "from connecting to being logged in") \
-    O(unauthenticated, "max_unauthenticated", UINT, "100", "connections", "not logged in at once; early drop starts at a tenth") \
-    O(per_source, "max_per_source", UINT, "20", "connections", "not logged in at once from one source (/32, /64)") \
-    O(connections, "max_connections", UINT, "512", "connections", "at once, of everybody; one uid each") \
-    O(auth_tries, "auth_tries", UINT, "20", "keys", "public keys one connection may offer") \
-    O(password_tries, "password_tries", UINT, "3", "passwords", "one connection may try") \
-    O(channels, "channels", UINT, "10", "channels", "at once on one connection") \
-    O(handles, "handles", UINT, "32", "handles", "open at once on one SFTP channel") \
+    O(unauthenticated, "max_unauthenticated", UINT, "100", "connections, 1 to 10000", "not logged in at once; early drop starts at a tenth") \
+    O(per_source, "max_per_source", UINT, "20", "connections, 1 to 10000", "not logged in at once from one source (/32, /64)") \
+    O(connections, "max_connections", UINT, "512", "connections, 1 to 10000", "at once, of everybody; one uid each") \
+    O(auth_tries, "auth_tries", UINT, "20", "keys, 1 to 1000", "public keys one connection may offer") \
+    O(password_tries, "password_tries", UINT, "3", "passwords, 0 to 100", "one connection may try") \
+    O(channels, "channels", UINT, "10", "channels, 1 to 100", "at once on one connection") \
+    O(handles, "handles", UINT, "32", "handles, 1 to 1000", "open at once on one SFTP channel") \
     O(keepalive, "keepalive", TIME, "60s", "time", "of silence before the client is asked for a sign of life") \
-    O(keepalive_misses, "keepalive_misses", UINT, "3", "times", "unanswered before the connection is dead") \
+    O(keepalive_misses, "keepalive_misses", UINT, "3", "times, 1 to 1000", "unanswered before the connection is dead") \
     O(penalty_crash, "penalty_crash", TIME, "90s", "time", "a source is refused for after a session of its died") \
     O(penalty_auth, "penalty_auth", TIME, "5s", "time", "added for a failed login or an unknown account") \
     O(penalty_noauth, "penalty_noauth", TIME, "1s", "time", "added for leaving without a try") \
@@ -34,8 +34,8 @@
 #define CONF_IDS(O) \
     O(store, "store", USER, "holdfast-store", "user name or uid", "the store process") \
     O(shim, "shim", USER, "holdfast-shim", "user name or uid", "the shim of each server") \
-    O(sessions, "sessions", UINT, "1879048192", "uid", "the first connection slot's; one uid a slot from here") \
-    O(servers, "servers", UINT, "1900019712", "uid", "the first server's range of 65536")
+    O(sessions, "sessions", UINT, "1879048192", "uid, 1 to 4294901760", "the first connection slot's; one uid a slot from here") \
+    O(servers, "servers", UINT, "1900019712", "uid, 1 to 4294901760", "the first server's range of 65536")
 
 #define CONF_SANDBOX(O) \
     O(limits, "limits", ENUM, "required", "required | available", "start servers without cgroup v2 limits?") \
@@ -57,7 +57,7 @@
     O(password, "password", ENUM, "no", "yes | no", "may log in with the password set by 'holdfast account passwd'") \
     O(second_factor, "second_factor", ENUM, "none", "none", "what is asked after key or password") \
     O(suspended, "suspended", ENUM, "no", "yes | no", "may not log in, sessions are closed") \
-    O(max_connections, "max_connections", UINT, "10", "connections", "at once")
+    O(max_connections, "max_connections", UINT, "10", "connections, 1 to 10000", "at once")
 
 #define CONF_SERVER(O) \
     O(owner, "owner", NAME, NULL, "account", "whose it is") \
@@ -67,17 +67,17 @@
     O(environment, "environment", LIST, "", "NAME=VALUE; repeat for more", "added to its environment") \
     O(image, "image", ENUM, "host", "host", "its root file system") \
     O(tty, "tty", ENUM, "no", "yes | no", "a terminal instead of pipes") \
-    O(memory, "memory", SIZE, "1G", "bytes", "hard limit") \
+    O(memory, "memory", SIZE, "1G", "bytes, at least 1M", "hard limit") \
     O(memory_high, "memory_high", SIZE, "0", "bytes; 0: none", "reclaimed and slowed above") \
     O(swap, "swap", SIZE, "0", "bytes", "swap it may use") \
-    O(cpu, "cpu", PERCENT, "100%", "percent of one core", "most it may use") \
+    O(cpu, "cpu", PERCENT, "100%", "percent of one core, 1 to 100000", "most it may use") \
     O(cpu_weight, "cpu_weight", UINT, "100", "1 to 10000", "share when cores are short") \
     O(io_weight, "io_weight", UINT, "100", "1 to 10000", "share when disks are busy") \
-    O(pids, "pids", UINT, "512", "processes and threads", "most at once") \
-    O(nofile, "nofile", UINT, "65535", "descriptors", "most per process") \
-    O(tmp, "tmp", SIZE, "100M", "bytes", "size of its /tmp") \
-    O(disk, "disk", SIZE, "1G", "bytes", "of its files") \
-    O(inodes, "inodes", UINT, "100000", "files and folders", "most at once") \
+    O(pids, "pids", UINT, "512", "processes and threads, 3 to 4194304", "most at once") \
+    O(nofile, "nofile", UINT, "65535", "descriptors, 16 to 1048576", "most per process") \
+    O(tmp, "tmp", SIZE, "100M", "bytes, at least 64K", "size of its /tmp") \
+    O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
+    O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
     O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
     O(network, "network", ENUM, "private", "private | none", "its network") \
     O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \

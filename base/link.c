@@ -105,8 +105,11 @@ static void flush(struct link *l)
         }
         pop(l);
     }
-    if (!l->broken)
-        watch_events(l->watch, LOOP_READ);
+    if (l->broken)
+        return;
+    watch_events(l->watch, LOOP_READ);
+    if (l->events->room)
+        l->events->room(l->data, l);
 }
 
 static void enqueue(struct link *l, struct msg *m)
@@ -178,5 +181,6 @@ static void on_ready(void *data, int fd, unsigned events)
         destroy(l);
 }
 
+unsigned link_waiting(const struct link *l) { return l->waiting; }
 int link_fd(const struct link *l) { return l->fd; }
 void *link_data(const struct link *l) { return l->data; }

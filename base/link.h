@@ -13,9 +13,13 @@ typedef void link_msg_fn(void *data, struct link *l, struct msg *m);
    calls link_free. */
 typedef void link_gone_fn(void *data, struct link *l);
 
+/* Messages had to wait and all of them are sent now: whoever held back may go on.  May call link_free. */
+typedef void link_room_fn(void *data, struct link *l);
+
 struct link_events {
     link_msg_fn *msg;
     link_gone_fn *gone;
+    link_room_fn *room; /* NULL: not told */
     bool client;        /* receive leniently: a bad message ends the link, not us */
     unsigned queue;     /* most unsent messages held; 0: 256 */
 };
@@ -27,6 +31,8 @@ void link_free(struct link *l);
 /* Sends M, or queues it; M is freed either way, its descriptors are duplicated when it must wait.  On failure `gone` is
    called from the loop, later.  Returns 0, or -1 when the link is already broken (M is freed as well). */
 int link_send(struct link *l, struct msg *m);
+/* Messages that wait for the peer to read. */
+unsigned link_waiting(const struct link *l);
 int link_fd(const struct link *l);
 void *link_data(const struct link *l);
 

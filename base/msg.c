@@ -106,10 +106,11 @@ static void take_fds(struct msg *m, struct msghdr *h)
     }
 }
 
+/* One buffer for the process: a message is small, the largest is not, and only what came is copied out. */
+static uint8_t space[MSG_MOST];
+
 static int receive(int fd, struct msg *m, bool client)
 {
-    /* One buffer for the process: a message is small, the largest is not, and only what came is copied out. */
-    static uint8_t space[MSG_MOST];
     struct iovec iov = { space, sizeof space };
     union rights r;
     struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = r.space, .msg_controllen = sizeof r.space };
@@ -230,6 +231,12 @@ bool msg_end(struct msg *m)
     if (!m->bad && msg_has_fd(m))
         broken(m, "descriptors left over");
     return !m->bad;
+}
+
+void msg_wipe(struct msg *m)
+{
+    mem_wipe(space, HEADER + m->body.len < sizeof space ? HEADER + m->body.len : sizeof space);
+    buf_wipe(&m->body);
 }
 
 void msg_free(struct msg *m)

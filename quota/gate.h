@@ -28,6 +28,10 @@ uint64_t gate_leased(const struct gate *g);
 /* Takes up to WANT bytes, at least LEAST, for SLOT, given USED bytes on the disk now.  Returns what was granted, or 0 when LEAST does
    not fit any more. */
 uint64_t gate_take(struct gate *g, unsigned slot, uint64_t used, uint64_t want, uint64_t least);
+/* The same with USED asked from FN(DATA), and asked again when somebody gave back meanwhile: between a look at the disk and the take,
+   another's written lease would else be missed in both.  Whoever measures the disk itself uses this one; FN reads the disk, nothing else. */
+typedef uint64_t gate_used_fn(void *data);
+uint64_t gate_take_used(struct gate *g, unsigned slot, gate_used_fn *fn, void *data, uint64_t want, uint64_t least);
 /* Gives back N bytes (written, or not wanted any more). */
 void gate_give(struct gate *g, unsigned slot, uint64_t n);
 

@@ -1,1 +1,57 @@
-# What store builds.
+# holdfast-store, holdfast-archive; the store's parts are a library so that unit tests can link them.
+noinst_LIBRARIES += libstored.a
+libstored_a_SOURCES = \
+	store/proto.h \
+	store/stored/account.c store/stored/account.h \
+	store/stored/apply.c \
+	store/stored/backup.c store/stored/backup.h \
+	store/stored/db.c store/stored/db.h \
+	store/stored/folder.c store/stored/folder.h \
+	store/stored/keys.c store/stored/keys.h \
+	store/stored/login.c \
+	store/stored/migrate.c store/stored/migrate.h \
+	store/stored/order.c store/stored/order.h \
+	store/stored/passwd.c \
+	store/stored/password.c store/stored/password.h \
+	store/stored/push.c store/stored/push.h \
+	store/stored/session.c store/stored/session.h \
+	store/stored/store.h
+nodist_libstored_a_SOURCES = store/stored/schema.inc
+libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+
+pkglibexec_PROGRAMS += holdfast-store
+holdfast_store_SOURCES = \
+	store/stored/lock.c store/stored/lock.h \
+	store/stored/main.c \
+	store/stored/pwhash.c store/stored/pwhash.h
+holdfast_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS)
+
+# The steps of the schema, as rows of a C table.
+SCHEMA = $(srcdir)/store/schema/001-start.sql
+BUILT_SOURCES += store/stored/schema.inc
+CLEANFILES += store/stored/schema.inc
+EXTRA_DIST += store/SCHEMA store/schema/001-start.sql store/stored/RIGHTS store/archive/RIGHTS
+store/stored/schema.inc: $(SCHEMA)
+	@$(MKDIR_P) store/stored
+	$(AM_V_GEN)for f in $(SCHEMA); do \
+		n=`basename $$f .sql`; d=`expr $$n : '\([0-9]*\)-'`; \
+		echo "{ .number = `expr $$d + 0`, .name = \"$$n\", .sql ="; \
+		sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/' $$f; \
+		echo "},"; \
+	done >$@.new && mv $@.new $@
+
+BUILT_SOURCES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
+CLEANFILES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
+EXTRA_DIST += etc/seccomp/store.policy etc/seccomp/pwhash.policy
+
+pkglibexec_PROGRAMS += holdfast-archive
+holdfast_archive_SOURCES = \
+	store/archive/main.c \
+	store/archive/walk.c store/archive/walk.h \
+	store/archive/writer.c store/archive/writer.h
+holdfast_archive_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
+holdfast_archive_LDADD = liblock.a libbase.a $(ARCHIVE_LIBS)
+BUILT_SOURCES += sandbox/lock/archive.bpf.h
+CLEANFILES += sandbox/lock/archive.bpf.h
+EXTRA_DIST += etc/seccomp/archive.policy

@@ -3,6 +3,9 @@
 #ifndef STORE_PROTO_H
 #define STORE_PROTO_H
 
+/* The database schema of this build, for START_STORE; the newest file of store/schema has this number. */
+enum { STORE_SCHEMA = 1 };
+
 /* supervisor -> store */
 enum store_super_type {
     START_STORE = 0x0401,      /* str folder, u32 log level, u32 schema of this build; answered by STORE_READY */
@@ -14,7 +17,7 @@ enum store_super_type {
     STORE_CONF_END,            /* - */
     STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
                                   (its place in the uid range and the address pool, from 0, kept for ever) */
-    STORE_SESSION_NEW,         /* u64 session id, str peer address; fd: the store's end of the session's link */
+    STORE_SESSION_NEW,         /* u64 session id, str peer address, u32 peer port; fd: the store's end of the session's link */
     STORE_SESSION_GONE,        /* u64 session id, u32 crashed */
     STORE_SESSIONS,            /* u32 cookie: who is there? */
     STORE_SESSIONS_ANSWER,     /* u32 cookie, u32 n, per session: u64 id, str account, str address, i.e. since as u64 wall ms */
@@ -68,7 +71,9 @@ enum op {
                                                                       "" is not allowed here: the session asks for each */
     OP_BACKUP_CREATE, /* backup.create                 label          str id, u64 size   (the store picks the id, text = "ID LABEL" in
                                                                       the order) */
-    OP_BACKUP_LIST,   /* backup.read   answered by the store alone    u32 n, per backup: str id, server, state, u64 created (wall ms),
+    OP_BACKUP_LIST,   /* backup.read   skip            answered by the store alone, newest first, at most 200 behind the first `skip`; ask
+                                                                      again with what one has until n is 0.  server "": all
+                                                                      u32 n, per backup: str id, server, state, u64 created (wall ms),
                                                                       u64 size, str label, u32 locked */
     OP_BACKUP_GET,    /* backup.read                   id             u64 size; fd: the archive, at 0 */
     OP_COUNT

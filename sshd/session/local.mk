@@ -1,1 +1,38 @@
-# What sshd/session builds.
+# The connection: SSH, and the verbs people type.
+pkglibexec_PROGRAMS += holdfast-session
+holdfast_session_SOURCES = \
+	sshd/session/auth.c \
+	sshd/session/blob.c sshd/session/blob.h \
+	sshd/session/channel.c sshd/session/channel.h \
+	sshd/session/conn.c sshd/session/conn.h \
+	sshd/session/exec.c sshd/session/exec.h \
+	sshd/session/hostkeys.c sshd/session/hostkeys.h \
+	sshd/session/json.c sshd/session/json.h \
+	sshd/session/lockdown.c sshd/session/lockdown.h \
+	sshd/session/main.c \
+	sshd/session/rights.c \
+	sshd/session/session.h \
+	sshd/session/status.c sshd/session/status.h \
+	sshd/session/store.c \
+	sshd/session/verb_backup.c \
+	sshd/session/verb_console.c \
+	sshd/session/verb_info.c \
+	sshd/session/verb_logs.c \
+	sshd/session/verb_power.c \
+	sshd/session/verb_quota.c \
+	sshd/session/verb_send.c \
+	sshd/session/verb_status.c \
+	sshd/session/verbs.c sshd/session/verbs.h \
+	sshd/session/viewer.c sshd/session/viewer.h \
+	sshd/session/watch.c \
+	sshd/session/wire.c sshd/session/wire.h
+include sshd/session/sftp.mk
+holdfast_session_SOURCES += $(session_sftp_sources)
+holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
+holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
+# libssh finds these three in the program itself.
+holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
+	-Wl,--export-dynamic-symbol=poll
+BUILT_SOURCES += sandbox/lock/session.bpf.h
+CLEANFILES += sandbox/lock/session.bpf.h
+EXTRA_DIST += etc/seccomp/session.policy sshd/session/RIGHTS

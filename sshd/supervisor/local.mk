@@ -1,1 +1,30 @@
-# What sshd/supervisor builds.
+include sshd/supervisor/ini.mk
+
+sbin_PROGRAMS += holdfastd
+holdfastd_SOURCES = \
+	sshd/proto.h store/proto.h sandbox/proto.h \
+	sshd/supervisor/backup.c sshd/supervisor/backup.h \
+	sshd/supervisor/cgroup.c sshd/supervisor/cgroup.h \
+	sshd/supervisor/child.c sshd/supervisor/child.h \
+	sshd/supervisor/conn.c sshd/supervisor/conn.h \
+	sshd/supervisor/disk.c sshd/supervisor/disk.h \
+	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
+	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
+	sshd/supervisor/launch.c sshd/supervisor/launch.h \
+	sshd/supervisor/leave.c sshd/supervisor/leave.h \
+	sshd/supervisor/listen.c sshd/supervisor/listen.h \
+	sshd/supervisor/main.c sshd/supervisor/super.h \
+	sshd/supervisor/notify.c sshd/supervisor/notify.h \
+	sshd/supervisor/order.c sshd/supervisor/order.h \
+	sshd/supervisor/plan.c sshd/supervisor/plan.h \
+	sshd/supervisor/reload.c sshd/supervisor/reload.h \
+	sshd/supervisor/server.c sshd/supervisor/server.h \
+	sshd/supervisor/source.c sshd/supervisor/source.h \
+	sshd/supervisor/store.c sshd/supervisor/store.h \
+	sshd/supervisor/tool.c sshd/supervisor/tool.h \
+	sshd/supervisor/wait.c sshd/supervisor/wait.h \
+	sshd/supervisor/worker.c sshd/supervisor/worker.h \
+	$(supervisor_ini_sources)
+holdfastd_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS) $(CAP_CFLAGS) -DVERSION='"$(PACKAGE_VERSION)"'
+holdfastd_LDADD = libgate.a libbase.a $(INIH_LIBS) $(CAP_LIBS)
+EXTRA_DIST += sshd/PROTOCOL sshd/supervisor/RIGHTS

@@ -1,0 +1,170 @@
+/* What no single value shows: references, ranges that must not meet, ports. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/conf_table.h"
+#include "base/mem.h"
+
+struct check {
+    struct conf *c;
+    struct conf_errors *errors;
+    conf_where_fn *at;
+    const void *data;
+};
+
+#define S(SECTION, section_word, tag, named, file) SECTION_##tag,
+enum { CONF_SECTIONS(S) };
+#undef S
+
+static const char *where(const struct check *k, int section, const char *name, const char *key)
+{
+    const struct conf_section *s = &conf_sections[section];
+    const char *at = k->at(k->data, s, name, key);
+    return at ? at : (at = k->at(k->data, s, name, NULL)) ? at : "default";
+}
+
+#define wrong(k, section, name, key, ...) conf_error((k)->errors, where(k, section, name, key), __VA_ARGS__)
+
+static void check_users(const struct check *k)
+{
+    size_t n;
+    const struct conf_option *o = conf_sections[SECTION_ids].options(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (o[i].type != CONF_TYPE_USER)
+            continue;
+        uid_t uid = *(uid_t *)(void *)((char *)&k->c->ids + o[i].offset);
+        /* A user that was named wrongly has been reported where it stands. */
+        if (uid == (uid_t)-1 && k->at(k->data, &conf_sections[SECTION_ids], NULL, o[i].key) == NULL)
+            wrong(k, SECTION_ids, NULL, o[i].key,
+                  "no user '%s' (default of '%s') in /etc/passwd: create it, or give a uid", o[i].def, o[i].key);
+    }
+}
+
+static bool meet(uint64_t a, uint64_t na, uint64_t b, uint64_t nb)
+{
+    return a < b + nb && b < a + na;
+}
+
+static void check_uids(const struct check *k)
+{
+    const struct conf_ids *ids = &k->c->ids;
+    uint64_t slots = k->c->limits.connections, servers = (uint64_t)(k->c->nservers ? k->c->nservers : 1) * 65536;
+    if (ids->sessions + slots > UINT32_MAX)
+        wrong(k, SECTION_ids, NULL, "sessions", "'sessions' leaves no room for %u uids (max_connections)",
+              k->c->limits.connections);
+    if (ids->servers + servers > UINT32_MAX)
+        wrong(k, SECTION_ids, NULL, "servers", "'servers' leaves no room for %zu ranges of 65536 uids", k->c->nservers);
+    if (meet(ids->sessions, slots, ids->servers, servers))
+        wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",
+              ids->sessions, k->c->limits.connections, ids->servers);
+    const uid_t roles[] = { ids->store, ids->shim };
+    for (size_t i = 0; i < countof(roles); i++)
+        if (roles[i] != (uid_t)-1 &&
+            (meet(roles[i], 1, ids->sessions, slots) || meet(roles[i], 1, ids->servers, servers)))
+            wrong(k, SECTION_ids, NULL, i ? "shim" : "store", "uid %u is one of the sessions' or servers'",
+                  (unsigned)roles[i]);
+    if (ids->store == ids->shim && ids->store != (uid_t)-1)
+        wrong(k, SECTION_ids, NULL, "shim", "'store' and 'shim' must be different users");
+}
+
+static void check_limits(const struct check *k)
+{
+    const struct conf_limits *l = &k->c->limits;
+    if (l->penalty_min > l->penalty_max)
+        wrong(k, SECTION_limits, NULL, "penalty_min", "'penalty_min' is more than 'penalty_max'");
+    if (l->login_grace < 1000)
+        wrong(k, SECTION_limits, NULL, "login_grace", "'login_grace' must be at least 1s");
+    if (l->keepalive < 1000)
+        wrong(k, SECTION_limits, NULL, "keepalive", "'keepalive' must be at least 1s");
+    if (k->c->listen.address.n == 0)
+        wrong(k, SECTION_listen, NULL, "address", "no 'address' to listen on");
+    for (size_t i = 0; i < k->c->listen.address.n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(k->c->listen.address.v[i], k->c->listen.address.v[j]) == 0)
+                wrong(k, SECTION_listen, NULL, "address", "address %s is given twice", k->c->listen.address.v[i]);
+}
+
+static void check_pool(const struct check *k)
+{
+    const char *slash = strchr(k->c->network.pool, '/');
+    unsigned bits = slash ? (unsigned)strtoul(slash + 1, NULL, 10) : 30;
+    uint64_t private = 0, room = 1ULL << (30 - bits);
+    for (size_t i = 0; i < k->c->nservers; i++)
+        private += k->c->servers[i].network == NETWORK_PRIVATE;
+    if (private > room)
+        wrong(k, SECTION_network, NULL, "pool", "the pool %s has room for %llu private networks, %llu servers want one",
+              k->c->network.pool, (unsigned long long)room, (unsigned long long)private);
+}
+
+static void check_people(const struct check *k, const struct conf_server *s)
+{
+    if (s->owner && conf_account(k->c, s->owner) == NULL)
+        wrong(k, SECTION_server, s->name, "owner",
+              "owner '%s' of server '%s' is no account; allowed: one that has an [account NAME]", s->owner, s->name);
+    for (size_t i = 0; i < s->allow.n; i++)
+        if (conf_account(k->c, s->allow.v[i].account) == NULL)
+            wrong(k, SECTION_server, s->name, "allow", "'%s', allowed on server '%s', is no account",
+                  s->allow.v[i].account, s->name);
+        else if (s->owner && strcmp(s->owner, s->allow.v[i].account) == 0)
+            wrong(k, SECTION_server, s->name, "allow", "'%s' owns server '%s' and may do everything already", s->owner,
+                  s->name);
+}
+
+static void check_server(const struct check *k, const struct conf_server *s)
+{
+    const char *end = strrchr(s->name, '.');
+    check_people(k, s);
+    /* Beside the folder of each server lies a file of its name with this ending. */
+    if (end && strcmp(end, ".img") == 0)
+        conf_error(k->errors, s->where, "the name of server '%s' must not end in .img", s->name);
+    if (s->memory_high > s->memory)
+        wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'",
+              s->name);
+    if (s->tmp > s->memory)
+        wrong(k, SECTION_server, s->name, "tmp",
+              "'tmp' of server '%s' is more than its 'memory', which it is charged to", s->name);
+    if (s->port.n && s->network == NETWORK_NONE)
+        wrong(k, SECTION_server, s->name, "port", "server '%s' has ports but network = none", s->name);
+}
+
+struct used { struct conf_port port; const struct conf_server *s; };
+
+static int by_port(const void *a, const void *b)
+{
+    const struct used *x = a, *y = b;
+    if (x->port.port != y->port.port)
+        return x->port.port < y->port.port ? -1 : 1;
+    if (x->port.udp != y->port.udp)
+        return x->port.udp ? 1 : -1;
+    return strcmp(x->s->name, y->s->name);
+}
+
+static void check_ports(const struct check *k)
+{
+    size_t n = 0;
+    FREE_MEM struct used *used = NULL;
+    for (size_t i = 0; i < k->c->nservers; i++)
+        for (size_t j = 0; j < k->c->servers[i].port.n; j++) {
+            used = mem_grow(used, n + 1, sizeof *used);
+            used[n++] = (struct used){ k->c->servers[i].port.v[j], &k->c->servers[i] };
+        }
+    if (n)
+        qsort(used, n, sizeof *used, by_port);
+    for (size_t i = 1; i < n; i++)
+        if (used[i].port.port == used[i - 1].port.port && used[i].port.udp == used[i - 1].port.udp)
+            wrong(k, SECTION_server, used[i].s->name, "port", "port %u/%s of server '%s' is taken by server '%s'",
+                  used[i].port.port, used[i].port.udp ? "udp" : "tcp", used[i].s->name, used[i - 1].s->name);
+}
+
+void conf_check(struct conf *c, struct conf_errors *e, conf_where_fn *at, const void *data)
+{
+    const struct check k = { c, e, at, data };
+    check_users(&k);
+    check_uids(&k);
+    check_limits(&k);
+    check_pool(&k);
+    for (size_t i = 0; i < c->nservers; i++)
+        check_server(&k, &c->servers[i]);
+    check_ports(&k);
+}

@@ -1,0 +1,176 @@
+/* Forms of texts: an option's unit says to people what a value looks like, and its first words are the key to the check
+   here. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/conf_table.h"
+#include "base/mem.h"
+
+static bool form_address(const char *text, struct err *why)
+{
+    char host[INET6_ADDRSTRLEN];
+    const char *end = strrchr(text, ':');
+    bool six = text[0] == '[';
+    if (end == NULL || (six && (end == text || end[-1] != ']')))
+        return false;
+    size_t len = (size_t)(end - text) - (six ? 2 : 0);
+    if (len >= sizeof host)
+        return false;
+    memcpy(host, text + six, len);
+    host[len] = '\0';
+    uint8_t raw[16];
+    uint64_t port;
+    if (inet_pton(six ? AF_INET6 : AF_INET, host, raw) != 1)
+        return err_set(why, 0, "", "'%.60s' is no address in numbers", host) == 0;
+    if (conf_number(end + 1, &end, &port) < 0 || *end || port < 1 || port > 65535)
+        return err_set(why, 0, "", "the port must be 1 to 65535") == 0;
+    return true;
+}
+
+static bool form_ip(const char *text, struct err *why)
+{
+    (void)why;
+    uint8_t raw[16];
+    return inet_pton(AF_INET, text, raw) == 1 || inet_pton(AF_INET6, text, raw) == 1;
+}
+
+static bool form_net(const char *text, struct err *why)
+{
+    FREE_MEM char *host = mem_str(text);
+    char *slash = strchr(host, '/');
+    if (slash == NULL)
+        return false;
+    *slash = '\0';
+    struct in_addr a;
+    uint64_t bits;
+    const char *end;
+    if (inet_pton(AF_INET, host, &a) != 1 || conf_number(slash + 1, &end, &bits) < 0 || *end || bits < 8 || bits > 30)
+        return err_set(why, 0, "", "must be ADDRESS/BITS, bits 8 to 30") == 0;
+    if (ntohl(a.s_addr) & (UINT32_MAX >> bits))
+        return err_set(why, 0, "", "the address has bits set behind the first %u", (unsigned)bits) == 0;
+    return true;
+}
+
+static bool form_absolute(const char *text, struct err *why)
+{
+    for (const char *at = text; (at = strstr(at, "/..")); at++)
+        if (at[3] == '/' || at[3] == '\0')
+            return err_set(why, 0, "", "must not hold '..'") == 0;
+    return text[0] == '/';
+}
+
+static bool form_variable(const char *text, struct err *why)
+{
+    (void)why;
+    if (!isalpha((unsigned char)*text) && *text != '_')
+        return false;
+    while (isalnum((unsigned char)*text) || *text == '_')
+        text++;
+    return *text == '=';
+}
+
+static bool form_words(const char *text, struct err *why)
+{
+    char **words;
+    const char *what;
+    if (conf_words(text, &words, &what) < 0)
+        return err_set(why, 0, "", "%s", what) == 0;
+    bool some = words[0] && words[0][0];
+    conf_words_free(words);
+    return some;
+}
+
+static bool form_name(const char *text, struct err *why)
+{
+    (void)why;
+    return name_ok(text);
+}
+
+static int digit64(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Decodes base64 up to a space or the end; the bytes written, or -1. */
+static long decode64(const char *text, uint8_t *out)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+    size_t n = 0, chars = strcspn(text, " \t"), pad = 0;
+    for (size_t i = 0; i < chars; i++) {
+        int d = digit64(text[i]);
+        if (d < 0) {
+            pad = chars - i;
+            break;
+        }
+        bits = (bits << 6) | (uint32_t)d;
+        have += 6;
+        if (have >= 8)
+            out[n++] = (uint8_t)(bits >> (have -= 8));
+    }
+    if (chars % 4 || pad > 2 || strspn(text + chars - pad, "=") != pad)
+        return -1;
+    return (long)n;
+}
+
+static const char *const key_types[] = {
+    "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+};
+
+static bool form_key(const char *text, struct err *why)
+{
+    size_t len = strcspn(text, " \t"), i = 0;
+    while (i < countof(key_types) && (strlen(key_types[i]) != len || memcmp(key_types[i], text, len) != 0))
+        i++;
+    if (i == countof(key_types))
+        return err_set(why, 0, "", "must start with the key's type (ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, ...); "
+                                   "options in front are not supported") == 0;
+    const char *blob = text + len + strspn(text + len, " \t");
+    FREE_MEM uint8_t *raw = mem_new(strlen(blob) + 3);
+    long n = decode64(blob, raw);
+    const uint8_t head[4] = { 0, 0, 0, (uint8_t)len };
+    if (n < (long)(4 + len) + 4 || memcmp(raw, head, 4) != 0 || memcmp(raw + 4, text, len) != 0)
+        return err_set(why, 0, "", "the key's base64 part is damaged or cut off") == 0;
+    return true;
+}
+
+static const struct form {
+    const char *unit;
+    bool (*ok)(const char *text, struct err *why);
+    bool quoted;
+} forms[] = {
+    { "ADDRESS:PORT", form_address, false },
+    { "IP address", form_ip, false },
+    { "IPv4 network", form_net, false },
+    { "absolute path", form_absolute, false },
+    { "NAME=VALUE", form_variable, false },
+    { "program and arguments", form_words, true },
+    { "one line of authorized_keys form", form_key, true },
+    { "name", form_name, false },
+};
+
+static const struct form *form_of(const char *unit)
+{
+    for (size_t i = 0; i < countof(forms); i++)
+        if (strncmp(unit, forms[i].unit, strlen(forms[i].unit)) == 0)
+            return &forms[i];
+    return NULL;
+}
+
+bool conf_form(const char *unit, const char *text, struct err *why)
+{
+    const struct form *f = form_of(unit);
+    return f == NULL || f->ok(text, why);
+}
+
+bool conf_form_quoted(const char *unit)
+{
+    const struct form *f = form_of(unit);
+    return f && f->quoted;
+}

@@ -1,0 +1,66 @@
+#include "sandbox/init/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/msg.h"
+
+NORETURN static void fail(int report, const char *fmt, ...) PRINTF(2, 3);
+
+static void fail(int report, const char *fmt, ...)
+{
+    struct spawn_failure f = { .no = errno };
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(f.step, sizeof f.step, fmt, ap);
+    va_end(ap);
+    ssize_t ignored UNUSED = write(report, &f, sizeof f);
+    _exit(127);
+}
+
+static void signals_default(void)
+{
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sig != SIGKILL && sig != SIGSTOP)
+            signal(sig, SIG_DFL);   /* refused for the two that libc keeps to itself */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+NORETURN static void become(const struct start *s, int report)
+{
+    close(LINK_FD);
+    if (setsid() < 0)
+        fail(report, "setsid");
+    if (s->tty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+        fail(report, "take the terminal");
+    if (chdir(s->directory) < 0)
+        fail(report, "chdir %s", s->directory);
+    signals_default();
+    /* execvpe would search the PATH of our own environment, which is empty. */
+    environ = s->env;
+    execvp(s->argv[0], s->argv);
+    fail(report, "exec %s", s->argv[0]);
+}
+
+struct spawned spawn(const struct start *s)
+{
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        die_errno("pipe");
+    pid_t pid = fork();
+    if (pid < 0)
+        die_errno("fork");
+    if (pid == 0)
+        become(s, pair[1]);
+    close(pair[1]);
+    return (struct spawned){ .pid = pid, .report = pair[0] };
+}

@@ -1,0 +1,12 @@
+/* The disk jobs of launch.  M is positioned at the first field and is eaten to its end.  Each returns 0, or -1 with E.
+ */
+#ifndef LAUNCH_DISK_H
+#define LAUNCH_DISK_H
+
+#include "base/err.h"
+#include "base/msg.h"
+
+int job_disk_up(struct msg *m, struct err *e);
+int job_disk_down(struct msg *m, struct err *e);
+
+#endif

@@ -1,0 +1,31 @@
+/* What the whole shim shares: its plan, and how the server stands. */
+#ifndef SHIM_SHIM_H
+#define SHIM_SHIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+
+/* The descriptors it starts with; sandbox/proto.h tells what they are. */
+enum {
+    SUPERVISOR_FD = 3, INIT_FD, STDIN_FD, STDOUT_FD, STDERR_FD, LISTEN_FD, FOLDER_FD, CGROUP_KILL_FD, INIT_PIDFD
+};
+
+struct shim {
+    struct loop *loop;
+    const char *server;      /* its name */
+    bool tty;
+    pid_t init;              /* as the host sees it */
+    uint64_t started;        /* wall ms */
+
+    bool ready, stopping;
+    bool killed;             /* by us, before the main process had ended */
+    bool ended;              /* nothing of it runs any more, and its output is read */
+    uint32_t code, signal;   /* of the main process, once it has ended */
+};
+
+extern struct shim shim;
+
+#endif

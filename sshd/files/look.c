@@ -1,0 +1,81 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sshd/files/beneath.h"
+#include "sshd/files/failure.h"
+#include "sshd/files/handle.h"
+#include "sshd/files/requests.h"
+
+static int look(struct worker *w, struct msg *m, struct msg *answer, int follow)
+{
+    struct stat st;
+    FREE_MEM char *path = msg_get_str(m);
+    msg_end(m);
+    CLOSE_FD int fd = beneath_look(w, path, follow, &st);
+    if (fd < 0)
+        return fail_errno(w, errno);
+    answer_attrs(answer, &st);
+    return 0;
+}
+
+int files_stat(struct worker *w, struct msg *m, struct msg *answer)
+{
+    return look(w, m, answer, 1);
+}
+
+int files_lstat(struct worker *w, struct msg *m, struct msg *answer)
+{
+    return look(w, m, answer, 0);
+}
+
+int files_fstat(struct worker *w, struct msg *m, struct msg *answer)
+{
+    struct stat st;
+    struct handle *h = handle_get(w->handles, msg_get_u32(m));
+    msg_end(m);
+    if (fstat(h->fd, &st) < 0)
+        return fail_errno(w, errno);
+    answer_attrs(answer, &st);
+    return 0;
+}
+
+int files_readlink(struct worker *w, struct msg *m, struct msg *answer)
+{
+    struct stat st;
+    char target[PATH_MAX];
+    FREE_MEM char *path = msg_get_str(m);
+    msg_end(m);
+    CLOSE_FD int fd = beneath_look(w, path, 0, &st);
+    if (fd < 0)
+        return fail_errno(w, errno);
+    if (!S_ISLNK(st.st_mode))
+        return fail(w, FX_FAILURE, "not a symbolic link");
+    ssize_t n = readlinkat(fd, "", target, sizeof target);
+    if (n < 0)
+        return fail_errno(w, errno);
+    msg_put_bytes(answer, target, (size_t)n);
+    return 0;
+}
+
+int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
+{
+    struct statvfs f;
+    struct stat st;
+    FREE_MEM char *path = msg_get_str(m);
+    msg_end(m);
+    CLOSE_FD int fd = beneath_look(w, path, 1, &st);
+    if (fd < 0 || fstatvfs(fd, &f) < 0)
+        return fail_errno(w, errno);
+    /* Blocks kept back for root are no part of what the server has. */
+    uint64_t kept = f.f_bfree - f.f_bavail;
+    const uint64_t v[] = { f.f_bsize, f.f_frsize, f.f_blocks - kept, f.f_bavail, f.f_bavail, f.f_files, f.f_ffree, f.f_favail,
+                           f.f_fsid, f.f_flag, f.f_namemax };
+    for (size_t i = 0; i < countof(v); i++)
+        msg_put_u64(answer, v[i]);
+    return 0;
+}

@@ -1,0 +1,91 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rights.h"
+#include "sandbox/lock/files.bpf.h"
+#include "sandbox/lock/lock.h"
+#include "sshd/files/handle.h"
+#include "sshd/files/requests.h"
+#include "sshd/proto.h"
+
+static void open_root(struct worker *w, int fd)
+{
+    struct stat st;
+    struct statfs f;
+    if (fstat(fd, &st) < 0 || fstatfs(fd, &f) < 0)
+        die_errno("start: the server's directory");
+    if (!S_ISDIR(st.st_mode))
+        die("start: the server's directory is none");
+    w->root = fd;
+    w->root_dev = st.st_dev;
+    w->root_ino = st.st_ino;
+    w->block = f.f_bsize > 0 && f.f_bsize < 1 << 20 ? (uint32_t)f.f_bsize : 4096;
+}
+
+static void start(struct worker *w)
+{
+    MSG_FREE struct msg m;
+    if (msg_recv(LINK_FD, &m) != 1)
+        die("start: no message");
+    if (m.type != START_FILES)
+        die("start: message %u", m.type);
+    FREE_MEM char *server = msg_get_str(&m);
+    w->rights = msg_get_u32(&m);
+    w->slot = msg_get_u32(&m);
+    uint32_t handles = msg_get_u32(&m);
+    unsigned long long id = msg_get_u64(&m);
+    uint32_t level = msg_get_u32(&m);
+    open_root(w, msg_get_fd(&m));
+    CLOSE_FD int gate = msg_get_fd(&m);
+    msg_end(&m);
+    if (level > LOG_DEBUG || w->slot >= GATE_SLOTS || handles == 0 || handles > 4096)
+        die("start: log level %u, slot %u, handles %u", level, w->slot, handles);
+    log_init("holdfast-files", (enum log_level)level);
+    log_context("session=%llu server=%s", id, esc(server));
+    w->gate = gate_map(gate);
+    if (w->gate == NULL)
+        die_errno("start: gate");
+    w->handles = handles_new(handles);
+}
+
+static void lock(const struct worker *w)
+{
+    bool writes = w->rights & (RIGHT_FILES_WRITE | RIGHT_FILES_DELETE);
+    const struct lock_limit limits[] = {
+        { RLIMIT_NOFILE, w->handles->n + 32 },
+        { RLIMIT_NPROC, 0 },
+        { RLIMIT_CORE, 1 },   /* 0 would not keep a piped core_pattern from running */
+    };
+    const struct lock_folder folder = { w->root, writes ? LOCK_FOLDER_WRITE : LOCK_FOLDER_READ };
+    lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), .folders = &folder, .nfolders = 1,
+                               LOCK_FILTER(lock_files_filter) });
+}
+
+int main(void)
+{
+    log_init("holdfast-files", LOG_INFO);
+    struct worker w = { 0 };
+    start(&w);
+    umask(022);
+    lock(&w);
+    log_debug("files.ready", "rights=%u", w.rights);
+    for (;;) {
+        MSG_FREE struct msg m;
+        int n = msg_recv(LINK_FD, &m);
+        if (n < 0)
+            die_errno("link");
+        if (n == 0)
+            break;
+        request(&w, LINK_FD, &m);
+    }
+    /* What handles still had out is the supervisor's to give back, with the slot: it must do so for the killed as well. */
+    log_debug("files.end", "%s", "");
+    return 0;
+}

@@ -1,0 +1,161 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rights.h"
+#include "sshd/files/beneath.h"
+#include "sshd/files/failure.h"
+#include "sshd/files/handle.h"
+#include "sshd/files/requests.h"
+#include "sshd/files/space.h"
+
+/* What one OPEN wants, and what was found on the way. */
+struct opening {
+    const char *path;
+    uint32_t want;      /* FXF_* */
+    mode_t mode;
+    bool there;         /* a file stands there already */
+    struct stat st;     /* then: what it is */
+    uint64_t lease;
+};
+
+static uint32_t rights_of(uint32_t want)
+{
+    uint32_t rights = want & FXF_READ ? RIGHT_FILES_READ : 0;
+    if (want & (FXF_WRITE | FXF_APPEND | FXF_CREAT | FXF_TRUNC))
+        rights |= RIGHT_FILES_WRITE;
+    return rights;
+}
+
+static int allowed(struct worker *w, uint32_t want)
+{
+    if (want & ~(uint32_t)FXF_ALL || (want & (FXF_READ | FXF_WRITE | FXF_APPEND)) == 0)
+        return fail(w, FX_FAILURE, "open for reading, writing or both");
+    uint32_t missing = rights_of(want) & ~w->rights;
+    char words[128];
+    if (missing)
+        return fail(w, FX_PERMISSION_DENIED, "your account does not have %s on this server",
+                    rights_text(missing, words, sizeof words));
+    return 0;
+}
+
+/* Before anything is opened for real: a FIFO would wait for its other end, a device would act. */
+static int look_first(struct worker *w, struct opening *o)
+{
+    CLOSE_FD int fd = beneath_look(w, o->path, !(o->want & FXF_CREAT && o->want & FXF_EXCL), &o->st);
+    if (fd < 0)
+        return errno == ENOENT && o->want & FXF_CREAT ? 0 : fail_errno(w, errno);
+    o->there = true;
+    if (o->want & FXF_CREAT && o->want & FXF_EXCL)
+        return fail_errno(w, EEXIST);
+    if (S_ISDIR(o->st.st_mode))
+        return fail_errno(w, EISDIR);
+    return S_ISREG(o->st.st_mode) ? 0 : fail(w, FX_FAILURE, "not a regular file");
+}
+
+/* Also before: nothing is made or truncated that could not be written afterwards. */
+static int lease_first(struct worker *w, struct opening *o)
+{
+    if ((o->want & (FXF_WRITE | FXF_APPEND)) == 0)
+        return 0;
+    o->lease = space_take(w, 1);
+    if (o->lease == 0 && (!o->there || o->want & FXF_TRUNC))
+        return fail_space(w);
+    return 0;
+}
+
+static int flags_of(uint32_t want)
+{
+    bool writes = want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC);
+    int flags = writes ? want & FXF_READ ? O_RDWR : O_WRONLY : O_RDONLY;
+    flags |= want & FXF_APPEND ? O_APPEND : 0;
+    flags |= want & FXF_CREAT ? O_CREAT : 0;
+    flags |= want & FXF_CREAT && want & FXF_EXCL ? O_EXCL : 0;
+    return flags | O_NONBLOCK | O_NOCTTY;
+}
+
+static int open_now(struct worker *w, struct opening *o)
+{
+    CLOSE_FD int fd = beneath_open(w, o->path, flags_of(o->want), o->mode);
+    if (fd < 0 || fstat(fd, &o->st) < 0)
+        return fail_errno(w, errno);
+    if (!S_ISREG(o->st.st_mode))
+        return fail(w, FX_FAILURE, "not a regular file");
+    if (o->want & FXF_TRUNC && o->st.st_size > 0 && (ftruncate(fd, 0) < 0 || fstat(fd, &o->st) < 0))
+        return fail_errno(w, errno);
+    return fd_steal(&fd);
+}
+
+/* Below it a write needs no lease.  In a file with holes it may need blocks anywhere, so none of it counts. */
+static uint64_t high_water(const struct stat *st)
+{
+    uint64_t size = (uint64_t)st->st_size;
+    return (uint64_t)st->st_blocks * 512 < size ? 0 : size;
+}
+
+static int opened(struct worker *w, struct opening *o, struct msg *answer)
+{
+    CLOSE_FD int fd = open_now(w, o);
+    if (fd < 0)
+        return -1;
+    int number = handle_new(w->handles, fd, NULL);
+    if (number < 0)
+        return fail(w, FX_FAILURE, "too many open handles (at most %u)", w->handles->n);
+    handle_get(w->handles, (uint32_t)number)->leased = o->lease;
+    msg_put_u32(answer, (uint32_t)number);
+    msg_put_u64(answer, high_water(&o->st));
+    msg_put_u64(answer, o->lease);
+    msg_put_fd(answer, fd_steal(&fd));
+    return 0;
+}
+
+int files_open(struct worker *w, struct msg *m, struct msg *answer)
+{
+    struct attrs a;
+    FREE_MEM char *path = msg_get_str(m);
+    struct opening o = { .path = path, .want = msg_get_u32(m) };
+    request_attrs(m, &a);
+    msg_end(m);
+    o.mode = a.flags & ATTRS_MODE ? a.mode & 0777 : 0666;
+    if (allowed(w, o.want) < 0 || look_first(w, &o) < 0 || lease_first(w, &o) < 0)
+        return -1;
+    int r = opened(w, &o, answer);
+    if (r < 0)
+        space_give(w, o.lease);
+    return r;
+}
+
+int files_close(struct worker *w, struct msg *m, struct msg *answer UNUSED)
+{
+    uint32_t number = msg_get_u32(m);
+    msg_get_u64(m);
+    msg_end(m);
+    /* All of it, whatever is said to be left: the rest was written and shows on the disk by now. */
+    space_give(w, handle_get(w->handles, number)->leased);
+    handle_close(w->handles, number);
+    return 0;
+}
+
+int files_lease(struct worker *w, struct msg *m, struct msg *answer)
+{
+    struct handle *h = handle_get(w->handles, msg_get_u32(m));
+    msg_get_u64(m);
+    uint64_t more = msg_get_u64(m);
+    msg_end(m);
+    /* The old lease first: it was written, and its bytes would else count twice near the limit. */
+    space_give(w, h->leased);
+    h->leased = more ? space_take(w, more) : 0;
+    if (h->leased == 0)
+        return fail_space(w);
+    msg_put_u64(answer, h->leased);
+    return 0;
+}
+
+int files_fsync(struct worker *w, struct msg *m, struct msg *answer UNUSED)
+{
+    struct handle *h = handle_get(w->handles, msg_get_u32(m));
+    msg_end(m);
+    return fsync(h->fd) < 0 ? fail_errno(w, errno) : 0;
+}

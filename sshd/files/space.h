@@ -1,0 +1,13 @@
+/* Room on the server's disk: leases from the gate, and the words when there is none.  Bytes; leases are whole blocks. */
+#ifndef FILES_SPACE_H
+#define FILES_SPACE_H
+
+#include "sshd/files/worker.h"
+
+/* Takes a lease of at least LEAST bytes (rounded up to blocks), usually GATE_LEASE, less when little is left.  0 when LEAST does not fit. */
+uint64_t space_take(struct worker *w, uint64_t least);
+void space_give(struct worker *w, uint64_t bytes);
+/* "quota exceeded (USED of LIMIT)", or the inode limit when that is what is used up.  Returns -1. */
+int fail_space(struct worker *w);
+
+#endif

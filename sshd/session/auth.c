@@ -1,0 +1,171 @@
+/* Logging in: libssh verifies signatures, the store decides.  Tries are counted here for the client's sake and by the store and the supervisor
+   for ours. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "sshd/session/blob.h"
+#include "sshd/session/conn.h"
+
+enum { BLOB_MOST = 4096, RSA_LEAST = 3072 };
+
+/* "ACCOUNT+SERVER" in two; both owned by the caller, *SERVER NULL without a "+". */
+static char *account_of(const char *user, char **server)
+{
+    const char *plus = strchr(user, '+');
+    *server = plus ? mem_str(plus + 1) : NULL;
+    return plus ? mem_strn(user, (size_t)(plus - user)) : mem_str(user);
+}
+
+static void too_many(struct session *s)
+{
+    session_log(s, "too many tries", "keys=%u passwords=%u", s->keys_failed, s->passwords_failed);
+    conn_close(s, "too many authentication failures");
+}
+
+/* One failure more in *COUNT; the connection ends when MOST have been. */
+static int failed(struct session *s, uint32_t *count, uint32_t most)
+{
+    if (++*count >= most)
+        too_many(s);
+    return SSH_AUTH_DENIED;
+}
+
+static int enter(struct session *s, char *server)
+{
+    s->in = true;
+    s->home = server;
+    if (!store_whoami(s))
+        conn_close(s, "the service does not answer, please try again");
+    return SSH_AUTH_SUCCESS;
+}
+
+/* A login that was proven and refused all the same (suspended, too many connections) is told why. */
+static int refused(struct session *s, enum store_yes yes, const char *why, uint32_t *count, uint32_t most)
+{
+    if (yes == STORE_SILENT) {
+        conn_close(s, "the service does not answer, please try again");
+        return SSH_AUTH_DENIED;
+    }
+    if (*why)
+        conn_close(s, why);
+    return failed(s, count, most);
+}
+
+static int none_function(ssh_session ssh, const char *user, void *data)
+{
+    struct session *s = data;
+    (void)ssh;
+    (void)user;
+    return failed(s, &s->others_failed, s->auth_tries);
+}
+
+static int password_function(ssh_session ssh, const char *user, const char *password, void *data)
+{
+    struct session *s = data;
+    (void)ssh;
+    if (s->in || s->over)
+        return SSH_AUTH_DENIED;
+    FREE_MEM char *server = NULL;
+    FREE_MEM char *account = account_of(user, &server);
+    FREE_MEM char *why = NULL;
+    enum store_yes yes = store_password(s, account, password, &why);
+    if (yes != STORE_YES)
+        return refused(s, yes, why, &s->passwords_failed, s->password_tries);
+    char *home = server;
+    server = NULL;
+    return enter(s, home);
+}
+
+/* The key's blob in OUT; 0 when it is of no kind we take. */
+static size_t blob_of(struct session *s, struct ssh_key_struct *key, uint8_t *out)
+{
+    char *text = NULL;
+    if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
+        return 0;
+    size_t size = blob_of_base64(text, out, BLOB_MOST);
+    ssh_string_free_char(text);
+    int bits = blob_rsa_bits(out, size);
+    if (bits != 0 && bits < RSA_LEAST) {
+        session_log(s, "key refused", "bits=%d least=%d", bits, RSA_LEAST);
+        return 0;
+    }
+    return size;
+}
+
+static int key_function(ssh_session ssh, const char *user, struct ssh_key_struct *key, char state, void *data)
+{
+    struct session *s = data;
+    (void)ssh;
+    if (s->in || s->over)
+        return SSH_AUTH_DENIED;
+    uint8_t blob[BLOB_MOST];
+    size_t size = blob_of(s, key, blob);
+    bool login = state == SSH_PUBLICKEY_STATE_VALID;
+    if (size == 0 || (!login && state != SSH_PUBLICKEY_STATE_NONE))
+        return failed(s, &s->keys_failed, s->auth_tries);
+    FREE_MEM char *server = NULL;
+    FREE_MEM char *account = account_of(user, &server);
+    FREE_MEM char *why = NULL;
+    enum store_yes yes = store_key(s, login, account, blob, size, ssh_key_type_to_char(ssh_key_type(key)), &why);
+    if (yes != STORE_YES)
+        return refused(s, yes, why, &s->keys_failed, s->auth_tries);
+    if (!login)
+        return SSH_AUTH_SUCCESS;
+    char *home = server;
+    server = NULL;
+    return enter(s, home);
+}
+
+static ssh_channel open_function(ssh_session ssh, void *data)
+{
+    (void)ssh;
+    return channel_open(data);
+}
+
+static const char *request_name(ssh_message m)
+{
+    switch (ssh_message_type(m)) {
+    case SSH_REQUEST_AUTH:
+        return "an authentication method that is not offered";
+    case SSH_REQUEST_CHANNEL_OPEN:
+        return ssh_message_subtype(m) == SSH_CHANNEL_DIRECT_TCPIP ? "forwarding (direct-tcpip)" : "a channel of another type";
+    case SSH_REQUEST_CHANNEL:
+        return ssh_message_subtype(m) == SSH_CHANNEL_REQUEST_X11 ? "forwarding (x11)" : "an unknown channel request";
+    case SSH_REQUEST_GLOBAL:
+        return "forwarding (tcpip-forward)";
+    default:
+        return "an unknown request";
+    }
+}
+
+/* Whatever no callback took: refused, and the first few are logged. */
+static int other_message(ssh_session ssh, ssh_message m, void *data)
+{
+    struct session *s = data;
+    (void)ssh;
+    if (ssh_message_type(m) == SSH_REQUEST_SERVICE)
+        return 1;
+    if (ssh_message_type(m) == SSH_REQUEST_AUTH)
+        failed(s, &s->others_failed, s->auth_tries);
+    if (s->refusals_logged++ < REFUSALS_LOGGED)
+        session_log(s, "refused", "request=%s", request_name(m));
+    return 1;
+}
+
+void auth_callbacks(struct session *s)
+{
+    s->server_callbacks = (struct ssh_server_callbacks_struct){
+        .userdata = s,
+        .auth_none_function = none_function,
+        .auth_password_function = password_function,
+        .auth_pubkey_function = key_function,
+        .channel_open_request_session_function = open_function,
+    };
+    ssh_callbacks_init(&s->server_callbacks);
+    if (ssh_set_server_callbacks(s->ssh, &s->server_callbacks) != SSH_OK)
+        conn_close(s, NULL);
+    ssh_set_message_callback(s->ssh, other_message, s);
+    ssh_set_auth_methods(s->ssh, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_PASSWORD);
+}

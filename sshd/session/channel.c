@@ -1,0 +1,511 @@
+#include "sshd/session/channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/die.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sshd/session/conn.h"
+#include "sshd/session/wire.h"
+
+enum {
+    QUEUE_MOST = 32 * 1024 * 1024,     /* past CHANNEL_QUEUE is the caller's fault, past this it is a bug */
+    LEFT_MOST = 4 * 1024 * 1024,       /* more than two windows of input held back: the client ignores the window */
+    BATCH = 4 * 32758,                 /* four full packets of what OpenSSH takes */
+    FETCH = 64 * 1024,
+    REST_CAP = 16 * 1024,
+    TERMINAL_SIDE_MOST = 1000,
+};
+
+struct channel {
+    struct channel *next, **prev;
+    struct session *s;
+    ssh_channel ssh;
+    struct ssh_channel_callbacks_struct callbacks;
+    const struct channel_ops *ops;     /* NULL before something runs and after it has ended */
+    void *data;
+    enum { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, STARTED } state;
+    char *command;                     /* owned */
+    bool terminal;
+    unsigned columns, rows;
+    struct buf out, err, held;
+    size_t left;                       /* input libssh holds for us, behind `held` */
+    bool resume, eof, eof_told, tight;
+    bool exiting, exited, closed;      /* by us: wanted, said; by the client */
+    int code;
+};
+
+static void work(struct channel *c) { c->s->work = true; }
+
+static size_t offer(struct channel *c, const uint8_t *bytes, size_t size)
+{
+    if (c->exiting)
+        return size;
+    size_t used = c->ops ? c->ops->data(c->data, c, bytes, size) : 0;
+    invariant(used <= size);
+    return used;
+}
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *bytes, uint32_t size, int is_stderr, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    if (is_stderr)
+        return (int)size;
+    size_t used = buf_size(&c->held) == 0 ? offer(c, bytes, size) : 0;
+    /* libssh shows all it holds, not only what is new. */
+    c->left = size - used;
+    if (c->left > LEFT_MOST)
+        die("the client ignores the window");
+    return (int)used;
+}
+
+static void on_eof(ssh_session ssh, ssh_channel channel, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    c->eof = true;
+    work(c);
+}
+
+static void on_close(ssh_session ssh, ssh_channel channel, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    c->closed = true;
+    work(c);
+}
+
+static void on_signal(ssh_session ssh, ssh_channel channel, const char *signal, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    if (c->ops && c->ops->interrupt && !c->exiting)
+        c->ops->interrupt(c->data, c, signal);
+}
+
+static unsigned side(int n)
+{
+    return n < 1 ? 80 : n > TERMINAL_SIDE_MOST ? TERMINAL_SIDE_MOST : (unsigned)n;
+}
+
+static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int columns, int rows, int px, int py, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    (void)term;
+    (void)px;
+    (void)py;
+    if (c->state != ASKED_NOTHING)
+        return 1;
+    c->terminal = true;
+    c->columns = side(columns);
+    c->rows = side(rows);
+    return 0;
+}
+
+static int on_resize(ssh_session ssh, ssh_channel channel, int columns, int rows, int px, int py, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    (void)px;
+    (void)py;
+    if (!c->terminal)
+        return 0;
+    c->columns = side(columns);
+    c->rows = side(rows);
+    if (c->ops && c->ops->resize && !c->exiting)
+        c->ops->resize(c->data, c, c->columns, c->rows);
+    return 0;
+}
+
+/* A program is started from the loop, after the reply to its request has gone. */
+static int start(struct channel *c, int what, const char *command)
+{
+    if (c->state != ASKED_NOTHING || c->closed)
+        return 1;
+    c->state = what;
+    c->command = mem_str(command);
+    work(c);
+    return 0;
+}
+
+static int on_exec(ssh_session ssh, ssh_channel channel, const char *command, void *data)
+{
+    (void)ssh;
+    (void)channel;
+    return start(data, ASKED_EXEC, command);
+}
+
+static int on_shell(ssh_session ssh, ssh_channel channel, void *data)
+{
+    (void)ssh;
+    (void)channel;
+    return start(data, ASKED_EXEC, "");
+}
+
+static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsystem, void *data)
+{
+    struct channel *c = data;
+    (void)ssh;
+    (void)channel;
+    if (strcmp(subsystem, "sftp") != 0) {
+        if (c->s->refusals_logged++ < REFUSALS_LOGGED)
+            session_log(c->s, "refused", "subsystem=%s", esc(subsystem));
+        return 1;
+    }
+    return start(c, ASKED_SFTP, "");
+}
+
+/* Nothing here has an environment; language settings are what every client sends and are taken without a word. */
+static int on_env(ssh_session ssh, ssh_channel channel, const char *name, const char *value, void *data)
+{
+    (void)ssh;
+    (void)channel;
+    (void)value;
+    (void)data;
+    return strcmp(name, "LANG") != 0 && strncmp(name, "LC_", 3) != 0;
+}
+
+ssh_channel channel_open(struct session *s)
+{
+    if (!s->in || s->over || s->nchannels >= s->channels) {
+        if (s->refusals_logged++ < REFUSALS_LOGGED)
+            session_log(s, "refused", "request=channel open=%u most=%u", s->nchannels, s->channels);
+        return NULL;
+    }
+    ssh_channel ssh = ssh_channel_new(s->ssh);
+    if (ssh == NULL)
+        return NULL;
+    struct channel *c = mem_new(sizeof *c);
+    *c = (struct channel){ .s = s, .ssh = ssh, .next = s->list, .prev = &s->list, .out = BUF(QUEUE_MOST),
+                           .err = BUF(QUEUE_MOST), .held = BUF(FETCH) };
+    c->callbacks = (struct ssh_channel_callbacks_struct){
+        .userdata = c,
+        .channel_data_function = on_data,
+        .channel_eof_function = on_eof,
+        .channel_close_function = on_close,
+        .channel_signal_function = on_signal,
+        .channel_pty_request_function = on_pty,
+        .channel_pty_window_change_function = on_resize,
+        .channel_shell_request_function = on_shell,
+        .channel_exec_request_function = on_exec,
+        .channel_env_request_function = on_env,
+        .channel_subsystem_request_function = on_subsystem,
+    };
+    ssh_callbacks_init(&c->callbacks);
+    if (ssh_set_channel_callbacks(ssh, &c->callbacks) != SSH_OK)
+        die("libssh: no callbacks");
+    if (c->next)
+        c->next->prev = &c->next;
+    s->list = c;
+    s->nchannels++;
+    return ssh;
+}
+
+void channel_run(struct channel *c, const struct channel_ops *ops, void *data)
+{
+    invariant(c->ops == NULL && !c->exiting);
+    c->ops = ops;
+    c->data = data;
+    c->resume = true;
+    work(c);
+}
+
+size_t channel_room(const struct channel *c)
+{
+    size_t have = buf_size(&c->out) + buf_size(&c->err);
+    return have < CHANNEL_QUEUE ? CHANNEL_QUEUE - have : 0;
+}
+
+static void queued(struct channel *c, struct buf *b)
+{
+    if (b->bad)
+        bug("a channel's queue passed %d bytes", QUEUE_MOST);
+    if (channel_room(c) < CHANNEL_LOW)
+        c->tight = true;
+    work(c);
+}
+
+void channel_write(struct channel *c, const void *bytes, size_t size)
+{
+    if (c->exiting || c->closed)
+        return;
+    buf_put(&c->out, bytes, size);
+    queued(c, &c->out);
+}
+
+/* Room is made even on a channel that is going, as the caller may not be told "no". */
+uint8_t *channel_reserve(struct channel *c, size_t size)
+{
+    uint8_t *at = buf_room(&c->out, size);
+    if (at == NULL)
+        queued(c, &c->out);
+    return at;
+}
+
+void channel_wrote(struct channel *c, size_t size)
+{
+    if (c->exiting || c->closed)
+        return;
+    buf_added(&c->out, size);
+    queued(c, &c->out);
+}
+
+void channel_error(struct channel *c, const void *bytes, size_t size)
+{
+    /* A terminal has one stream, and there the order of both matters. */
+    if (c->terminal) {
+        channel_write(c, bytes, size);
+        return;
+    }
+    if (c->exiting || c->closed)
+        return;
+    buf_put(&c->err, bytes, size);
+    queued(c, &c->err);
+}
+
+void channel_resume(struct channel *c)
+{
+    c->resume = true;
+    work(c);
+}
+
+void channel_exit(struct channel *c, int code)
+{
+    if (c->exiting)
+        return;
+    c->exiting = true;
+    c->code = code;
+    work(c);
+}
+
+bool channel_has_terminal(const struct channel *c) { return c->terminal; }
+
+void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
+{
+    *columns = c->columns;
+    *rows = c->rows;
+}
+
+struct session *channel_session(const struct channel *c) { return c->s; }
+
+/* The program is told once and forgotten. */
+static void end_program(struct channel *c)
+{
+    const struct channel_ops *ops = c->ops;
+    c->ops = NULL;
+    c->exiting = true;
+    if (ops)
+        ops->closed(c->data, c);
+}
+
+static void begin(struct channel *c)
+{
+    bool sftp = c->state == ASKED_SFTP;
+    c->state = STARTED;
+    FREE_MEM char *command = c->command;
+    c->command = NULL;
+    if (sftp)
+        sftp_start(c);
+    else
+        exec_start(c, command);
+}
+
+/* The next piece of what libssh holds back, in `held`.  Without bytes waiting libssh would start to read the socket here. */
+static bool fetch(struct channel *c)
+{
+    if (buf_size(&c->held) > 0)
+        return true;
+    if (c->left == 0)
+        return false;
+    size_t size = c->left < FETCH ? c->left : FETCH;
+    uint8_t *room = buf_room(&c->held, size);
+    ssh_set_fd_towrite(c->s->ssh);
+    int n = ssh_channel_read_nonblocking(c->ssh, room, (uint32_t)size, 0);
+    if (n <= 0) {
+        c->left = 0;
+        return false;
+    }
+    buf_added(&c->held, (size_t)n);
+    c->left -= (size_t)n;
+    return true;
+}
+
+/* One piece a turn, so that other channels come in between. */
+static void give(struct channel *c)
+{
+    c->resume = false;
+    if (fetch(c)) {
+        size_t size = buf_size(&c->held);
+        size_t used = offer(c, buf_head(&c->held), size);
+        buf_drop(&c->held, used);
+        if (used == size && c->left > 0)
+            channel_resume(c);
+        else if (used > 0 && used < size && c->resume)
+            work(c);
+    }
+    if (buf_size(&c->held) == 0 && c->left == 0 && c->eof)
+        work(c);
+}
+
+static void tell_eof(struct channel *c)
+{
+    if (!c->eof || c->eof_told || c->ops == NULL || c->exiting || c->left > 0 || buf_size(&c->held) > 0)
+        return;
+    c->eof_told = true;
+    if (c->ops->eof)
+        c->ops->eof(c->data, c);
+}
+
+typedef int write_fn(ssh_channel channel, const void *data, uint32_t size);
+
+static bool write_some(struct channel *c, struct buf *b, write_fn *fn)
+{
+    size_t size = buf_size(b), window = ssh_channel_window_size(c->ssh);
+    if (size == 0 || window == 0 || c->closed)
+        return false;
+    size = size < BATCH ? size : BATCH;
+    size = size < window ? size : window;
+    ssh_set_fd_towrite(c->s->ssh);
+    int n = fn(c->ssh, buf_head(b), (uint32_t)size);
+    if (n < 0) {
+        /* Closed by the client, which is found out just after this. */
+        buf_free(&c->out);
+        buf_free(&c->err);
+        end_program(c);
+        return false;
+    }
+    buf_drop(b, (size_t)n);
+    return n > 0;
+}
+
+static bool put_out(struct channel *c)
+{
+    bool some = write_some(c, &c->err, ssh_channel_write_stderr);
+    some = write_some(c, &c->out, ssh_channel_write) || some;
+    if (c->tight && channel_room(c) >= CHANNEL_LOW) {
+        c->tight = false;
+        if (c->ops && c->ops->writable && !c->exiting)
+            c->ops->writable(c->data, c);
+    }
+    return some;
+}
+
+static void say_exit(struct channel *c)
+{
+    if (!c->exiting || c->exited || buf_size(&c->out) > 0 || buf_size(&c->err) > 0)
+        return;
+    c->exited = true;
+    end_program(c);
+    ssh_set_fd_towrite(c->s->ssh);
+    if (c->code >= 0)
+        ssh_channel_request_send_exit_status(c->ssh, c->code);
+    ssh_channel_send_eof(c->ssh);
+    ssh_channel_close(c->ssh);
+}
+
+/* The client has closed its side: so do we, and the memory goes. */
+static void reap(struct channel *c)
+{
+    end_program(c);
+    ssh_set_fd_towrite(c->s->ssh);
+    ssh_channel_free(c->ssh);
+    *c->prev = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    c->s->nchannels--;
+    free(c->command);
+    buf_free(&c->out);
+    buf_free(&c->err);
+    buf_free(&c->held);
+    free(c);
+}
+
+static void turn(struct channel *c)
+{
+    if ((c->state == ASKED_SFTP || c->state == ASKED_EXEC) && !c->closed)
+        begin(c);
+    if (c->resume && c->ops)
+        give(c);
+    tell_eof(c);
+}
+
+/* Batches go round the channels until the wire is full or nothing is left that a window lets out. */
+static void write_all(struct session *s)
+{
+    bool some = true;
+    for (int round = 0; some && round < 4 && wire_unsent() < WIRE_FULL; round++) {
+        some = false;
+        struct channel *next;
+        for (struct channel *c = s->list; c && wire_unsent() < WIRE_FULL; c = next) {
+            next = c->next;
+            some = put_out(c) || some;
+        }
+    }
+    /* With the wire full the socket wakes us, with windows shut the client does. */
+    if (some && wire_unsent() < WIRE_FULL)
+        s->work = true;
+}
+
+/* Whoever came first in this round comes last in the next. */
+static void rotate(struct session *s)
+{
+    struct channel *first = s->list, *last = first;
+    if (first == NULL || first->next == NULL)
+        return;
+    while (last->next)
+        last = last->next;
+    s->list = first->next;
+    s->list->prev = &s->list;
+    last->next = first;
+    first->prev = &last->next;
+    first->next = NULL;
+}
+
+void channels_turn(struct session *s)
+{
+    s->work = false;
+    struct channel *next;
+    for (struct channel *c = s->list; c && !s->over; c = next) {
+        next = c->next;
+        turn(c);
+    }
+    write_all(s);
+    rotate(s);
+    for (struct channel *c = s->list; c; c = next) {
+        next = c->next;
+        say_exit(c);
+        if (c->closed)
+            reap(c);
+    }
+}
+
+static void shrink(struct buf *b)
+{
+    if (buf_size(b) == 0 && b->cap > REST_CAP)
+        buf_free(b);
+}
+
+void channels_rest(struct session *s)
+{
+    for (struct channel *c = s->list; c; c = c->next) {
+        shrink(&c->out);
+        shrink(&c->err);
+        shrink(&c->held);
+    }
+}
+
+void channels_end(struct session *s)
+{
+    for (struct channel *c = s->list; c; c = c->next)
+        end_program(c);
+}

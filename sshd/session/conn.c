@@ -1,0 +1,219 @@
+/* The connection: libssh set up before the lock, then one loop that moves bytes between the socket, libssh and the channels.  libssh is only
+   entered from here and from channels_turn, never from within its own callbacks' callees: what callbacks want done is noted and done after. */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sshd/session/conn.h"
+#include "sshd/session/hostkeys.h"
+#include "sshd/session/wire.h"
+
+enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000 };
+
+static const struct {
+    enum ssh_bind_options_e option;
+    const char *value;
+} algorithms[] = {
+    { SSH_BIND_OPTIONS_KEY_EXCHANGE,
+      "curve25519-sha256,curve25519-sha256@libssh.org,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512" },
+    { SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS, "ssh-ed25519,rsa-sha2-512,rsa-sha2-256" },
+    { SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES,
+      "ssh-ed25519,sk-ssh-ed25519@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"
+      "sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256" },
+    { SSH_BIND_OPTIONS_CIPHERS_C_S, "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes128-ctr" },
+    { SSH_BIND_OPTIONS_CIPHERS_S_C, "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes128-ctr" },
+    { SSH_BIND_OPTIONS_HMAC_C_S, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com" },
+    { SSH_BIND_OPTIONS_HMAC_S_C, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com" },
+    { SSH_BIND_OPTIONS_BANNER, "holdfast" },
+};
+
+static ssh_bind configured(const char *hostkeys)
+{
+    ssh_bind bind = ssh_bind_new();
+    bool config = false;
+    int least = RSA_LEAST;
+    if (bind == NULL || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &config) != SSH_OK ||
+        ssh_bind_options_set(bind, SSH_BIND_OPTIONS_RSA_MIN_SIZE, &least) != SSH_OK)
+        die("libssh: no server");
+    for (size_t i = 0; i < countof(algorithms); i++)
+        if (ssh_bind_options_set(bind, algorithms[i].option, algorithms[i].value) != SSH_OK)
+            die("libssh: %s: %s", algorithms[i].value, ssh_get_error(bind));
+    hostkeys_import(bind, hostkeys);
+    return bind;
+}
+
+/* Two numbers for one socket: libssh closes the one it knows, and what it said last still has to go out. */
+static int second(int client)
+{
+    int fd = fcntl(client, F_DUPFD_CLOEXEC, 3);
+    int on = 1;
+    if (fd < 0)
+        die_errno("client's socket");
+    /* Fails on a socket that is no TCP, as in tests; nothing depends on it but speed. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+static void client_ready(void *data, int fd, unsigned events)
+{
+    (void)data;
+    (void)fd;
+    if (events & LOOP_WRITE)
+        wire_flush();
+    if (events & (LOOP_READ | LOOP_GONE))
+        wire_fill();
+}
+
+static void beat(void *data);
+
+void conn_open(struct session *s, int client, const char *hostkeys)
+{
+    int real = second(client);
+    s->loop = loop_new();
+    s->ssh = ssh_new();
+    s->event = ssh_event_new();
+    ssh_bind bind = configured(hostkeys);
+    if (s->ssh == NULL || s->event == NULL ||
+        ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION, "no") != SSH_OK)
+        die("libssh: no session");
+    if (ssh_bind_accept_fd(bind, s->ssh, client) != SSH_OK)
+        die("libssh: %s", ssh_get_error(bind));
+    ssh_bind_free(bind);
+    ssh_set_blocking(s->ssh, 0);
+    auth_callbacks(s);
+    store_open(s);
+    wire_open(client, real);
+    wire_hold(true);
+    s->client = loop_watch(s->loop, real, LOOP_READ, client_ready, s);
+    if (s->keepalive > 0)
+        loop_timer(s->loop, s->keepalive * 1000ull, beat, s);
+}
+
+void conn_close(struct session *s, const char *why)
+{
+    if (!s->over && why && *why)
+        s->why = mem_str(why);
+    s->over = true;
+}
+
+/* libssh says it has no connection any more: the client left, or broke the protocol. */
+static void lost(struct session *s)
+{
+    const char *error = ssh_get_error(s->ssh);
+    if (!s->over && !wire_ended() && error && *error)
+        session_log(s, "connection ended", "reason=%s", esc(error));
+    conn_close(s, NULL);
+}
+
+static void feed(struct session *s)
+{
+    /* Bounded by what one read brought; libssh eats 4 KiB a call. */
+    enum { CALLS_MOST = WIRE_AHEAD / 1024 };
+    wire_hold(false);
+    for (int i = 0; i < CALLS_MOST && !s->over && (wire_buffered() > 0 || wire_ended()); i++)
+        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR || !ssh_is_connected(s->ssh))
+            lost(s);
+    wire_hold(true);
+}
+
+/* What libssh answered by itself waits in its own buffer until it hears that the socket can be written. */
+static void drain(struct session *s)
+{
+    for (int i = 0; i < 4 && !s->over && (ssh_get_status(s->ssh) & SSH_WRITE_PENDING); i++)
+        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR)
+            lost(s);
+}
+
+static void rest(void *data)
+{
+    struct session *s = data;
+    s->resting = NULL;
+    s->rested = wire_received();
+    wire_rest();
+    channels_rest(s);
+    malloc_trim(0);
+}
+
+static void beat(void *data)
+{
+    struct session *s = data;
+    loop_timer(s->loop, s->keepalive * 1000ull, beat, s);
+    if (s->heard != wire_received()) {
+        s->heard = wire_received();
+        s->missed = 0;
+        return;
+    }
+    /* Before the login the supervisor's grace is what counts. */
+    if (!s->in)
+        return;
+    if (s->missed++ >= s->keepalive_misses) {
+        session_log(s, "connection dead", "missed=%u", s->keepalive_misses);
+        conn_close(s, NULL);
+        return;
+    }
+    /* The first call may only collect the answer to the last one; the second asks anew, or finds one still out. */
+    ssh_set_fd_towrite(s->ssh);
+    ssh_send_keepalive(s->ssh);
+    ssh_send_keepalive(s->ssh);
+}
+
+static void turn(struct session *s)
+{
+    bool full = wire_unsent() >= WIRE_FULL;
+    if (!full)
+        feed(s);
+    drain(s);
+    if (!s->over)
+        channels_turn(s);
+    drain(s);
+    wire_flush();
+    if (wire_broken())
+        conn_close(s, NULL);
+    full = wire_unsent() >= WIRE_FULL;
+    watch_events(s->client, (full ? 0u : (unsigned)LOOP_READ) | (wire_unsent() > 0 ? (unsigned)LOOP_WRITE : 0u));
+    if (s->resting == NULL && s->rested != wire_received())
+        s->resting = loop_timer(s->loop, REST_MS, rest, s);
+}
+
+static void farewell(struct session *s)
+{
+    channels_end(s);
+    if (s->why && ssh_is_connected(s->ssh)) {
+        ssh_session_set_disconnect_message(s->ssh, s->why);
+        ssh_set_fd_towrite(s->ssh);
+        ssh_disconnect(s->ssh);
+    }
+    uint64_t until = now_ms() + FAREWELL_MS;
+    wire_flush();
+    while (wire_unsent() > 0 && now_ms() < until) {
+        watch_events(s->client, LOOP_WRITE);
+        loop_once(s->loop, 100);
+        wire_flush();
+    }
+}
+
+void conn_run(struct session *s)
+{
+    if (ssh_handle_key_exchange(s->ssh) == SSH_ERROR)
+        die("libssh: %s", ssh_get_error(s->ssh));
+    if (ssh_event_add_session(s->event, s->ssh) != SSH_OK)
+        die("libssh: no event");
+    turn(s);
+    while (!s->over) {
+        bool more = s->work || (wire_buffered() > 0 && wire_unsent() < WIRE_FULL);
+        loop_once(s->loop, more ? 0 : -1);
+        turn(s);
+    }
+    farewell(s);
+}

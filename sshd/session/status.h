@@ -1,0 +1,26 @@
+/* What the supervisor says of a server: STATUS_FIELDS of store/proto.h, and how it is printed. */
+#ifndef SESSION_STATUS_H
+#define SESSION_STATUS_H
+
+#include "base/msg.h"
+#include "sshd/session/exec.h"
+
+struct status {
+    char *server, *state, *reason, *address, *limits;   /* owned */
+    uint64_t since, cpu_ms, memory, memory_peak, disk_used, disk_limit;
+    uint32_t pid, ready, has_exit, exit_code, signal, restarts, pids;
+    struct status_port { uint32_t port, udp; } *ports;  /* owned */
+    uint32_t nports;
+};
+
+struct statuses { struct status *v; uint32_t n; };
+
+/* Reads the fields to the end of M. */
+void status_read(struct statuses *all, struct msg *m);
+void status_free(struct statuses *all);
+/* The whole answer on stdout: JSON lines or a table. */
+void status_print(struct exec *x, const struct statuses *all);
+/* "1.5G" for people, in BUF.  Returns BUF. */
+const char *size_text(uint64_t bytes, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,61 @@
+#include "sshd/session/verbs.h"
+
+#include <string.h>
+
+#define POWER (OPTION_WAIT | OPTION_TIMEOUT)
+#define ANY 100000
+
+const struct verb verbs[] = {
+    { .name = "status", .server = SERVER_ALL, .right = RIGHT_STATUS, .options = OPTION_JSON, .run = verb_status,
+      .usage = "status [SERVER] [--json]", .help = "state, memory, disk and ports; exit 3 if SERVER does not run" },
+    { .name = "start", .server = SERVER_ONE, .right = RIGHT_START, .options = POWER, .run = verb_power,
+      .usage = "start [SERVER] [--wait] [--timeout SECONDS]", .help = "start it; --wait: until it is ready" },
+    { .name = "stop", .server = SERVER_ONE, .right = RIGHT_STOP, .options = POWER, .run = verb_power,
+      .usage = "stop [SERVER] [--wait] [--timeout SECONDS]", .help = "ask it to stop; --wait: until it has" },
+    { .name = "restart", .server = SERVER_ONE, .right = RIGHT_START | RIGHT_STOP, .options = POWER, .run = verb_power,
+      .usage = "restart [SERVER] [--wait] [--timeout SECONDS]", .help = "stop and start it" },
+    { .name = "kill", .server = SERVER_ONE, .right = RIGHT_KILL, .options = POWER, .run = verb_power,
+      .usage = "kill [SERVER] [--wait] [--timeout SECONDS]", .help = "end all of its processes at once" },
+    { .name = "console", .server = SERVER_ONE, .right = RIGHT_CONSOLE, .options = OPTION_RAW, .streams = true, .run = verb_console,
+      .usage = "console [SERVER] [--raw]",
+      .help = "attach to its console (ssh -t); without a terminal: stdin to it, its output to stdout" },
+    { .name = "send", .server = SERVER_ONE, .right = RIGHT_SEND, .options = OPTION_EXPECT | OPTION_TIMEOUT, .least = 1, .most = ANY,
+      .literal = true, .streams = true, .run = verb_send, .usage = "send [SERVER] [--expect RE [--timeout SECONDS]] TEXT...",
+      .help = "type a line into its console; --expect: print the first line of output that matches, exit 1 if none does in time" },
+    { .name = "logs", .server = SERVER_ONE, .right = RIGHT_LOGS, .options = OPTION_LINES | OPTION_FOLLOW, .streams = true,
+      .run = verb_logs, .usage = "logs [SERVER] [-n LINES] [-f]", .help = "the last lines of its output (100); -f: and what follows" },
+    { .name = "quota", .server = SERVER_ALL, .right = RIGHT_STATUS, .options = OPTION_JSON, .run = verb_quota,
+      .usage = "quota [SERVER] [--json]", .help = "disk and files used, and the limits" },
+    { .name = "backup create", .server = SERVER_ONE, .right = RIGHT_BACKUP_CREATE, .options = OPTION_JSON, .most = 1, .streams = true,
+      .run = verb_backup_create, .usage = "backup create [SERVER] [LABEL] [--json]", .help = "make a backup and print its id" },
+    { .name = "backup list", .server = SERVER_ALL, .right = RIGHT_BACKUP_READ, .options = OPTION_JSON, .run = verb_backup_list,
+      .usage = "backup list [SERVER] [--json]", .help = "the backups there are" },
+    { .name = "backup get", .server = SERVER_ONE, .right = RIGHT_BACKUP_READ, .least = 1, .most = 1, .streams = true,
+      .run = verb_backup_get, .usage = "backup get [SERVER] ID > FILE.tar.zst", .help = "the archive on stdout" },
+    { .name = "whoami", .options = OPTION_JSON, .run = verb_whoami, .usage = "whoami [--json]",
+      .help = "your account, key, address and rights" },
+    { .name = "help", .most = 2, .run = verb_help, .usage = "help [VERB]", .help = "this" },
+    { .name = "version", .options = OPTION_JSON, .run = verb_version, .usage = "version [--json]", .help = "of this service" },
+    /* What stock clients send to find out what is at the other end. */
+    { .name = "echo", .most = ANY, .literal = true, .run = verb_echo, .usage = "echo [WORD...]", .help = "print the words" },
+    { .name = "true", .most = ANY, .literal = true, .run = verb_true, .usage = "true", .help = "do nothing, exit 0" },
+    { .name = "pwd", .run = verb_pwd, .usage = "pwd", .help = "print /" },
+    { .name = NULL },
+};
+
+const struct verb *verb_find(char **words, size_t *nwords, bool *group)
+{
+    size_t first = strlen(words[0]);
+    *group = false;
+    for (const struct verb *v = verbs; v->name; v++) {
+        const char *second = strchr(v->name, ' ');
+        size_t len = second ? (size_t)(second - v->name) : strlen(v->name);
+        if (len != first || strncmp(v->name, words[0], len) != 0)
+            continue;
+        *nwords = second ? 2 : 1;
+        if (second == NULL || (words[1] && strcmp(words[1], second + 1) == 0))
+            return v;
+        *group = true;
+    }
+    return NULL;
+}

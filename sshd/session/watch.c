@@ -1,0 +1,41 @@
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "sshd/session/conn.h"
+
+struct session_watch {
+    struct watch *watch;
+    session_watch_fn *fn;
+    void *data;
+};
+
+_Static_assert(LOOP_READ == POLLIN && LOOP_WRITE == POLLOUT && LOOP_GONE == POLLHUP, "the loop's bits are poll's");
+
+static void ready(void *data, int fd, unsigned events)
+{
+    struct session_watch *w = data;
+    w->fn(w->data, fd, (short)events);
+}
+
+struct session_watch *session_watch_new(struct session *s, int fd, short events, session_watch_fn *fn, void *data)
+{
+    struct session_watch *w = mem_new(sizeof *w);
+    w->fn = fn;
+    w->data = data;
+    w->watch = loop_watch(s->loop, fd, (unsigned)events, ready, w);
+    return w;
+}
+
+void session_watch_events(struct session_watch *w, short events)
+{
+    watch_events(w->watch, (unsigned)events);
+}
+
+void session_watch_free(struct session_watch *w)
+{
+    if (w == NULL)
+        return;
+    watch_free(w->watch);
+    free(w);
+}

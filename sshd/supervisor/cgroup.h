@@ -1,0 +1,25 @@
+/* cgroup v2: our subtree, one folder a server, its limits and what it uses. */
+#ifndef SUPERVISOR_CGROUP_H
+#define SUPERVISOR_CGROUP_H
+
+#include "sshd/supervisor/server.h"
+
+struct cgroup_use { uint64_t cpu_ms, memory, memory_peak; uint32_t pids; };
+
+/* Finds the cgroup2 mount, makes our subtree, enables controllers; fills s->cgroup and s->limits_missing. */
+void cgroup_find(struct super *s);
+/* Fills WHY ("" if all is well) with what stands against limits on this machine; makes nothing. */
+void cgroup_probe(char *why, size_t size);
+/* The server's folder with its limits set, open O_RDONLY; -1 when there is no cgroup2 at all (E->no 0) or on an error (E->no set). */
+int cgroup_make(struct server *v, const struct conf_server *c, struct err *e);
+/* Sets changed limits on a running server; what cannot be set is logged. */
+void cgroup_limits(struct server *v, const struct conf_server *c);
+void cgroup_kill(struct server *v);
+/* Removes the folder, empty by now.  A process that is still dying keeps it a moment: retried. */
+void cgroup_remove(struct server *v);
+bool cgroup_oom(const struct server *v);
+void cgroup_read(const struct server *v, struct cgroup_use *use);
+/* Removes the empty subtree. */
+void cgroup_leave(struct super *s);
+
+#endif

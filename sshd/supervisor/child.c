@@ -1,0 +1,154 @@
+#include "sshd/supervisor/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+/* What a role may be, decided here and nowhere else. */
+static const struct role_row {
+    const char *name, *program;
+    bool root;          /* keeps uid 0 and its capabilities */
+    bool logs;          /* has the log on descriptor 2; the others speak through the store or not at all */
+    bool with_us;       /* is killed when the supervisor dies */
+} roles[ROLE_COUNT] = {
+    [ROLE_SESSION] = { .name = "session", .program = "holdfast-session", .with_us = true },
+    [ROLE_FILES] = { .name = "files", .program = "holdfast-files", .logs = true, .with_us = true },
+    [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true },
+    [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
+    [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
+};
+
+struct child {
+    struct child *next;
+    pid_t pid;
+    enum role role;
+    child_fn *fn;
+    void *data;
+};
+
+static struct child *children;
+
+const char *role_name(enum role role)
+{
+    return roles[role].name;
+}
+
+const char *status_text(int status)
+{
+    static char text[80];
+    if (WIFSIGNALED(status))
+        snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, sizeof text, "exit code %d", WEXITSTATUS(status));
+    return text;
+}
+
+static void drop(uid_t uid)
+{
+    /* The bounding set first: dropping from it needs the capability that setuid takes away. */
+    for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
+        if (cap_drop_bound(cap) < 0)
+            die_errno("child: bounding set");
+    if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+        die_errno("child: uid %u", uid);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        die_errno("child: no_new_privs");
+}
+
+static NORETURN void become(const struct super *s, const struct role_row *r, uid_t uid, int link, const char *path)
+{
+    int log = r->logs ? s->log_fd : s->null_fd;
+#ifdef SANITIZERS
+    log = s->log_fd;
+#endif
+    /* Above the plan's numbers before they are laid, so that none is overwritten while still needed. */
+    int high_link = fcntl(link, F_DUPFD, 10), high_log = fcntl(log, F_DUPFD, 10);
+    if (high_link < 0 || high_log < 0 || dup2(s->null_fd, 0) < 0 || dup2(s->null_fd, 1) < 0 || dup2(high_log, 2) < 0 ||
+        dup2(high_link, LINK_FD) < 0 || close_range(LINK_FD + 1, ~0U, 0) < 0)
+        die_errno("child: descriptors");
+    sigset_t none;
+    sigemptyset(&none);
+    for (int sig = 1; sig < NSIG; sig++)
+        signal(sig, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!r->root)
+        drop(uid);
+    /* After the uid: changing it clears the death signal. */
+    if (r->with_us && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        die_errno("child: death signal");
+    /* 0 would still run a piped core handler, as root of the host; 1 does not. */
+    struct rlimit no_core = { 1, 1 };
+    setrlimit(RLIMIT_CORE, &no_core);
+    umask(077);
+    char *argv[] = { (char *)(uintptr_t)r->program, NULL };
+    static char lang[] = "LC_ALL=C.UTF-8", bin[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    char *envp[] = { lang, bin, NULL };
+    if (chdir("/") < 0)
+        die_errno("child: chdir");
+    execve(path, argv, envp);
+    die_errno("child: exec %s", path);
+}
+
+pid_t child_start(struct super *s, enum role role, uid_t uid, int link, child_fn *fn, void *data, struct err *e)
+{
+    const struct role_row *r = &roles[role];
+    if (!r->root && uid == 0)
+        bug("role %s as root", r->name);
+    FREE_MEM char *path = mem_fmt("%s/%s", s->conf.paths.libexec, r->program);
+    pid_t pid = fork();
+    if (pid < 0)
+        return (pid_t)err_set(e, errno, "fork", "%s", r->name);
+    if (pid == 0)
+        become(s, r, uid, link, path);
+    struct child *c = mem_new(sizeof *c);
+    *c = (struct child){ .next = children, .pid = pid, .role = role, .fn = fn, .data = data };
+    children = c;
+    return pid;
+}
+
+void child_forget(pid_t pid)
+{
+    for (struct child *c = children; c; c = c->next)
+        if (c->pid == pid)
+            c->fn = NULL;
+}
+
+static struct child *child_take(pid_t pid)
+{
+    for (struct child **at = &children; *at; at = &(*at)->next)
+        if ((*at)->pid == pid) {
+            struct child *c = *at;
+            *at = c->next;
+            return c;
+        }
+    return NULL;
+}
+
+void child_reap(void)
+{
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        struct child *c = child_take(pid);
+        if (c == NULL)
+            continue;
+        if (status != 0)
+            log_warn("role.died", "role=%s pid=%d end=\"%s\"", roles[c->role].name, (int)pid, status_text(status));
+        if (c->fn)
+            c->fn(c->data, pid, status);
+        free(c);
+    }
+}

@@ -1,0 +1,238 @@
+#include "sshd/supervisor/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "sandbox/proto.h"
+#include "sshd/supervisor/child.h"
+
+enum { JOBS_MOST = 4 };
+
+struct disk_waiter {
+    struct disk_waiter *next;
+    disk_fn *fn;
+    void *data;
+};
+
+struct job {
+    struct job *next;
+    struct server *server;
+    int fd;
+    uint16_t type;
+    char error[400];
+};
+
+struct disk_queue {
+    struct job *first;      /* waiting for a place */
+    unsigned running;
+};
+
+static void next_job(struct super *s);
+
+static void tell(struct server *v, const char *error)
+{
+    struct disk_waiter *list = v->disk_waiters;
+    v->disk_waiters = NULL;
+    while (list) {
+        struct disk_waiter *w = list;
+        list = w->next;
+        w->fn(w->data, error);
+        free(w);
+    }
+}
+
+static int gate_of(struct server *v, struct err *e)
+{
+    const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    if (v->gate == NULL) {
+        v->gate_fd = gate_create();
+        v->gate = v->gate_fd < 0 ? NULL : gate_map(v->gate_fd);
+        if (v->gate == NULL)
+            return err_set(e, errno, "gate", "%s", v->name);
+    }
+    if (c)
+        gate_set_limit(v->gate, c->disk);
+    return 0;
+}
+
+static void finished(struct job *j)
+{
+    struct server *v = j->server;
+    struct err e;
+    char line[400];
+    bool failed = j->error[0] != '\0';
+    if (!failed && j->type == LAUNCH_DISK_UP && gate_of(v, &e) < 0) {
+        snprintf(j->error, sizeof j->error, "%s", err_text(&e, line, sizeof line));
+        failed = true;
+    }
+    bool up = (j->type == LAUNCH_DISK_UP) != failed;
+    v->disk = up ? DISK_UP : DISK_DOWN;
+    if (failed)
+        log_error("disk", "server=%s error=\"%s\"", v->name, j->error);
+    tell(v, failed ? j->error : NULL);
+}
+
+/* One answer a job, read when the process has ended. */
+static void take_answer(struct job *j, int status)
+{
+    struct msg m MSG_FREE;
+    if (msg_recv_client(j->fd, &m) != 1) {
+        msg_begin(&m, 0, 0);
+        snprintf(j->error, sizeof j->error, "launch: %s", status_text(status));
+        return;
+    }
+    uint32_t ok = msg_get_u32(&m);
+    struct err e = { .no = (int)msg_get_u32(&m) };
+    FREE_MEM char *step = msg_get_str(&m);
+    FREE_MEM char *text = msg_get_str(&m);
+    snprintf(e.step, sizeof e.step, "%s", step);
+    snprintf(e.text, sizeof e.text, "%s", text);
+    if (!msg_end(&m) || !ok)
+        err_text(&e, j->error, sizeof j->error);
+}
+
+static void on_end(void *data, pid_t pid, int status)
+{
+    (void)pid;
+    struct job *j = data;
+    struct super *s = j->server->super;
+    take_answer(j, status);
+    close(j->fd);
+    s->disks->running--;
+    finished(j);
+    free(j);
+    next_job(s);
+}
+
+static int run(struct job *j, struct err *e)
+{
+    struct server *v = j->server;
+    struct super *s = v->super;
+    const struct conf_server *c = conf_server(&s->conf, v->name);
+    int pair[2];
+    if (io_pair(pair) < 0)
+        return err_set(e, errno, "socketpair", "%s", "");
+    CLOSE_FD int ours = pair[0], theirs = pair[1];
+    struct msg m MSG_FREE;
+    msg_begin(&m, j->type, 0);
+    msg_put_str(&m, v->name);
+    msg_put_str(&m, s->conf.paths.state);
+    if (j->type == LAUNCH_DISK_UP) {
+        msg_put_u64(&m, c ? c->disk : 0);
+        msg_put_u64(&m, c ? c->inodes : 0);
+        msg_put_u32(&m, server_uid(v));
+    }
+    if (io_nonblock(ours) < 0 || msg_send(ours, &m) < 0)
+        return err_set(e, errno, "launch", "send");
+    if (child_start(s, ROLE_LAUNCH, 0, theirs, on_end, j, e) < 0)
+        return -1;
+    j->fd = fd_steal(&ours);
+    s->disks->running++;
+    return 0;
+}
+
+static void next_job(struct super *s)
+{
+    while (s->disks->first && s->disks->running < JOBS_MOST) {
+        struct job *j = s->disks->first;
+        s->disks->first = j->next;
+        struct err e;
+        if (run(j, &e) == 0)
+            continue;
+        err_text(&e, j->error, sizeof j->error);
+        finished(j);
+        free(j);
+    }
+}
+
+static void enqueue(struct server *v, uint16_t type)
+{
+    struct super *s = v->super;
+    if (s->disks == NULL)
+        s->disks = mem_new(sizeof *s->disks);
+    struct job *j = mem_new(sizeof *j);
+    *j = (struct job){ .server = v, .type = type };
+    struct job **at = &s->disks->first;
+    while (*at)
+        at = &(*at)->next;
+    *at = j;
+    v->disk = DISK_WORKING;
+    next_job(s);
+}
+
+static void wait_for(struct server *v, disk_fn *fn, void *data)
+{
+    if (fn == NULL)
+        return;
+    struct disk_waiter *w = mem_new(sizeof *w);
+    *w = (struct disk_waiter){ .next = v->disk_waiters, .fn = fn, .data = data };
+    v->disk_waiters = w;
+}
+
+void disk_need(struct server *v, disk_fn *fn, void *data)
+{
+    if (v->disk == DISK_UP) {
+        if (fn)
+            fn(data, NULL);
+        return;
+    }
+    wait_for(v, fn, data);
+    if (v->disk == DISK_DOWN)
+        enqueue(v, LAUNCH_DISK_UP);
+}
+
+void disk_down(struct server *v, disk_fn *fn, void *data)
+{
+    if (v->disk == DISK_DOWN) {
+        fn(data, NULL);
+        return;
+    }
+    wait_for(v, fn, data);
+    if (v->disk == DISK_UP)
+        enqueue(v, LAUNCH_DISK_DOWN);
+}
+
+static char *root_of(const struct server *v)
+{
+    return mem_fmt("%s/servers/%s", v->super->conf.paths.state, v->name);
+}
+
+int disk_open(const struct server *v, struct err *e)
+{
+    FREE_MEM char *root = root_of(v);
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? err_set(e, errno, "open", "%s", root) : fd;
+}
+
+uint64_t server_disk_used(struct server *v, uint64_t *inodes, uint64_t *inodes_limit)
+{
+    const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    struct statvfs st;
+    FREE_MEM char *root = root_of(v);
+    *inodes = *inodes_limit = 0;
+    if (c == NULL || v->disk != DISK_UP || statvfs(root, &st) < 0)
+        return 0;
+    /* Ten inodes belong to the file system itself, its root directory among them. */
+    *inodes_limit = st.f_files > 10 ? st.f_files - 10 : 0;
+    *inodes = *inodes_limit > st.f_ffree ? *inodes_limit - st.f_ffree : 0;
+    uint64_t free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+    return c->disk > free_bytes ? c->disk - free_bytes : 0;
+}
+
+void disk_forget(struct server *v)
+{
+    if (v->gate)
+        gate_unmap(v->gate);
+    if (v->gate_fd >= 0)
+        close(v->gate_fd);
+    v->gate = NULL;
+    v->gate_fd = -1;
+}

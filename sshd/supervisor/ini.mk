@@ -1,0 +1,1 @@
+supervisor_ini_sources = sshd/supervisor/ini.c sshd/supervisor/ini.h

@@ -1,0 +1,21 @@
+/* From a server's plan to its running sandbox, and the link to its shim. */
+#ifndef SUPERVISOR_LAUNCH_H
+#define SUPERVISOR_LAUNCH_H
+
+#include "sshd/supervisor/server.h"
+
+/* Disk, cgroup, folders, socket, then the launch program; EVENT_LAUNCHED or EVENT_LAUNCH_FAILED follows, from the loop. */
+void launch_begin(struct server *v);
+/* Asks the shim to stop the server as its configuration says, then to kill it. */
+void launch_stop(struct server *v);
+void launch_kill(struct server *v);
+/* After the end: tells the shim that it is known, removes cgroup and socket. */
+void launch_end(struct server *v);
+/* Finds shims that outlived an earlier supervisor; kills those of servers that are no longer configured. */
+void launch_adopt_all(struct super *s);
+/* A link to V's shim opened as a viewer for ACCOUNT, to be handed to a session.  The fd, or -1 with E. */
+int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e);
+/* The address pool of CONF: its first address and how many servers it has room for.  0, or -1 if it is no network. */
+int launch_pool(const struct conf *conf, uint32_t *base, uint32_t *count);
+
+#endif

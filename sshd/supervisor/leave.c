@@ -1,0 +1,113 @@
+#include "sshd/supervisor/leave.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/server.h"
+
+enum { TICK = 20, GRACE = 10000 };
+
+static struct {
+    leave_fn *fn;
+    void *data;
+    uint64_t kill_at, give_up_at;
+    bool unmounting;
+    unsigned disks;
+    char error[400];
+} going;
+
+static void finish(void *data)
+{
+    super_leave(data, going.error[0] ? 1 : 0);
+}
+
+static void end(struct super *s)
+{
+    cgroup_leave(s);
+    log_info("shutdown", "error=\"%s\"", going.error);
+    going.fn(going.data, going.error);
+    /* The answer is on its way first. */
+    loop_timer(s->loop, 50, finish, s);
+}
+
+static void on_disk(void *data, const char *error)
+{
+    struct server *v = data;
+    going.disks--;
+    if (error)
+        snprintf(going.error, sizeof going.error, "%s: %s", v->name, error);
+    if (going.disks == 0)
+        end(v->super);
+}
+
+static void unmount_all(struct super *s)
+{
+    going.unmounting = true;
+    going.disks = 1;
+    for (struct server *v = s->servers; v; v = v->next) {
+        going.disks++;
+        disk_down(v, on_disk, v);
+    }
+    if (--going.disks == 0)
+        end(s);
+}
+
+static bool quiet(struct super *s)
+{
+    if (s->sessions)
+        return false;
+    for (struct server *v = s->servers; v; v = v->next)
+        if (server_alive(v) || v->workers || v->backing_up || v->disk == DISK_WORKING)
+            return false;
+    return true;
+}
+
+static void tick(void *data)
+{
+    struct super *s = data;
+    uint64_t now = now_ms();
+    conn_kill_all(s);
+    if (quiet(s) || now >= going.give_up_at) {
+        unmount_all(s);
+        return;
+    }
+    if (now >= going.kill_at) {
+        going.kill_at = now + 1000;
+        for (struct server *v = s->servers; v; v = v->next)
+            if (server_alive(v))
+                server_event(v, EVENT_KILL);
+    }
+    loop_timer(s->loop, TICK, tick, s);
+}
+
+void leave(struct super *s, leave_fn *fn, void *data)
+{
+    if (s->leaving) {
+        fn(data, "going down already");
+        return;
+    }
+    uint64_t longest = 0;
+    s->leaving = true;
+    going.fn = fn;
+    going.data = data;
+    listen_close(s);
+    for (struct server *v = s->servers; v; v = v->next) {
+        const struct conf_server *c = conf_server(&s->conf, v->name);
+        if (server_alive(v) && c && c->stop_timeout > longest)
+            longest = c->stop_timeout;
+        if (server_alive(v) || v->state == STATE_BACKOFF)
+            server_event(v, EVENT_STOP);
+    }
+    going.kill_at = now_ms() + longest + 5000;
+    going.give_up_at = going.kill_at + GRACE;
+    tick(s);
+}

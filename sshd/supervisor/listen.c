@@ -1,0 +1,180 @@
+#include "sshd/supervisor/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/source.h"
+
+struct listener {
+    struct listener *next;
+    char *text;
+    int fd;
+    struct watch *watch;
+    bool keep;
+};
+
+int listen_parse(const char *text, struct sockaddr_storage *address, socklen_t *size, struct err *e)
+{
+    char host[64];
+    const char *colon = strrchr(text, ':');
+    memset(address, 0, sizeof *address);
+    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof host)
+        return err_set(e, EINVAL, "listen", "'%s' is no ADDRESS:PORT", text);
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (*end || port == 0 || port > 65535)
+        return err_set(e, EINVAL, "listen", "'%s': the port must be 1 to 65535", text);
+    bool v6 = text[0] == '[' && colon[-1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(colon - text) - (v6 ? 2 : 0), text + (v6 ? 1 : 0));
+    struct sockaddr_in *in = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+    if (v6 && inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        *size = sizeof *in6;
+    } else if (!v6 && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        *size = sizeof *in;
+    } else
+        return err_set(e, EINVAL, "listen", "'%s' is no ADDRESS:PORT or [V6ADDRESS]:PORT", text);
+    return 0;
+}
+
+static bool drop_early(const struct super *s)
+{
+    unsigned full = s->conf.limits.unauthenticated, start = full / 10, now = s->unauthenticated;
+    if (now >= full)
+        return true;
+    if (now < start)
+        return false;
+    /* From 30 % at the start of the dropping to all when full, so that a flood leaves room for somebody else's try. */
+    unsigned percent = 30 + 70 * (now - start) / (full - start ? full - start : 1);
+    uint8_t dice = 0;
+    if (getrandom(&dice, 1, GRND_NONBLOCK) != 1)
+        return false;
+    return (unsigned)dice * 100 / 256 < percent;
+}
+
+static const char *refusal(struct super *s, struct source *src)
+{
+    if (source_refused(s, src))
+        return "penalty";
+    if (source_pending(src) >= s->conf.limits.per_source)
+        return "max_per_source";
+    if (drop_early(s))
+        return "max_unauthenticated";
+    return NULL;
+}
+
+static void on_connect(void *data, int fd, unsigned events)
+{
+    (void)events;
+    struct super *s = data;
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    CLOSE_FD int client = accept4(fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
+    if (client < 0) {
+        if (errno == EMFILE || errno == ENFILE)
+            log_error("accept", "error=\"%s\"", strerror(errno));
+        return;
+    }
+    struct source *src = source_of(s, &from);
+    const char *why = refusal(s, src);
+    if (why == NULL)
+        conn_new(s, fd_steal(&client), &from, src);
+    else
+        log_info("connection.refused", "source=%s why=%s", source_text(src), why);
+}
+
+static struct listener *find(struct super *s, const char *text)
+{
+    for (struct listener *l = s->listeners; l; l = l->next)
+        if (strcmp(l->text, text) == 0)
+            return l;
+    return NULL;
+}
+
+static int open_one(struct super *s, const char *text, struct err *e)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    int one = 1;
+    if (listen_parse(text, &address, &size, e) < 0)
+        return -1;
+    CLOSE_FD int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+        (address.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
+        bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 128) < 0)
+        return err_set(e, errno, "listen", "%s", text);
+    struct listener *l = mem_new(sizeof *l);
+    *l = (struct listener){ .next = s->listeners, .text = mem_str(text), .fd = fd_steal(&fd), .keep = true };
+    l->watch = loop_watch(s->loop, l->fd, s->listening ? LOOP_READ : 0, on_connect, s);
+    s->listeners = l;
+    return 0;
+}
+
+static void close_unkept(struct super *s)
+{
+    for (struct listener **at = &s->listeners; *at;) {
+        struct listener *l = *at;
+        if (l->keep) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        watch_free(l->watch);
+        close(l->fd);
+        free(l->text);
+        free(l);
+    }
+}
+
+int listen_open(struct super *s, struct err *e)
+{
+    struct listener *before = s->listeners;
+    for (struct listener *l = before; l; l = l->next)
+        l->keep = false;
+    for (size_t i = 0; i < s->conf.listen.address.n; i++) {
+        struct listener *l = find(s, s->conf.listen.address.v[i]);
+        if (l) {
+            l->keep = true;
+            continue;
+        }
+        if (open_one(s, s->conf.listen.address.v[i], e) == 0)
+            continue;
+        for (l = s->listeners; l; l = l->next)
+            l->keep = false;
+        for (l = before; l; l = l->next)
+            l->keep = true;
+        close_unkept(s);
+        return -1;
+    }
+    close_unkept(s);
+    return 0;
+}
+
+void listen_accept(struct super *s, bool on)
+{
+    s->listening = on;
+    for (struct listener *l = s->listeners; l; l = l->next)
+        watch_events(l->watch, on ? LOOP_READ : 0);
+}
+
+void listen_close(struct super *s)
+{
+    for (struct listener *l = s->listeners; l; l = l->next)
+        l->keep = false;
+    close_unkept(s);
+}

@@ -1,0 +1,123 @@
+#include "sshd/supervisor/plan.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sandbox/proto.h"
+#include "sshd/supervisor/launch.h"
+
+int launch_pool(const struct conf *conf, uint32_t *base, uint32_t *count)
+{
+    char host[32];
+    struct in_addr in;
+    const char *slash = strchr(conf->network.pool, '/');
+    if (slash == NULL || (size_t)(slash - conf->network.pool) >= sizeof host)
+        return -1;
+    snprintf(host, sizeof host, "%.*s", (int)(slash - conf->network.pool), conf->network.pool);
+    char *end;
+    unsigned long bits = strtoul(slash + 1, &end, 10);
+    if (*end || end == slash + 1 || bits < 8 || bits > 30 || inet_pton(AF_INET, host, &in) != 1)
+        return -1;
+    *base = ntohl(in.s_addr) & ~((1u << (32 - bits)) - 1);
+    *count = (1u << (32 - bits)) / 4;
+    return 0;
+}
+
+static void put_strings(struct msg *m, char *const *v, size_t n)
+{
+    msg_put_u32(m, (uint32_t)n);
+    for (size_t i = 0; i < n; i++)
+        msg_put_str(m, v[i]);
+}
+
+static int put_command(const struct conf_server *c, struct msg *m, struct err *e)
+{
+    char **words;
+    const char *why;
+    if (conf_words(c->command, &words, &why) < 0)
+        return err_set(e, EINVAL, "command", "%s", why);
+    size_t n = 0;
+    while (words[n])
+        n++;
+    put_strings(m, words, n);
+    conf_words_free(words);
+    return n ? 0 : err_set(e, EINVAL, "command", "is empty");
+}
+
+static void put_environment(const struct server *v, const struct conf_server *c, struct msg *m)
+{
+    uint32_t a = server_inside_address(v);
+    char *ours[] = {
+        mem_str("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"), mem_str("HOME=/home/server"),
+        mem_str("USER=server"), mem_str("LOGNAME=server"), mem_str("SHELL=/bin/sh"), mem_str("LANG=C.UTF-8"),
+        mem_str("TMPDIR=/tmp"), mem_fmt("TERM=%s", c->tty == CONF_YES ? "xterm-256color" : "dumb"),
+        mem_fmt("SERVER_NAME=%s", v->name), mem_fmt("SERVER_MEMORY=%llu", (unsigned long long)(c->memory >> 20)),
+        mem_fmt("SERVER_IP=%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255),
+        mem_fmt("SERVER_PORT=%u", c->port.n ? c->port.v[0].port : 0u),
+    };
+    msg_put_u32(m, (uint32_t)(countof(ours) + c->environment.n));
+    for (size_t i = 0; i < countof(ours); i++) {
+        msg_put_str(m, ours[i]);
+        free(ours[i]);
+    }
+    for (size_t i = 0; i < c->environment.n; i++)
+        msg_put_str(m, c->environment.v[i]);
+}
+
+static int put_network(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
+{
+    uint32_t host = server_host_address(v), inside = server_inside_address(v);
+    if (c->network == NETWORK_PRIVATE && host == 0)
+        return err_set(e, 0, "network.pool", "%s has no room for server number %u", v->super->conf.network.pool, v->number);
+    /* Its own address names the interface: unique on the machine whatever other installations run beside us. */
+    char name[16];
+    snprintf(name, sizeof name, "hf%08x", inside);
+    msg_put_u32(m, (uint32_t)c->network);
+    msg_put_u32(m, host);
+    msg_put_u32(m, inside);
+    msg_put_str(m, name);
+    msg_put_u32(m, (uint32_t)c->port.n);
+    for (size_t i = 0; i < c->port.n; i++) {
+        msg_put_u32(m, c->port.v[i].port);
+        msg_put_u32(m, c->port.v[i].udp);
+    }
+    put_strings(m, v->super->conf.network.dns.v, v->super->conf.network.dns.n);
+    return 0;
+}
+
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[4], struct err *e)
+{
+    const struct conf *conf = &v->super->conf;
+    FREE_MEM char *init = mem_fmt("%s/holdfast-init", conf->paths.libexec);
+    FREE_MEM char *shim = mem_fmt("%s/holdfast-shim", conf->paths.libexec);
+    msg_begin(m, LAUNCH_RUN, 0);
+    msg_put_str(m, v->name);
+    msg_put_u32(m, server_uid_base(v));
+    msg_put_u32(m, conf->ids.shim);
+    msg_put_u32(m, (uint32_t)conf->log.level);
+    if (put_command(c, m, e) < 0)
+        return -1;
+    msg_put_str(m, c->directory);
+    put_environment(v, c, m);
+    msg_put_u32(m, c->tty == CONF_YES);
+    msg_put_u64(m, c->tmp);
+    msg_put_u64(m, c->memory);
+    msg_put_u32(m, c->nofile);
+    msg_put_u32(m, c->pids);
+    if (put_network(v, c, m, e) < 0)
+        return -1;
+    msg_put_str(m, init);
+    msg_put_str(m, shim);
+    msg_put_u32(m, (uint32_t)c->ready.kind);
+    msg_put_u32(m, (uint32_t)c->ready.number);
+    msg_put_str(m, c->ready.text);
+    msg_put_u32(m, fds[3] >= 0);
+    for (int i = 0; i < 4; i++)
+        if (fds[i] >= 0)
+            msg_put_fd(m, fds[i]);
+    return 0;
+}

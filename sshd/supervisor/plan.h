@@ -1,0 +1,10 @@
+/* The plan of a sandbox, written as the message launch reads (sandbox/proto.h). */
+#ifndef SUPERVISOR_PLAN_H
+#define SUPERVISOR_PLAN_H
+
+#include "sshd/supervisor/server.h"
+
+/* Fills M; FDS (root of the files, log folder, listening socket, cgroup folder or -1) are borrowed.  0 or -1 with E. */
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[4], struct err *e);
+
+#endif

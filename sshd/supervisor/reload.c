@@ -1,0 +1,154 @@
+#include "sshd/supervisor/reload.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "sshd/supervisor/ini.h"
+#include "sshd/supervisor/launch.h"
+#include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/server.h"
+#include "sshd/supervisor/store.h"
+
+static struct {
+    struct conf next;
+    reload_fn *fn;
+    void *data;
+    bool busy;
+} now;
+
+static void complain(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);
+
+static void complain(struct conf_errors *errors, const char *fmt, ...)
+{
+    char line[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    errors->v = mem_grow(errors->v, errors->n + 1, sizeof *errors->v);
+    errors->v[errors->n++] = mem_str(line);
+}
+
+static void check_keys(const struct conf_account *a, struct conf_errors *errors)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < a->key.n; i++)
+        bytes += strlen(a->key.v[i]) + 8;
+    if (bytes > MSG_MOST - 1024)
+        complain(errors, "%s: account %s has %zu bytes of keys; allowed: %d", a->where, a->name, bytes, MSG_MOST - 1024);
+}
+
+int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
+{
+    struct err e;
+    char line[400];
+    uint32_t base, count;
+    if (ini_read(folder, c, errors) < 0)
+        return -1;
+    if (c->paths.libexec[0] == '\0') {
+        free(c->paths.libexec);
+        c->paths.libexec = mem_str(HOLDFAST_LIBEXEC);
+    }
+    if (launch_pool(c, &base, &count) < 0)
+        complain(errors, "%s/holdfast.ini: [network] pool = %s is no IPv4 network; allowed: ADDRESS/BITS, 8 to 30 bits", folder,
+                 c->network.pool);
+    for (size_t i = 0; i < c->listen.address.n; i++) {
+        struct sockaddr_storage a;
+        socklen_t size;
+        if (listen_parse(c->listen.address.v[i], &a, &size, &e) < 0)
+            complain(errors, "%s/holdfast.ini: [listen] %s", folder, err_text(&e, line, sizeof line));
+    }
+    for (size_t i = 0; i < c->naccounts; i++)
+        check_keys(&c->accounts[i], errors);
+    return errors->n ? -1 : 0;
+}
+
+static char *join(const struct conf_errors *errors)
+{
+    struct buf b = BUF(1 << 20);
+    for (size_t i = 0; i < errors->n; i++)
+        buf_put_fmt(&b, "%s\n", errors->v[i]);
+    char *text = mem_strn(buf_size(&b) ? (const void *)buf_head(&b) : "", buf_size(&b));
+    buf_free(&b);
+    return text;
+}
+
+static void done(bool ok, const char *text)
+{
+    reload_fn *fn = now.fn;
+    void *data = now.data;
+    now.busy = false;
+    if (ok)
+        log_info("reload", "summary=\"%s\"", text);
+    else
+        log_error("reload.refused", "error=\"%s\"", esc(text));
+    if (fn)
+        fn(data, ok, text);
+}
+
+static void on_taken(struct super *s, const char *error, const char *summary)
+{
+    if (error[0]) {
+        conf_free(&now.next);
+        done(false, error);
+        return;
+    }
+    struct conf before = s->conf;
+    struct err e;
+    s->conf = now.next;
+    conf_free(&before);
+    log_init("holdfastd", (enum log_level)s->conf.log.level);
+    servers_apply(s);
+    if (listen_open(s, &e) < 0) {
+        char line[400];
+        log_error("listen", "error=\"%s\"", err_text(&e, line, sizeof line));
+    }
+    done(true, summary);
+}
+
+/* What cannot change under running processes. */
+static void check_fixed(const struct super *s, const struct conf *c, struct conf_errors *errors)
+{
+    const struct conf *o = &s->conf;
+    if (strcmp(o->paths.state, c->paths.state) || strcmp(o->paths.run, c->paths.run))
+        complain(errors, "[paths] state and run change only with a restart of the daemon");
+    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.sessions != c->ids.sessions ||
+        o->ids.servers != c->ids.servers)
+        complain(errors, "[ids] changes only with a restart of the daemon");
+    if (o->limits.connections != c->limits.connections)
+        complain(errors, "[limits] max_connections changes only with a restart of the daemon");
+    if (strcmp(o->sandbox.cgroup, c->sandbox.cgroup) || strcmp(o->network.pool, c->network.pool))
+        complain(errors, "[sandbox] cgroup and [network] pool change only with a restart of the daemon");
+}
+
+void reload(struct super *s, reload_fn *fn, void *data)
+{
+    struct conf_errors errors = { 0 };
+    char why[160];
+    if (now.busy) {
+        if (fn)
+            fn(data, false, "another reload is under way");
+        return;
+    }
+    now.busy = true;
+    now.fn = fn;
+    now.data = data;
+    if (reload_read(s->folder, &now.next, &errors) == 0) {
+        check_fixed(s, &now.next, &errors);
+        if (servers_refuse(s, &now.next, why, sizeof why)[0])
+            complain(&errors, "%s", why);
+    }
+    if (errors.n) {
+        FREE_MEM char *text = join(&errors);
+        conf_errors_free(&errors);
+        conf_free(&now.next);
+        done(false, text);
+        return;
+    }
+    conf_errors_free(&errors);
+    store_push(s, &now.next, on_taken);
+}

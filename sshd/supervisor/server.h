@@ -1,0 +1,75 @@
+/* Servers as the supervisor sees them: a state machine fed by orders, by the launch and by the shim. */
+#ifndef SUPERVISOR_SERVER_H
+#define SUPERVISOR_SERVER_H
+
+#include "quota/gate.h"
+#include "sshd/supervisor/super.h"
+
+enum state { STATE_OFFLINE, STATE_STARTING, STATE_RUNNING, STATE_STOPPING, STATE_BACKOFF, STATE_FAILED, STATE_COUNT };
+enum event {
+    EVENT_START, EVENT_STOP, EVENT_RESTART, EVENT_KILL,                          /* orders: may be refused */
+    EVENT_LAUNCHED, EVENT_LAUNCH_FAILED, EVENT_READY, EVENT_ENDED, EVENT_BACKOFF_OVER,
+    EVENT_COUNT
+};
+enum disk_state { DISK_DOWN, DISK_WORKING, DISK_UP };
+
+struct waiter;
+struct disk_waiter;
+
+struct server {
+    struct server *next;
+    struct super *super;
+    char name[NAME_MOST + 1];
+    uint32_t number;                /* place in the uid range and the address pool */
+    bool numbered, marked;
+
+    enum state state;
+    int64_t since;                  /* wall ms of the last change of state */
+    int64_t started;
+    pid_t pid;                      /* init, host's view; 0 */
+    bool ready, has_exit, killed, again, abort;
+    uint32_t code, signal;
+    char reason[160];
+    uint32_t restarts;
+    uint64_t crashes[5];            /* ms of the last crashes, oldest first */
+    struct timer *backoff;
+    struct link *shim;              /* the launch's, later the shim's */
+    bool launched;
+    struct waiter *waiters;
+
+    enum disk_state disk;
+    struct disk_waiter *disk_waiters;
+    int gate_fd;
+    struct gate *gate;
+    unsigned workers;
+    bool backing_up;
+};
+
+struct server *server_find(struct super *s, const char *name);
+/* The store's number for NAME; makes the server if it is new. */
+void server_number(struct super *s, const char *name, uint32_t number);
+/* After the configuration changed: drops servers no longer named, applies new limits.  The check comes before the switch. */
+void servers_apply(struct super *s);
+/* The reason why CONF cannot be put in force now (a running server is missing from it), or "" ; BUF is returned. */
+const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, size_t size);
+/* At start: finds shims that lived on, mounts disks, starts what is to be started. */
+void servers_begin(struct super *s);
+/* Feeds an event; NULL, or for orders why it was refused. */
+const char *server_event(struct server *v, enum event ev);
+void server_set(struct server *v, enum state state);
+const char *server_state_word(enum state state);
+bool server_alive(const struct server *v);
+
+uid_t server_uid_base(const struct server *v);
+uid_t server_uid(const struct server *v);                       /* of its files and processes */
+/* Addresses in host order; 0 when its network is `none` or the pool is too small. */
+uint32_t server_host_address(const struct server *v);
+uint32_t server_inside_address(const struct server *v);
+
+/* Answers ORDER, which fed EV, when its state is reached or MS are over (then with 75).  FULL: a start waits until the server is ready, else
+   until it was executed. */
+void server_wait_reply(struct server *v, uint32_t order, enum event ev, bool full, uint64_t ms);
+void server_put_status(struct server *v, struct msg *m);
+uint64_t server_disk_used(struct server *v, uint64_t *inodes, uint64_t *inodes_limit);
+
+#endif

@@ -1,0 +1,124 @@
+#include "sshd/supervisor/source.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+
+enum { SOURCES_MOST = 8192 };
+
+struct source {
+    struct source *next;
+    uint8_t key[16];
+    bool v6;
+    unsigned pending;
+    uint64_t until;     /* penalties last until then (ms); in force while more than penalty_min was accrued */
+    bool in_force;
+};
+
+static void key_of(const struct sockaddr_storage *a, struct source *k)
+{
+    memset(k, 0, sizeof *k);
+    if (a->ss_family == AF_INET6) {
+        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)a)->sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(in6))
+            memcpy(k->key, in6->s6_addr + 12, 4);
+        else {
+            k->v6 = true;
+            memcpy(k->key, in6->s6_addr, 8);
+        }
+    } else if (a->ss_family == AF_INET)
+        memcpy(k->key, &((const struct sockaddr_in *)a)->sin_addr, 4);
+}
+
+/* Forgets sources without connections or penalties; when too many are left, the one that would be forgotten first. */
+static void sweep(struct super *s)
+{
+    uint64_t now = now_ms();
+    struct source **least = NULL;
+    unsigned n = 0;
+    for (struct source **at = &s->sources; *at;) {
+        struct source *src = *at;
+        if (src->pending == 0 && src->until <= now) {
+            *at = src->next;
+            free(src);
+            continue;
+        }
+        n++;
+        if (src->pending == 0 && (least == NULL || src->until < (*least)->until))
+            least = at;
+        at = &src->next;
+    }
+    if (n >= SOURCES_MOST && least) {
+        struct source *src = *least;
+        *least = src->next;
+        free(src);
+    }
+}
+
+struct source *source_of(struct super *s, const struct sockaddr_storage *address)
+{
+    struct source k;
+    key_of(address, &k);
+    for (struct source *src = s->sources; src; src = src->next)
+        if (src->v6 == k.v6 && memcmp(src->key, k.key, sizeof k.key) == 0)
+            return src;
+    sweep(s);
+    struct source *src = mem_new(sizeof *src);
+    *src = k;
+    src->next = s->sources;
+    s->sources = src;
+    return src;
+}
+
+bool source_refused(struct super *s, const struct source *src)
+{
+    (void)s;
+    return src->in_force && src->until > now_ms();
+}
+
+unsigned source_pending(const struct source *src)
+{
+    return src->pending;
+}
+
+void source_enter(struct source *src)
+{
+    src->pending++;
+}
+
+void source_leave(struct source *src)
+{
+    src->pending--;
+}
+
+void source_punish(struct super *s, struct source *src, uint64_t ms, const char *why)
+{
+    if (ms == 0)
+        return;
+    uint64_t now = now_ms(), most = now + s->conf.limits.penalty_max;
+    if (src->until < now) {
+        src->until = now;
+        src->in_force = false;
+    }
+    src->until += ms;
+    if (src->until > most)
+        src->until = most;
+    if (!src->in_force && src->until - now >= s->conf.limits.penalty_min) {
+        src->in_force = true;
+        log_warn("source.refused", "source=%s for_s=%llu why=\"%s\"", source_text(src),
+                 (unsigned long long)(src->until - now) / 1000, why);
+    }
+}
+
+const char *source_text(const struct source *src)
+{
+    static char text[INET6_ADDRSTRLEN + 4];
+    char address[INET6_ADDRSTRLEN] = "";
+    inet_ntop(src->v6 ? AF_INET6 : AF_INET, src->key, address, sizeof address);
+    snprintf(text, sizeof text, "%s%s", address, src->v6 ? "/64" : "");
+    return text;
+}

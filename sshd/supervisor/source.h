@@ -1,0 +1,21 @@
+/* Where connections come from: /32 of IPv4, /64 of IPv6.  Counts those not logged in, accrues penalties, refuses. */
+#ifndef SUPERVISOR_SOURCE_H
+#define SUPERVISOR_SOURCE_H
+
+#include <sys/socket.h>
+
+#include "sshd/supervisor/super.h"
+
+/* The source of ADDRESS, known or made.  Kept while it has connections or penalties; at most 8192 are remembered, the one whose penalty ends
+   first goes. */
+struct source *source_of(struct super *s, const struct sockaddr_storage *address);
+/* True if a connection from SRC is refused now for its penalties. */
+bool source_refused(struct super *s, const struct source *src);
+unsigned source_pending(const struct source *src);
+void source_enter(struct source *src);             /* one more not logged in */
+void source_leave(struct source *src);
+/* Adds MS of penalty, up to limits.penalty_max. */
+void source_punish(struct super *s, struct source *src, uint64_t ms, const char *why);
+const char *source_text(const struct source *src);
+
+#endif

@@ -1,0 +1,378 @@
+#include "sshd/supervisor/store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "sshd/supervisor/child.h"
+#include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/order.h"
+#include "sshd/supervisor/server.h"
+
+struct passwd_wait {
+    struct passwd_wait *next;
+    uint32_t cookie;
+    passwd_fn *fn;
+    void *data;
+};
+
+struct store {
+    pid_t pid;
+    struct link *link;
+    bool ready;             /* has the configuration */
+    unsigned deaths;
+    uint64_t started;       /* ms */
+    push_fn *pushed;
+    struct passwd_wait *passwds;
+    uint32_t cookies;
+};
+
+static void launch(void *data);
+
+static void lost(struct super *s)
+{
+    struct store *st = s->store;
+    st->ready = false;
+    listen_accept(s, false);
+    link_free(st->link);
+    st->link = NULL;
+    while (st->passwds) {
+        struct passwd_wait *w = st->passwds;
+        st->passwds = w->next;
+        w->fn(w->data, "the store died");
+        free(w);
+    }
+    if (st->pushed) {
+        push_fn *fn = st->pushed;
+        st->pushed = NULL;
+        fn(s, "the store died", "");
+    }
+}
+
+static void on_gone(void *data, struct link *l)
+{
+    (void)l;
+    struct super *s = data;
+    lost(s);
+    if (s->store->pid > 0)
+        kill(s->store->pid, SIGKILL);
+}
+
+static void on_end(void *data, pid_t pid, int status)
+{
+    (void)pid;
+    struct super *s = data;
+    struct store *st = s->store;
+    st->pid = 0;
+    if (st->link)
+        lost(s);
+    if (s->leaving)
+        return;
+    /* Its sessions end with it, as their links do.  The back-off keeps a store that cannot start from eating the machine. */
+    if (now_ms() - st->started > 60000)
+        st->deaths = 0;
+    uint64_t ms = st->deaths < 7 ? 250u << st->deaths : 30000;
+    st->deaths++;
+    log_error("store.died", "end=\"%s\" restart_ms=%llu", status_text(status), (unsigned long long)ms);
+    loop_timer(s->loop, ms, launch, s);
+}
+
+static void pushed_at_start(struct super *s, const char *error, const char *summary)
+{
+    (void)summary;
+    if (error[0]) {
+        log_error("store.conf", "error=\"%s\"", error);
+        return;
+    }
+    servers_begin(s);
+    listen_accept(s, true);
+    log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
+    super_ready(s);
+}
+
+static void take_ready(struct super *s, struct msg *m)
+{
+    FREE_MEM char *error = msg_get_str(m);
+    msg_end(m);
+    if (error[0])
+        log_error("store.start", "error=\"%s\"", error);
+    else
+        store_push(s, &s->conf, pushed_at_start);
+}
+
+static void take_conf_done(struct super *s, struct msg *m)
+{
+    FREE_MEM char *error = msg_get_str(m);
+    FREE_MEM char *summary = msg_get_str(m);
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 0; i < n; i++) {
+        FREE_MEM char *name = msg_get_text(m, NAME_MOST);
+        server_number(s, name, msg_get_u32(m));
+    }
+    msg_end(m);
+    push_fn *fn = s->store->pushed;
+    s->store->pushed = NULL;
+    if (error[0] == '\0')
+        s->store->ready = true;
+    if (fn)
+        fn(s, error, summary);
+}
+
+static void take_logged_in(struct super *s, struct msg *m)
+{
+    uint64_t id = msg_get_u64(m);
+    FREE_MEM char *account = msg_get_text(m, NAME_MOST);
+    msg_end(m);
+    struct session *c = conn_find(s, id);
+    const char *why = c ? conn_logged_in(s, c, account) : "the session has gone";
+    if (why)
+        log_info("login.refused", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, account, why);
+    struct msg out;
+    msg_begin(&out, STORE_LOGIN_ANSWER, 0);
+    msg_put_u64(&out, id);
+    msg_put_u32(&out, why == NULL);
+    msg_put_str(&out, why);
+    link_send(s->store->link, &out);
+}
+
+static void take_auth_failed(struct super *s, struct msg *m)
+{
+    struct session *c = conn_find(s, msg_get_u64(m));
+    uint32_t kind = msg_get_u32(m);
+    msg_end(m);
+    if (kind > AUTH_UNKNOWN_ACCOUNT)
+        die("the store broke a rule: auth failure %u", kind);
+    if (c)
+        conn_auth_failed(s, c, (enum auth_failure)kind);
+}
+
+static void take_kick(struct super *s, struct msg *m)
+{
+    uint64_t id = msg_get_u64(m);
+    FREE_MEM char *why = msg_get_str(m);
+    msg_end(m);
+    struct session *c = conn_find(s, id);
+    if (c == NULL)
+        return;
+    log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc(why));
+    conn_kill(s, c, false);
+}
+
+static void take_passwd_done(struct super *s, struct msg *m)
+{
+    uint32_t cookie = msg_get_u32(m);
+    FREE_MEM char *error = msg_get_str(m);
+    msg_end(m);
+    for (struct passwd_wait **at = &s->store->passwds; *at; at = &(*at)->next) {
+        struct passwd_wait *w = *at;
+        if (w->cookie != cookie)
+            continue;
+        *at = w->next;
+        w->fn(w->data, error);
+        free(w);
+        return;
+    }
+}
+
+static const struct {
+    uint16_t type;
+    void (*take)(struct super *s, struct msg *m);
+} table[] = {
+    { STORE_READY, take_ready },
+    { STORE_CONF_DONE, take_conf_done },
+    { STORE_LOGGED_IN, take_logged_in },
+    { STORE_AUTH_FAILED, take_auth_failed },
+    { STORE_KICK, take_kick },
+    { STORE_ORDER, order_take },
+    { STORE_PASSWD_DONE, take_passwd_done },
+};
+
+static void on_msg(void *data, struct link *l, struct msg *m)
+{
+    (void)l;
+    for (size_t i = 0; i < countof(table); i++)
+        if (table[i].type == m->type) {
+            table[i].take(data, m);
+            return;
+        }
+    die("the store broke a rule: message %u", m->type);
+}
+
+static const struct link_events events = { .msg = on_msg, .gone = on_gone, .queue = 4096 };
+
+static int make_folder(const char *path, uid_t uid, mode_t mode, struct err *e)
+{
+    struct stat st;
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return err_set(e, errno, "mkdir", "%s", path);
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(e, ENOTDIR, "store", "%s", path);
+    if (st.st_uid == 0 && uid != 0 && chown(path, uid, uid) < 0)
+        return err_set(e, errno, "chown", "%s", path);
+    return 0;
+}
+
+static int try_launch(struct super *s, struct err *e)
+{
+    int pair[2];
+    FREE_MEM char *folder = mem_fmt("%s/store", s->conf.paths.state);
+    if (make_folder(folder, s->conf.ids.store, 0700, e) < 0)
+        return -1;
+    if (io_pair(pair) < 0)
+        return err_set(e, errno, "socketpair", "%s", "");
+    CLOSE_FD int ours = pair[0], theirs = pair[1];
+    s->store->pid = child_start(s, ROLE_STORE, s->conf.ids.store, theirs, on_end, s, e);
+    if (s->store->pid < 0)
+        return -1;
+    s->store->started = now_ms();
+    s->store->link = link_new(s->loop, fd_steal(&ours), &events, s);
+    struct msg m;
+    msg_begin(&m, START_STORE, 0);
+    msg_put_str(&m, folder);
+    msg_put_u32(&m, (uint32_t)s->conf.log.level);
+    msg_put_u32(&m, 1);
+    link_send(s->store->link, &m);
+    return 0;
+}
+
+static void launch(void *data)
+{
+    struct super *s = data;
+    struct err e;
+    if (try_launch(s, &e) < 0)
+        die_err(&e);
+}
+
+void store_start(struct super *s)
+{
+    s->store = mem_new(sizeof *s->store);
+    launch(s);
+}
+
+bool store_ready(const struct super *s)
+{
+    return s->store && s->store->ready && s->store->link;
+}
+
+static void push_account(struct link *l, const struct conf_account *a)
+{
+    struct msg m;
+    msg_begin(&m, STORE_CONF_ACCOUNT, 0);
+    msg_put_str(&m, a->name);
+    msg_put_u32(&m, a->password == CONF_YES);
+    msg_put_u32(&m, a->suspended == CONF_YES);
+    msg_put_u32(&m, a->max_connections);
+    msg_put_u32(&m, (uint32_t)a->key.n);
+    for (size_t i = 0; i < a->key.n; i++)
+        msg_put_str(&m, a->key.v[i]);
+    link_send(l, &m);
+}
+
+static void push_server(struct link *l, const struct conf_server *v)
+{
+    struct msg m;
+    msg_begin(&m, STORE_CONF_SERVER, 0);
+    msg_put_str(&m, v->name);
+    msg_put_str(&m, v->owner);
+    msg_put_u32(&m, (uint32_t)v->allow.n);
+    for (size_t i = 0; i < v->allow.n; i++) {
+        msg_put_str(&m, v->allow.v[i].account);
+        msg_put_u32(&m, v->allow.v[i].rights);
+    }
+    link_send(l, &m);
+}
+
+void store_push(struct super *s, const struct conf *conf, push_fn *fn)
+{
+    struct store *st = s->store;
+    if (st->link == NULL || st->pushed) {
+        fn(s, st->link ? "another reload is under way" : "the store is not running", "");
+        return;
+    }
+    st->pushed = fn;
+    struct msg m;
+    msg_begin(&m, STORE_CONF_BEGIN, 0);
+    link_send(st->link, &m);
+    for (size_t i = 0; i < conf->naccounts; i++)
+        push_account(st->link, &conf->accounts[i]);
+    for (size_t i = 0; i < conf->nservers; i++)
+        push_server(st->link, &conf->servers[i]);
+    msg_begin(&m, STORE_CONF_END, 0);
+    link_send(st->link, &m);
+}
+
+void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link)
+{
+    struct msg m;
+    msg_begin(&m, STORE_SESSION_NEW, 0);
+    msg_put_u64(&m, id);
+    msg_put_str(&m, address);
+    msg_put_u32(&m, port);
+    msg_put_fd(&m, link);
+    link_send(s->store->link, &m);
+}
+
+void store_session_gone(struct super *s, uint64_t id, bool crashed)
+{
+    if (s->store->link == NULL)
+        return;
+    struct msg m;
+    msg_begin(&m, STORE_SESSION_GONE, 0);
+    msg_put_u64(&m, id);
+    msg_put_u32(&m, crashed);
+    link_send(s->store->link, &m);
+}
+
+void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data)
+{
+    struct store *st = s->store;
+    if (!store_ready(s)) {
+        fn(data, "the store is not running");
+        return;
+    }
+    struct passwd_wait *w = mem_new(sizeof *w);
+    *w = (struct passwd_wait){ .next = st->passwds, .cookie = ++st->cookies, .fn = fn, .data = data };
+    st->passwds = w;
+    struct msg m;
+    msg_begin(&m, STORE_PASSWD, 0);
+    msg_put_u32(&m, w->cookie);
+    msg_put_str(&m, account);
+    msg_put_bytes(&m, password, size);
+    link_send(st->link, &m);
+}
+
+void result_begin(struct msg *m, uint32_t id, int code, const char *text)
+{
+    msg_begin(m, STORE_RESULT, id);
+    msg_put_u32(m, (uint32_t)code);
+    msg_put_str(m, text);
+}
+
+void result_send(struct super *s, struct msg *m)
+{
+    if (s->store->link)
+        link_send(s->store->link, m);
+    else
+        msg_free(m);
+}
+
+void result(struct super *s, uint32_t id, int code, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct msg m;
+    result_begin(&m, id, code, text);
+    result_send(s, &m);
+}

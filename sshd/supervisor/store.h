@@ -1,0 +1,29 @@
+/* The supervisor's side of the store: starts it, keeps it running, pushes the configuration, carries its orders out. */
+#ifndef SUPERVISOR_STORE_H
+#define SUPERVISOR_STORE_H
+
+#include "sshd/supervisor/super.h"
+
+/* Starts the store and pushes the configuration; listening begins when it has been taken.  Dies when it cannot be started at all. */
+void store_start(struct super *s);
+bool store_ready(const struct super *s);
+/* Pushes CONF (not yet in force).  FN gets the store's error ("" if it was applied) and its summary. */
+typedef void push_fn(struct super *s, const char *error, const char *summary);
+void store_push(struct super *s, const struct conf *conf, push_fn *fn);
+
+void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link);
+void store_session_gone(struct super *s, uint64_t id, bool crashed);
+/* Sets ACCOUNT's password; FN gets "" or why not. */
+typedef void passwd_fn(void *data, const char *error);
+void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data);
+
+/* Answers order ID: msg_begin'ed by result_begin, the op's fields put behind, sent by result_send. */
+void result_begin(struct msg *m, uint32_t id, int code, const char *text);
+void result_send(struct super *s, struct msg *m);
+/* Begin and send in one, for answers without fields. */
+void result(struct super *s, uint32_t id, int code, const char *fmt, ...) PRINTF(4, 5);
+
+enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2, CODE_STATE = 3, CODE_UNAVAILABLE = 69, CODE_QUOTA = 73, CODE_LATER = 75,
+       CODE_DENIED = 77 };
+
+#endif

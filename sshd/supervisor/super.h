@@ -1,0 +1,49 @@
+/* The supervisor's one state, and what its rooms offer each other.  Root, one thread, never parses a stranger's bytes. */
+#ifndef SUPERVISOR_SUPER_H
+#define SUPERVISOR_SUPER_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/link.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "store/proto.h"
+
+struct session;
+struct server;
+struct source;
+struct listener;
+struct store;
+struct tool;
+struct disk_queue;
+
+struct super {
+    struct loop *loop;
+    char *folder;               /* of the ini files */
+    struct conf conf;           /* in force */
+    int null_fd, log_fd;
+    int hostkeys;               /* sealed memfd */
+    bool listening, leaving;    /* leaving: `shutdown` was ordered */
+    struct listener *listeners;
+    struct session *sessions;   /* list */
+    struct session **slots;     /* by slot, limits.connections of them */
+    uint64_t next_session;
+    struct source *sources;
+    unsigned unauthenticated;
+    struct server *servers;     /* list, in the order of conf.servers */
+    struct store *store;
+    struct tool *tool;
+    struct disk_queue *disks;
+    char *cgroup;               /* folder of our subtree, NULL if there is none */
+    char limits_missing[160];   /* why limits cannot be enforced; "" if they are */
+};
+
+/* main.c.  super_ready: the store has the configuration; tells the service manager, once.  super_leave: ends the process. */
+void super_ready(struct super *s);
+void super_leave(struct super *s, int code);
+
+#endif

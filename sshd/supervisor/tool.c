@@ -1,0 +1,314 @@
+#include "sshd/supervisor/tool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "sshd/proto.h"
+#include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/doctor.h"
+#include "sshd/supervisor/leave.h"
+#include "sshd/supervisor/reload.h"
+#include "sshd/supervisor/server.h"
+#include "sshd/supervisor/store.h"
+
+enum { ARGS_MOST = 8 };
+
+struct client {
+    struct client *next;
+    struct super *super;
+    struct link *link;
+    unsigned calls;         /* answers under way that hold this client */
+    bool gone, json;
+    unsigned argc;
+    char *argv[ARGS_MOST];
+    struct buf secret;
+};
+
+struct tool {
+    int fd;
+    char *path;
+    struct watch *watch;
+    struct client *clients;
+};
+
+static void drop(struct client *c)
+{
+    if (c->calls || !c->gone)
+        return;
+    for (struct client **at = &c->super->tool->clients; *at; at = &(*at)->next)
+        if (*at == c) {
+            *at = c->next;
+            break;
+        }
+    for (unsigned i = 0; i < c->argc; i++)
+        free(c->argv[i]);
+    buf_wipe(&c->secret);
+    free(c);
+}
+
+static void put(struct client *c, const char *bytes, size_t size)
+{
+    while (size > 0 && !c->gone) {
+        size_t part = size < 32768 ? size : 32768;
+        struct msg m;
+        msg_begin(&m, TOOL_OUTPUT, 0);
+        msg_put_bytes(&m, bytes, part);
+        link_send(c->link, &m);
+        bytes += part;
+        size -= part;
+    }
+}
+
+static void done(struct client *c, int code, const char *text)
+{
+    if (c->gone)
+        return;
+    struct msg m;
+    msg_begin(&m, TOOL_DONE, 0);
+    msg_put_u32(&m, (uint32_t)code);
+    size_t n = strlen(text);
+    msg_put_bytes(&m, text, n < 60000 ? n : 60000);
+    link_send(c->link, &m);
+}
+
+/* ---- verbs ---- */
+
+static void do_status(struct client *c)
+{
+    struct super *s = c->super;
+    struct buf b = BUF(4 << 20);
+    char since[24];
+    if (!c->json) {
+        buf_put_fmt(&b, "holdfastd %s, pid %d, sessions %u unauthenticated\n", VERSION, (int)getpid(), s->unauthenticated);
+        buf_put_fmt(&b, "limits: %s%s\n", s->limits_missing[0] ? "NOT ENFORCED: " : "enforced", s->limits_missing);
+    }
+    for (struct server *v = s->servers; v; v = v->next) {
+        uint64_t inodes, inodes_limit, used = server_disk_used(v, &inodes, &inodes_limit);
+        wall_text(v->since, since, sizeof since);
+        if (c->json)
+            buf_put_fmt(&b,
+                        "{\"server\":\"%s\",\"state\":\"%s\",\"since\":\"%s\",\"pid\":%d,\"restarts\":%u,\"disk_used\":%llu,"
+                        "\"limits\":\"%s\"}\n",
+                        v->name, server_state_word(v->state), since, (int)v->pid, v->restarts, (unsigned long long)used,
+                        s->limits_missing[0] ? "missing" : "enforced");
+        else
+            buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_state_word(v->state), since, v->reason);
+    }
+    put(c, (const char *)buf_head(&b), buf_size(&b));
+    buf_free(&b);
+    done(c, 0, "");
+}
+
+static void do_sessions(struct client *c)
+{
+    struct buf b = BUF(4 << 20);
+    char since[24];
+    for (struct session *o = c->super->sessions; o; o = o->next) {
+        wall_text(o->since, since, sizeof since);
+        if (c->json)
+            buf_put_fmt(&b, "{\"id\":%llu,\"account\":\"%s\",\"from\":\"%s\",\"since\":\"%s\",\"pid\":%d}\n",
+                        (unsigned long long)o->id, o->account, o->address, since, (int)o->pid);
+        else
+            buf_put_fmt(&b, "%-8llu %-32s %-28s since %s\n", (unsigned long long)o->id, o->account[0] ? o->account : "-",
+                        o->address, since);
+    }
+    put(c, (const char *)buf_head(&b), buf_size(&b));
+    buf_free(&b);
+    done(c, 0, "");
+}
+
+static void do_kick(struct client *c)
+{
+    char *end;
+    uint64_t id = strtoull(c->argv[0], &end, 10);
+    struct session *o = *end ? NULL : conn_find(c->super, id);
+    if (o == NULL) {
+        done(c, CODE_FAILED, "no such session; see 'holdfast sessions'");
+        return;
+    }
+    conn_kill(c->super, o, true);
+    done(c, 0, "");
+}
+
+static void reloaded(void *data, bool ok, const char *text)
+{
+    struct client *c = data;
+    c->calls--;
+    if (ok) {
+        FREE_MEM char *line = mem_fmt("%s\n", text);
+        put(c, line, strlen(line));
+    }
+    done(c, ok ? 0 : CODE_FAILED, ok ? "" : text);
+    drop(c);
+}
+
+static void do_reload(struct client *c)
+{
+    c->calls++;
+    reload(c->super, reloaded, c);
+}
+
+static void password_set(void *data, const char *error)
+{
+    struct client *c = data;
+    c->calls--;
+    done(c, error[0] ? CODE_FAILED : 0, error);
+    drop(c);
+}
+
+static void do_account(struct client *c)
+{
+    if (c->argc != 2 || strcmp(c->argv[0], "passwd") != 0) {
+        done(c, CODE_USAGE, "usage: account passwd NAME");
+        return;
+    }
+    const struct conf_account *a = conf_account(&c->super->conf, c->argv[1]);
+    if (a == NULL) {
+        done(c, CODE_FAILED, "no such account");
+        return;
+    }
+    if (buf_size(&c->secret) == 0) {
+        done(c, CODE_USAGE, "an empty password is not allowed");
+        return;
+    }
+    if (a->password != CONF_YES) {
+        static const char note[] = "note: the account has 'password = no'; the password cannot be used until that changes\n";
+        put(c, note, sizeof note - 1);
+    }
+    c->calls++;
+    store_passwd(c->super, c->argv[1], buf_head(&c->secret), buf_size(&c->secret), password_set, c);
+}
+
+static void do_doctor(struct client *c)
+{
+    struct buf b = BUF(65536);
+    unsigned bad = doctor(&c->super->conf, c->super->folder, true, &b);
+    put(c, (const char *)buf_head(&b), buf_size(&b));
+    buf_free(&b);
+    done(c, bad ? CODE_FAILED : 0, "");
+}
+
+static void left(void *data, const char *error)
+{
+    struct client *c = data;
+    c->calls--;
+    done(c, error[0] ? CODE_FAILED : 0, error);
+    drop(c);
+}
+
+static void do_shutdown(struct client *c)
+{
+    c->calls++;
+    leave(c->super, left, c);
+}
+
+static void do_version(struct client *c)
+{
+    static const char text[] = "holdfastd " VERSION "\n";
+    put(c, text, sizeof text - 1);
+    done(c, 0, "");
+}
+
+static const struct { const char *name; unsigned least, most; void (*run)(struct client *c); } verbs[] = {
+    { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
+    { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
+    { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },
+};
+
+static bool parse(struct client *c, struct msg *m, char **verb)
+{
+    *verb = msg_get_text(m, 64);
+    c->json = msg_get_u32(m) != 0;
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 0; i < n && !m->bad; i++) {
+        char *arg = msg_get_text(m, 1024);
+        if (c->argc < ARGS_MOST)
+            c->argv[c->argc++] = arg;
+        else
+            free(arg);
+    }
+    size_t size;
+    const uint8_t *secret = msg_get_bytes(m, &size);
+    if (secret && size <= 1024)
+        buf_put(&c->secret, secret, size);
+    bool good = msg_end(m);
+    mem_wipe(m->body.p, m->body.cap);
+    return good && m->type == TOOL_REQUEST;
+}
+
+static void on_msg(void *data, struct link *l, struct msg *m)
+{
+    struct client *c = data;
+    (void)l;
+    FREE_MEM char *verb = NULL;
+    if (c->argc || !parse(c, m, &verb)) {
+        done(c, CODE_USAGE, "bad request");
+        return;
+    }
+    for (size_t i = 0; i < countof(verbs); i++)
+        if (strcmp(verbs[i].name, verb) == 0) {
+            if (c->argc < verbs[i].least || c->argc > verbs[i].most)
+                done(c, CODE_USAGE, "wrong number of arguments");
+            else
+                verbs[i].run(c);
+            return;
+        }
+    done(c, 127, "unknown verb");
+}
+
+static void on_gone(void *data, struct link *l)
+{
+    struct client *c = data;
+    c->gone = true;
+    link_free(l);
+    drop(c);
+}
+
+static const struct link_events events = { .msg = on_msg, .gone = on_gone, .client = true };
+
+static void on_connect(void *data, int fd, unsigned ev)
+{
+    (void)ev;
+    struct super *s = data;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    CLOSE_FD int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    /* The mode of the socket says it already; who changed that mode must not have opened us to everybody. */
+    if (client < 0 || getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != 0)
+        return;
+    struct client *c = mem_new(sizeof *c);
+    *c = (struct client){ .next = s->tool->clients, .super = s, .secret = BUF(1024) };
+    s->tool->clients = c;
+    c->link = link_new(s->loop, fd_steal(&client), &events, c);
+}
+
+int tool_open(struct super *s, struct err *e)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    if (snprintf(a.sun_path, sizeof a.sun_path, "%s/holdfast.sock", s->conf.paths.run) >= (int)sizeof a.sun_path)
+        return err_set(e, ENAMETOOLONG, "paths.run", "%s", s->conf.paths.run);
+    unlink(a.sun_path);
+    CLOSE_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || chmod(a.sun_path, 0600) < 0 || listen(fd, 16) < 0)
+        return err_set(e, errno, "socket", "%s", a.sun_path);
+    s->tool = mem_new(sizeof *s->tool);
+    s->tool->path = mem_str(a.sun_path);
+    s->tool->fd = fd_steal(&fd);
+    s->tool->watch = loop_watch(s->loop, s->tool->fd, LOOP_READ, on_connect, s);
+    return 0;
+}
+
+void tool_close(struct super *s)
+{
+    if (s->tool)
+        unlink(s->tool->path);
+}

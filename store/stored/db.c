@@ -1,0 +1,135 @@
+#include "store/stored/db.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static int failed(sqlite3 *db, const char *step, struct err *e)
+{
+    int code = sqlite3_errcode(db);
+    return err_set(e, code == SQLITE_FULL ? ENOSPC : 0, step, "%s", sqlite3_errmsg(db));
+}
+
+/* WAL with synchronous=FULL: what was acknowledged survives a power cut.  secure_delete: a removed hash is overwritten. */
+static const char setup[] =
+    "PRAGMA journal_mode = WAL;"
+    "PRAGMA synchronous = FULL;"
+    "PRAGMA foreign_keys = ON;"
+    "PRAGMA secure_delete = ON;"
+    "PRAGMA temp_store = MEMORY;"
+    "PRAGMA trusted_schema = OFF;"
+    "PRAGMA cell_size_check = ON;";
+
+static int in_wal(sqlite3 *db, struct err *e)
+{
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "PRAGMA journal_mode", "");
+    if (q == NULL || query_step(q, e) < 0)
+        return -1;
+    if (strcmp(query_text(q, 0), "wal") != 0)
+        return err_set(e, 0, "database", "journal mode is '%s', must be wal", query_text(q, 0));
+    return 0;
+}
+
+sqlite3 *db_open(const char *path, struct err *e)
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
+        err_set(e, 0, "open", "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+        sqlite3_close(db);
+        return NULL;
+    }
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_busy_timeout(db, 1000);
+    if (db_exec(db, setup, e) < 0 || in_wal(db, e) < 0) {
+        err_wrap(e, path);
+        sqlite3_close(db);
+        return NULL;
+    }
+    return db;
+}
+
+void db_close(sqlite3 *db)
+{
+    sqlite3_close(db);
+}
+
+int db_exec(sqlite3 *db, const char *sql, struct err *e)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, "database", e);
+}
+
+static int bind(sqlite3_stmt *q, int at, char type, va_list *ap)
+{
+    if (type == 'i')
+        return sqlite3_bind_int64(q, at, va_arg(*ap, int64_t));
+    if (type == 't')
+        return sqlite3_bind_text(q, at, va_arg(*ap, const char *), -1, SQLITE_STATIC);
+    const void *bytes = va_arg(*ap, const void *);
+    size_t size = va_arg(*ap, size_t);
+    return sqlite3_bind_blob64(q, at, bytes, size, SQLITE_STATIC);
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, struct err *e, const char *sql, const char *types, va_list *ap)
+{
+    sqlite3_stmt *q = NULL;
+    int code = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
+    for (int i = 0; code == SQLITE_OK && types[i]; i++)
+        code = bind(q, i + 1, types[i], ap);
+    if (code == SQLITE_OK)
+        return q;
+    failed(db, "database", e);
+    sqlite3_finalize(q);
+    return NULL;
+}
+
+sqlite3_stmt *db_query(sqlite3 *db, struct err *e, const char *sql, const char *types, ...)
+{
+    va_list ap;
+    va_start(ap, types);
+    sqlite3_stmt *q = prepare(db, e, sql, types, &ap);
+    va_end(ap);
+    return q;
+}
+
+int query_step(sqlite3_stmt *q, struct err *e)
+{
+    int code = sqlite3_step(q);
+    if (code == SQLITE_ROW)
+        return 1;
+    return code == SQLITE_DONE ? 0 : failed(sqlite3_db_handle(q), "database", e);
+}
+
+void query_end(sqlite3_stmt **q)
+{
+    sqlite3_finalize(*q);
+    *q = NULL;
+}
+
+const char *query_text(sqlite3_stmt *q, int column)
+{
+    const unsigned char *text = sqlite3_column_text(q, column);
+    return text ? (const char *)text : "";
+}
+
+int64_t query_int(sqlite3_stmt *q, int column)
+{
+    return sqlite3_column_int64(q, column);
+}
+
+bool query_blob_is(sqlite3_stmt *q, int column, const void *bytes, size_t size)
+{
+    const void *have = sqlite3_column_blob(q, column);
+    return have && (size_t)sqlite3_column_bytes(q, column) == size && memcmp(have, bytes, size) == 0;
+}
+
+int db_run(sqlite3 *db, struct err *e, const char *sql, const char *types, ...)
+{
+    va_list ap;
+    va_start(ap, types);
+    QUERY_END sqlite3_stmt *q = prepare(db, e, sql, types, &ap);
+    va_end(ap);
+    if (q == NULL || query_step(q, e) < 0)
+        return -1;
+    return sqlite3_changes(db);
+}

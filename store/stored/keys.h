@@ -1,0 +1,29 @@
+/* Public keys: lines of authorized_keys, fingerprints for people, keyed hashes for the database. */
+#ifndef STORED_KEYS_H
+#define STORED_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { KEY_HASH = 32, KEY_FINGERPRINT = 52, KEY_LABEL_MOST = 128, KEY_BLOB_MOST = 8192 };
+
+struct key {
+    const char *type;      /* static */
+    uint8_t *blob;         /* owned */
+    size_t size;
+    char label[KEY_LABEL_MOST + 1];
+};
+
+/* Reads "TYPE BASE64 [LABEL]".  0, or -1 with E saying what is wrong and what is allowed.  Options in front are refused by name.
+   An empty line or a comment gives a key whose blob is NULL. */
+int key_parse(const char *line, struct key *k, struct err *e);
+void key_free(struct key *k);
+/* "SHA256:..." as ssh-keygen -l prints it. */
+void key_fingerprint(const void *blob, size_t size, char out[KEY_FINGERPRINT]);
+void key_hash(const uint8_t *secret, const void *blob, size_t size, uint8_t out[KEY_HASH]);
+/* The word OpenSSH logs for a key type ("ED25519"); "UNKNOWN" for another. */
+const char *key_word(const char *type);
+
+#endif

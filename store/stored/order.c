@@ -1,0 +1,230 @@
+#include "store/stored/order.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/die.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rights.h"
+
+enum { ORDERS_MOST = 32 };
+
+/* Handed to the supervisor and not yet answered. */
+struct order {
+    struct order *next;
+    uint32_t id, op;             /* ours */
+    uint64_t session;
+    uint32_t asked;              /* the session's id of it */
+    char backup[BACKUP_ID];
+};
+
+static wish_fn every_server, files, console;
+
+#define FILES (RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)
+
+/* `all` must all be there, of `any` one at least. */
+static const struct rule {
+    const char *word;
+    uint32_t all, any;
+    bool none;                   /* server "" is allowed */
+    wish_fn *fn;
+} rules[OP_COUNT] = {
+    [OP_STATUS] =        { .word = "see its state", .all = RIGHT_STATUS, .none = true, .fn = every_server },
+    [OP_START] =         { .word = "start it", .all = RIGHT_START },
+    [OP_STOP] =          { .word = "stop it", .all = RIGHT_STOP },
+    [OP_RESTART] =       { .word = "restart it", .all = RIGHT_START | RIGHT_STOP },
+    [OP_KILL] =          { .word = "kill it", .all = RIGHT_KILL },
+    [OP_FILES] =         { .word = "use its files", .any = FILES, .fn = files },
+    [OP_CONSOLE] =       { .word = "watch its console", .all = RIGHT_CONSOLE, .fn = console },
+    [OP_LOGS] =          { .word = "read its logs", .all = RIGHT_LOGS },
+    [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
+    [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create },
+    [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
+    [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get },
+};
+
+void wish_refuse(struct wish *w, int code, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct msg m;
+    msg_begin(&m, STORE_DO_RESULT, w->id);
+    msg_put_u32(&m, (uint32_t)code);
+    msg_put_str(&m, text);
+    link_send(w->session->link, &m);
+}
+
+void wish_failed(struct wish *w, const struct err *e)
+{
+    char text[400];
+    log_error("store.database", "session=%llu op=%u %s", (unsigned long long)w->session->id, w->op,
+              err_text(e, text, sizeof text));
+    wish_refuse(w, CODE_FAILED, "the store's database failed%s", e->no ? ": no space left" : "");
+}
+
+static bool every_server(struct wish *w)
+{
+    struct session *s = w->session;
+    struct err e = { 0 };
+    if (w->server[0])
+        return true;
+    if (session_look(s, &e) < 0) {
+        wish_failed(w, &e);
+        return false;
+    }
+    struct buf names = BUF(MSG_MOST / 2);
+    for (size_t i = 0; i < s->nseen; i++)
+        if (s->seen[i].rights & RIGHT_STATUS)
+            buf_put_fmt(&names, "%s%s", buf_size(&names) ? " " : "", s->seen[i].server);
+    w->order_text = mem_strn(buf_size(&names) ? (const void *)buf_head(&names) : "", buf_size(&names));
+    buf_free(&names);
+    return true;
+}
+
+/* The worker is told exactly what it may do. */
+static bool files(struct wish *w)
+{
+    w->number = w->rights & FILES;
+    return true;
+}
+
+static bool console(struct wish *w)
+{
+    bool write = strcmp(w->text, "rw") == 0;
+    if (!write && strcmp(w->text, "ro") != 0)
+        wish_refuse(w, CODE_USAGE, "console: '%s'; allowed: rw, ro", esc(w->text));
+    else if (write && !(w->rights & RIGHT_SEND))
+        wish_refuse(w, CODE_NOT_PERMITTED, "%s may watch %s's console but not type into it", w->session->account, w->server);
+    else
+        return true;
+    return false;
+}
+
+static bool permitted(struct wish *w)
+{
+    const struct rule *r = &rules[w->op];
+    struct err e = { 0 };
+    if (w->server[0] == '\0' && r->none)
+        return true;
+    int seen = name_ok(w->server) ? account_rights(w->session->store->db, w->session->account, w->server, &w->rights, &e) : 0;
+    if (seen < 0)
+        wish_failed(w, &e);
+    /* The same words whether there is no such server or it is somebody else's. */
+    else if (seen == 0)
+        wish_refuse(w, CODE_NOT_PERMITTED, "there is no server '%s' that %s may see", escn(w->server, strnlen(w->server, 64)),
+                    w->session->account);
+    else if ((w->rights & r->all) != r->all || (r->any && !(w->rights & r->any)))
+        wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not %s", w->server, w->session->account, r->word);
+    else
+        return true;
+    return false;
+}
+
+static struct order *order_find(struct store *store, uint32_t id)
+{
+    for (struct order *o = store->orders; o; o = o->next)
+        if (o->id == id)
+            return o;
+    return NULL;
+}
+
+static void forward(struct wish *w)
+{
+    struct session *s = w->session;
+    struct store *store = s->store;
+    struct order *o = mem_new(sizeof *o);
+    do
+        o->id = ++store->last_order;
+    while (o->id == 0 || order_find(store, o->id));
+    o->op = w->op;
+    o->session = s->id;
+    o->asked = w->id;
+    memcpy(o->backup, w->backup, sizeof o->backup);
+    o->next = store->orders;
+    store->orders = o;
+    s->orders++;
+    struct msg m;
+    msg_begin(&m, STORE_ORDER, o->id);
+    msg_put_u64(&m, s->id);
+    msg_put_str(&m, s->account);
+    msg_put_u32(&m, w->op);
+    msg_put_str(&m, w->server);
+    msg_put_u64(&m, w->number);
+    msg_put_str(&m, w->order_text ? w->order_text : w->text);
+    link_send(store->super, &m);
+}
+
+const char *order_do(struct session *s, struct msg *m)
+{
+    struct wish w = { .session = s, .id = m->id, .op = msg_get_u32(m) };
+    FREE_MEM char *server = msg_get_text(m, TEXT_MOST);
+    w.number = msg_get_u64(m);
+    FREE_MEM char *text = msg_get_text(m, TEXT_MOST);
+    if (!msg_end(m))
+        return "malformed order";
+    if (w.op >= OP_COUNT || rules[w.op].word == NULL)
+        return "an operation that does not exist";
+    w.server = server;
+    w.text = text;
+    if (s->orders >= ORDERS_MOST)
+        wish_refuse(&w, CODE_LATER, "%d operations of this connection are under way, try later", ORDERS_MOST);
+    else if (permitted(&w) && (rules[w.op].fn == NULL || rules[w.op].fn(&w)))
+        forward(&w);
+    free(w.order_text);
+    return NULL;
+}
+
+/* Reads what a backup's result says; the message itself is relayed whole afterwards. */
+static void settle(struct store *store, const struct order *o, struct msg *m)
+{
+    struct err e = { 0 };
+    uint32_t code = msg_get_u32(m);
+    uint64_t size = 0;
+    FREE_MEM char *text = msg_get_str(m);
+    if (code == CODE_OK) {
+        FREE_MEM char *id = msg_get_str(m);
+        size = msg_get_u64(m);
+        if (strcmp(id, o->backup) != 0)
+            die("the result of backup %s is of another one", o->backup);
+    }
+    m->body.off = 0;
+    if (backup_settle(store->db, o->backup, code == CODE_OK, size, &e) < 0) {
+        char line[400];
+        log_error("backup.unsettled", "id=%s %s", o->backup, err_text(&e, line, sizeof line));
+    }
+}
+
+static void relay(struct session *s, const struct order *o, struct msg *m)
+{
+    struct msg out;
+    msg_begin(&out, STORE_DO_RESULT, o->asked);
+    buf_put(&out.body, buf_head(&m->body), buf_size(&m->body));
+    for (unsigned i = 0; i < m->nfds; i++)
+        msg_put_fd(&out, m->fds[i]);
+    s->orders--;
+    link_send(s->link, &out);
+}
+
+/* Descriptors that nobody takes are closed with the message. */
+void order_result(struct store *store, struct msg *m)
+{
+    struct order *o = order_find(store, m->id);
+    if (o == NULL)
+        die("a result for order %u, which was never given", m->id);
+    struct order **at = &store->orders;
+    while (*at != o)
+        at = &(*at)->next;
+    *at = o->next;
+    if (o->backup[0])
+        settle(store, o, m);
+    struct session *s = session_find(store, o->session);
+    if (s)
+        relay(s, o, m);
+    free(o);
+}

@@ -1,0 +1,317 @@
+#include "store/stored/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rights.h"
+
+enum { LINES_BURST = 50, LINES_RATE = 10, EVENT_MOST = 64, LINE_MOST = 1024 };
+
+static request_fn log_request;
+
+/* What a session may ask, and when.  `most` is over the whole connection (0: any number): the session holds its client to fewer tries,
+   so one that passes these does not do its task. */
+static const struct request {
+    uint16_t type;
+    unsigned phases;
+    unsigned most;
+    request_fn *fn;
+} requests[REQUEST_KINDS] = {
+    { .type = STORE_KEY_OFFER,      .phases = PHASE_BEFORE, .most = 256, .fn = key_offer },
+    { .type = STORE_KEY_LOGIN,      .phases = PHASE_BEFORE, .most = 64,  .fn = key_login },
+    { .type = STORE_PASSWORD_LOGIN, .phases = PHASE_BEFORE, .most = 64,  .fn = password_login },
+    { .type = STORE_WHOAMI,         .phases = PHASE_IN,     .most = 0,   .fn = whoami },
+    { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
+    { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_request },
+};
+
+struct session *session_find(struct store *store, uint64_t id)
+{
+    for (struct session *s = store->sessions; s; s = s->next)
+        if (s->id == id)
+            return s;
+    return NULL;
+}
+
+static void forget(struct session *s)
+{
+    struct session **at = &s->store->sessions;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    link_free(s->link);
+    free(s->address);
+    free(s->account);
+    free(s->invalid);
+    free(s->refusal);
+    free(s->seen);
+    free(s);
+}
+
+void session_kick(struct session *s, const char *fmt, ...)
+{
+    char why[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof why, fmt, ap);
+    va_end(ap);
+    log_warn("session.kicked", "session=%llu account=%s why=\"%s\"", (unsigned long long)s->id,
+             s->account ? s->account : "", why);
+    struct msg m;
+    /* Not by link_send: the link may be broken on its way in and still carry this. */
+    msg_begin(&m, STORE_CLOSE, 0);
+    msg_put_str(&m, why);
+    msg_send(link_fd(s->link), &m);
+    msg_free(&m);
+    msg_begin(&m, STORE_KICK, 0);
+    msg_put_u64(&m, s->id);
+    msg_put_str(&m, why);
+    link_send(s->store->super, &m);
+    forget(s);
+}
+
+void session_answer(struct session *s, uint32_t id, bool yes, const char *why)
+{
+    struct msg m;
+    msg_begin(&m, STORE_ANSWER, id);
+    msg_put_u32(&m, yes);
+    msg_put_str(&m, why);
+    link_send(s->link, &m);
+}
+
+void session_nobody(struct session *s)
+{
+    free(s->account);
+    s->account = NULL;
+    s->method = NULL;
+    s->fingerprint[0] = '\0';
+    s->asked_supervisor = false;
+    s->phase = PHASE_BEFORE;
+}
+
+/* NULL, or the rule that was broken. */
+static const char *request(struct session *s, struct msg *m)
+{
+    static char why[64];
+    for (size_t i = 0; i < countof(requests); i++) {
+        if (requests[i].type != m->type)
+            continue;
+        snprintf(why, sizeof why, "request %#x is not allowed %s", m->type,
+                 s->phase == PHASE_IN ? "after the login" : "before the login is decided");
+        if (!(requests[i].phases & s->phase))
+            return why;
+        snprintf(why, sizeof why, "request %#x came more than %u times", m->type, requests[i].most);
+        return requests[i].most && s->asked[i]++ >= requests[i].most ? why : requests[i].fn(s, m);
+    }
+    snprintf(why, sizeof why, "request %#x is not one of a session", m->type);
+    return why;
+}
+
+static void on_request(void *data, struct link *l UNUSED, struct msg *m)
+{
+    struct session *s = data;
+    const char *broken = request(s, m);
+    if (broken)
+        session_kick(s, "broken rule: %s", broken);
+}
+
+/* The end of a session's process is the supervisor's to report.  A link that ended while the other side still holds it is a session
+   that sent rubbish or does not read. */
+static void on_gone(void *data, struct link *l)
+{
+    struct session *s = data;
+    char byte;
+    ssize_t n = recv(link_fd(l), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && errno == EAGAIN))
+        session_kick(s, "broken rule: bad message, or answers are not read");
+    else
+        forget(s);
+}
+
+static const struct link_events events = { .msg = on_request, .gone = on_gone, .client = true, .queue = 64 };
+
+void session_new(struct store *store, struct msg *m)
+{
+    uint64_t id = msg_get_u64(m);
+    char *address = msg_get_text(m, 64);
+    unsigned port = msg_get_u32(m);
+    int fd = msg_get_fd(m);
+    msg_end(m);
+    if (session_find(store, id))
+        die("session %llu is here already", (unsigned long long)id);
+    struct session *s = mem_new(sizeof *s);
+    *s = (struct session){ .store = store, .id = id, .address = address, .port = port, .phase = PHASE_BEFORE,
+                           .since = wall_ms(), .next = store->sessions };
+    bucket_init(&s->lines, LINES_BURST, LINES_RATE, now_ms());
+    s->link = link_new(store->loop, fd, &events, s);
+    store->sessions = s;
+}
+
+void session_gone(struct store *store, struct msg *m)
+{
+    uint64_t id = msg_get_u64(m);
+    uint32_t crashed = msg_get_u32(m);
+    msg_end(m);
+    struct session *s = session_find(store, id);
+    if (crashed)
+        log_warn("session.crashed", "session=%llu account=%s", (unsigned long long)id, s && s->account ? s->account : "");
+    if (s)
+        forget(s);
+}
+
+void sessions_list(struct store *store, struct msg *m)
+{
+    enum { MOST = 512 };
+    uint32_t n = 0, cookie = msg_get_u32(m);
+    msg_end(m);
+    for (struct session *s = store->sessions; s && n < MOST; s = s->next)
+        n++;
+    struct msg out;
+    msg_begin(&out, STORE_SESSIONS_ANSWER, m->id);
+    msg_put_u32(&out, cookie);
+    msg_put_u32(&out, n);
+    for (struct session *s = store->sessions; s && n; s = s->next, n--) {
+        msg_put_u64(&out, s->id);
+        msg_put_str(&out, s->phase == PHASE_IN ? s->account : "");
+        msg_put_str(&out, s->address);
+        msg_put_u64(&out, (uint64_t)s->since);
+    }
+    link_send(store->super, &out);
+}
+
+int session_look(struct session *s, struct err *e)
+{
+    free(s->seen);
+    return account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
+}
+
+const char *whoami(struct session *s, struct msg *m)
+{
+    struct err e;
+    if (!msg_end(m))
+        return "malformed question";
+    if (session_look(s, &e) < 0) {
+        char text[400];
+        log_error("store.database", "%s", err_text(&e, text, sizeof text));
+    }
+    struct msg out;
+    msg_begin(&out, STORE_WHOAMI_ANSWER, m->id);
+    msg_put_str(&out, s->account);
+    msg_put_str(&out, s->method);
+    msg_put_str(&out, s->fingerprint);
+    msg_put_str(&out, s->address);
+    msg_put_u32(&out, (uint32_t)s->nseen);
+    for (size_t i = 0; i < s->nseen; i++) {
+        msg_put_str(&out, s->seen[i].server);
+        msg_put_u32(&out, s->seen[i].rights);
+        msg_put_str(&out, s->seen[i].owner);
+    }
+    link_send(s->link, &out);
+    return NULL;
+}
+
+/* Text of the session, made fit for the end of a line: blanks and '=' stay, as it has keys of its own. */
+static void soften(char *text)
+{
+    for (char *p = text; *p; p++)
+        if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
+            *p = '?';
+}
+
+static const char *log_request(struct session *s, struct msg *m)
+{
+    uint32_t level = msg_get_u32(m);
+    FREE_MEM char *event = msg_get_text(m, EVENT_MOST);
+    FREE_MEM char *text = msg_get_text(m, LINE_MOST);
+    if (!msg_end(m) || level > LOG_DEBUG)
+        return "malformed log line";
+    if (!bucket_take(&s->lines, 1, now_ms())) {
+        s->lines_dropped++;
+        return NULL;
+    }
+    if (s->lines_dropped)
+        log_warn("session.lines", "session=%llu dropped=%u", (unsigned long long)s->id, s->lines_dropped);
+    s->lines_dropped = 0;
+    soften(text);
+    /* Behind keys of ours: no session can write a line that looks like an event of the store. */
+    log_line((enum log_level)level, "session", "session=%llu account=%s event=%s text=\"%s\"", (unsigned long long)s->id,
+             s->phase == PHASE_IN ? s->account : "", esc(event), text);
+    return NULL;
+}
+
+static void tell_rights(struct session *s, const char *server, uint32_t rights)
+{
+    struct msg m;
+    msg_begin(&m, STORE_RIGHTS, 0);
+    msg_put_str(&m, server);
+    msg_put_u32(&m, rights);
+    link_send(s->link, &m);
+}
+
+/* Both lists are sorted by name: one walk over the two. */
+static void tell_changes(struct session *s, const struct visible *old, size_t nold)
+{
+    size_t i = 0, j = 0;
+    while (i < nold || j < s->nseen) {
+        int order = i == nold ? 1 : j == s->nseen ? -1 : strcmp(old[i].server, s->seen[j].server);
+        if (order < 0)
+            tell_rights(s, old[i].server, 0);
+        else if (order > 0 || old[i].rights != s->seen[j].rights)
+            tell_rights(s, s->seen[j].server, s->seen[j].rights);
+        i += order <= 0;
+        j += order >= 0;
+    }
+}
+
+/* Why it may not stay, or NULL. */
+static const char *unwelcome(struct session *s, struct err *e)
+{
+    struct account a;
+    int r = account_find(s->store->db, s->account, &a, e);
+    if (r <= 0)
+        return r < 0 ? "the store cannot check it" : "the account was removed";
+    if (a.suspended)
+        return "the account is suspended";
+    if (strcmp(s->method, "password") == 0)
+        return a.password ? NULL : "the account may not use a password any more";
+    r = account_has_key(s->store->db, s->account, s->hash, e);
+    return r == 1 ? NULL : r == 0 ? "the key was removed" : "the store cannot check it";
+}
+
+/* False: it was closed. */
+static bool recheck(struct session *s)
+{
+    struct err e = { 0 };
+    const char *why = unwelcome(s, &e);
+    struct visible *old = s->seen;
+    size_t nold = s->nseen;
+    s->seen = NULL;
+    if (why == NULL && s->phase == PHASE_IN && session_look(s, &e) < 0)
+        why = "the store cannot check its rights";
+    if (why)
+        session_kick(s, "%s", why);
+    else if (s->phase == PHASE_IN)
+        tell_changes(s, old, nold);
+    free(old);
+    return why == NULL;
+}
+
+unsigned sessions_recheck(struct store *store)
+{
+    unsigned closed = 0;
+    for (struct session *s = store->sessions, *next; s; s = next) {
+        next = s->next;
+        /* A password still with the helper is judged by the new configuration when it comes back. */
+        if (s->phase == PHASE_IN || s->asked_supervisor)
+            closed += !recheck(s);
+    }
+    return closed;
+}

@@ -1,0 +1,36 @@
+/* The store as a whole: one of it, handed to everybody. */
+#ifndef STORED_STORE_H
+#define STORED_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include "base/link.h"
+#include "base/loop.h"
+#include "base/msg.h"
+#include "store/stored/password.h"
+
+struct session;
+struct order;
+struct push;
+
+struct store {
+    struct loop *loop;
+    struct link *super;           /* its end is ours */
+    sqlite3 *db;
+    const uint8_t *secret;        /* HASH_KEY bytes, locked */
+    struct passwords *passwords;
+    struct session *sessions;     /* owned, a list */
+    struct order *orders;         /* owned, a list */
+    uint32_t last_order;
+    struct push *push;            /* a configuration being received, or NULL */
+};
+
+/* What the supervisor may ask; every message of its that is none of these ends us, as does a broken one. */
+typedef void super_fn(struct store *s, struct msg *m);
+super_fn session_new, session_gone, sessions_list, login_answered, passwd, order_result;
+super_fn push_begin, push_account, push_server, push_end;
+
+#endif

@@ -1,0 +1,78 @@
+# What the system tests share: a rig, its clients, and questions to it.  Source after tap.sh.
+#
+#   rig_up [--ini FILE]...   starts one (skips the file without root), ends it with the test; a failed end is a failed test
+#   hf WHO VERB...           ssh with that account's key; hf_from ADDRESS WHO VERB... comes from another loopback address
+#   put WHO LOCAL REMOTE     one file by sftp;  batch WHO < commands    an sftp batch
+#   put_run SERVER < script  uploads ./run, executable, for the owner of SERVER
+#   field SERVER KEY         one value of `status SERVER --json`
+#   state_is SERVER STATE, started SERVER, stopped SERVER, address SERVER
+#   role_pids ROLE           pids of holdfast-ROLE of this rig ("d" is the daemon's program)
+
+# shellcheck shell=bash
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+rig_up() {
+    need_root
+    need ssh sftp ssh-keygen python3 ss ip losetup
+    local text
+    text=$("$HERE/t/rig" up "$@" 2>"$TAP_TMP/rig") || { diag "$(cat "$TAP_TMP/rig")"; bail "t/rig up failed"; }
+    eval "$text"
+    export PREFIX
+    cleanup rig_end
+    SSH=(ssh -F "$SSH_CONFIG" -o ServerAliveInterval=20)
+    SFTP=(sftp -F "$SSH_CONFIG")
+}
+rig_end() {
+    if [ $tap_failed -gt 0 ]; then
+        mkdir -p "${TMPDIR:-/tmp}/holdfast-failed"
+        cp "$LOG" "${TMPDIR:-/tmp}/holdfast-failed/$(basename "$0").log"
+        diag "the daemon's log is kept in ${TMPDIR:-/tmp}/holdfast-failed/$(basename "$0").log; it ends:" >&3
+        diag "$(tail -n 15 "$LOG" | cut -c1-300)" >&3
+    fi
+    "$HERE/t/rig" down "$PREFIX"
+} 2>&1
+exec 3>&1
+
+owner_of() { case $1 in three) echo bob ;; *) echo alice ;; esac; }
+hf() { local who=$1; shift; timeout -k 5 "$RUN_BOUND" "${SSH[@]}" "$who" "$@"; }
+hf_from() { local from=$1 who=$2; shift 2; timeout -k 5 "$RUN_BOUND" "${SSH[@]}" -b "$from" "$who" "$@"; }
+batch() { timeout -k 5 "$RUN_BOUND" "${SFTP[@]}" -b - "$1"; }
+put() { printf 'put "%s" "%s"\n' "$2" "$3" | batch "$1"; }
+put_run() {
+    local f=$TAP_TMP/run.$1
+    cat >"$f"; chmod 0755 "$f"
+    printf -- '-rm "/%s/run"\nput -p "%s" "/%s/run"\n' "$1" "$f" "$1" | batch "$(owner_of "$1")" >/dev/null
+}
+field() {
+    hf "$(owner_of "$1")" status "$1" --json 2>/dev/null | python3 -c '
+import json, sys
+for line in sys.stdin:
+    v = json.loads(line).get(sys.argv[1])
+    print("" if v is None else json.dumps(v) if isinstance(v, (list, dict, bool)) else v)
+    break' "$2"
+}
+state_is() { [ "$(field "$1" state)" = "$2" ]; }
+started() { hf "$(owner_of "$1")" start "$1" --wait --timeout 30; }
+stopped() { hf "$(owner_of "$1")" stop "$1" --wait --timeout 40; }
+killed() { hf "$(owner_of "$1")" kill "$1" --wait --timeout 20; }
+# Each server has a /30 of its own; the inside address is in status, or follows from the pool.
+address() { field "$1" address; }
+role_pids() {
+    local d
+    for d in /proc/[0-9]*; do
+        [[ $(readlink "$d/exe" 2>/dev/null) == "$PREFIX/libexec/holdfast-$1"* ]] && echo "${d#/proc/}"
+    done
+}
+alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
+daemon_up() { alive "$SERVER_PID" && hf alice true; }
+json_ok() { python3 -c '
+import json, sys
+n = 0
+for line in sys.stdin:
+    o = json.loads(line)
+    assert isinstance(o, dict), line
+    missing = [k for k in sys.argv[1:] if k not in o]
+    assert not missing, f"missing {missing} in {line}"
+    n += 1
+assert n, "no line"' "$@"; }
+logged() { grep -qE -- "$1" "$LOG"; }

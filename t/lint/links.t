@@ -1,0 +1,83 @@
+#!/usr/bin/python3 -B
+"""What each program is linked with states its rights.  Looks at the programs in BUILD= (or build/)."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from lint import TREE, Tap
+
+LIBC = "libc.so.6"
+STATIC = None
+TABLE = {
+    "holdfastd": {LIBC, "libcap.so.2", "libinih.so.1"},
+    "holdfast": {LIBC, "libsodium.so.23"},
+    "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3"},
+    "holdfast-files": {LIBC},
+    "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23"},
+    "holdfast-archive": {LIBC, "libarchive.so.13"},
+    "holdfast-launch": {LIBC, "libcap.so.2"},
+    "holdfast-shim": {LIBC},
+    "holdfast-init": STATIC,
+}
+# The loader is no library; the sanitizers' run-time is there in builds that ask for it, and brings its own.
+OURS_NOT = ("ld-linux", "libasan", "libubsan")
+SANITIZERS = {"libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libstdc++.so.6"}
+
+
+def needed(program):
+    text = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
+    return {line.split("[")[1].rstrip("]") for line in text.splitlines() if "(NEEDED)" in line}, "INTERP" in headers(program)
+
+
+def headers(program):
+    return subprocess.run(["readelf", "-lW", program], capture_output=True, text=True, check=True).stdout
+
+
+def problems(program, allowed):
+    libraries, loader = needed(program)
+    sanitized = any(lib.startswith(("libasan", "libubsan")) for lib in libraries)
+    libraries = {lib for lib in libraries if not lib.startswith(OURS_NOT)} - (SANITIZERS if sanitized else set())
+    name = os.path.basename(program)
+    if allowed is STATIC:
+        return [f"{name} must be static and needs {' '.join(sorted(libraries)) or 'a loader'}"] if libraries or loader else []
+    return [f"{name} is linked with {lib}; allowed: {' '.join(sorted(allowed))}" for lib in sorted(libraries - allowed)]
+
+
+def hardening(program):
+    text = headers(program)
+    dynamic = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
+    found = []
+    if "GNU_STACK" in text and "RWE" in [f for line in text.splitlines() if "GNU_STACK" in line for f in line.split()]:
+        found.append("an executable stack")
+    if "INTERP" in text and "BIND_NOW" not in dynamic and "NOW" not in dynamic:
+        found.append("no immediate binding")
+    if "INTERP" in text and "GNU_RELRO" not in text:
+        found.append("no read-only relocations")
+    if "Type:" in (h := subprocess.run(["readelf", "-h", program], capture_output=True, text=True).stdout) and "INTERP" in text \
+            and "DYN" not in h:
+        found.append("no position-independent code")
+    return found
+
+
+tap = Tap()
+python = os.path.realpath(sys.executable)
+tap.ok(problems(python, {LIBC}), "finds a library too many")
+tap.ok(problems(python, STATIC), "finds a program that is not static")
+
+build = os.environ.get("BUILD") or os.path.join(TREE, "build")
+for name, allowed in TABLE.items():
+    path = os.path.join(build, name)
+    words = f"{name} is linked with {'nothing' if allowed is STATIC else ' '.join(sorted(allowed))} at most"
+    if not os.path.isdir(build) or not os.path.exists(os.path.join(build, "Makefile")):
+        tap.skip(words, "nothing is built; set BUILD=")
+        continue
+    if not os.path.exists(path):
+        tap.ok(False, words, [f"{path} was not built"])
+        continue
+    found = problems(path, allowed)
+    tap.ok(not found, words, found)
+    if "libasan" not in subprocess.run(["readelf", "-d", path], capture_output=True, text=True).stdout:
+        weak = hardening(path)
+        tap.ok(not weak, f"{name} is hardened", weak)
+tap.end()
