@@ -113,7 +113,11 @@ static void check_people(const struct check *k, const struct conf_server *s)
 
 static void check_server(const struct check *k, const struct conf_server *s)
 {
+    const char *end = strrchr(s->name, '.');
     check_people(k, s);
+    /* Beside the folder of each server lies a file of its name with this ending. */
+    if (end && strcmp(end, ".img") == 0)
+        conf_error(k->errors, s->where, "the name of server '%s' must not end in .img", s->name);
     if (s->memory_high > s->memory)
         wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'",
               s->name);

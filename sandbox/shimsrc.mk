@@ -24,5 +24,8 @@ holdfast_shim_SOURCES = \
 	sandbox/shim/server.c sandbox/shim/server.h \
 	sandbox/shim/shim.h \
 	sandbox/shim/viewer.c sandbox/shim/viewer.h
-holdfast_shim_LDADD = libbase.a
-EXTRA_DIST += sandbox/shim/RIGHTS
+holdfast_shim_LDADD = liblock.a libbase.a
+BUILT_SOURCES += sandbox/lock/shim.bpf.h
+CLEANFILES += sandbox/lock/shim.bpf.h
+sandbox/shim/main.$(OBJEXT): sandbox/lock/shim.bpf.h
+EXTRA_DIST += sandbox/shim/RIGHTS etc/seccomp/shim.policy

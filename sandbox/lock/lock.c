@@ -13,7 +13,8 @@
 /* The kernel's numbers, written out: the headers of the machine that builds may be older than the kernel that runs. */
 struct ruleset { uint64_t fs, net, scoped; };
 struct beneath { uint64_t allowed; int32_t fd; } __attribute__((packed));
-enum { VERSION_FLAG = 1, RULE_BENEATH = 1 };
+struct port { uint64_t allowed, number; };
+enum { VERSION_FLAG = 1, RULE_BENEATH = 1, RULE_PORT = 2 };
 
 enum {
     FS_EXECUTE = 1 << 0, FS_WRITE_FILE = 1 << 1, FS_READ_FILE = 1 << 2, FS_READ_DIR = 1 << 3, FS_REMOVE_DIR = 1 << 4,
@@ -83,6 +84,9 @@ static void landlock(const struct lock *l)
         die_errno("lock: landlock_create_ruleset");
     for (size_t i = 0; i < l->nfolders; i++)
         add_folder(set, &l->folders[i], all.fs);
+    struct port port = { NET_CONNECT_TCP & all.net, l->connect_port };
+    if (port.number && port.allowed && syscall(SYS_landlock_add_rule, set, RULE_PORT, &port, 0) < 0)
+        die_errno("lock: landlock_add_rule port");
     if (syscall(SYS_landlock_restrict_self, set, 0) < 0)
         die_errno("lock: landlock_restrict_self");
 }

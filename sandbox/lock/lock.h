@@ -24,6 +24,7 @@ struct lock {
     size_t nlimits;
     const struct lock_folder *folders;   /* none: no path can be opened at all */
     size_t nfolders;
+    uint16_t connect_port;               /* the one TCP port it may connect to (kept from Linux 6.7 on); 0: none */
     const struct sock_filter *filter;
     size_t nfilter;
 };

@@ -26,7 +26,7 @@
 static const struct { const char *name; uint64_t value; } symbols[] = {
     { "LOW32", 0xffffffff }, { "TIOCLINUX", 0x541c },
     { "FS_IOC_FSSETXATTR", 0x401c5820 }, { "FS_IOC_FSGETXATTR", 0x801c581f },
-    { "PER_LINUX", 0 }, { "PER_QUERY", 0xffffffff }, { "MAP_32BIT", 0x40 },
+    { "TIOCSETD", 0x5423 }, { "NAMESPACES", 0x7e020000 }, { "PER_LINUX", 0 }, { "PER_QUERY", 0xffffffff }, { "MAP_32BIT", 0x40 },
     { "SHM_EXEC", 0100000 }, { "FS_IOC_FIEMAP", 0xc020660b },
 
     S(AF_UNSPEC), S(AF_UNIX), S(AF_INET), S(AF_INET6), S(AF_NETLINK), S(AF_PACKET), S(AF_VSOCK),

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/die.h"
 #include "base/log.h"
 #include "sandbox/lock/lock.h"
+#include "sandbox/lock/shim.bpf.h"
 #include "sandbox/shim/input.h"
 #include "sandbox/shim/journal.h"
 #include "sandbox/shim/output.h"
@@ -57,6 +59,15 @@ static void signals_ignore(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void lock_down(void)
+{
+    static const struct lock_limit limits[] = { { RLIMIT_NPROC, 0 }, { RLIMIT_NOFILE, 128 }, { RLIMIT_CORE, 1 } };
+    static const struct lock_folder folders[] = { { FOLDER_FD, LOCK_FOLDER_WRITE } };
+    struct lock lock = { .limits = limits, .nlimits = countof(limits), .folders = folders, .nfolders = countof(folders),
+                         .connect_port = ready_port(), LOCK_FILTER(lock_shim_filter) };
+    lock_apply(&lock);
+}
+
 int main(int argc, char **argv)
 {
     signals_ignore();
@@ -67,6 +78,7 @@ int main(int argc, char **argv)
     output_open();
     server_open();
     peers_open();
+    lock_down();
     loop_run(shim.loop);
-    return 0;
+    _exit(0);   /* nothing is buffered, and what libraries do at exit may want more than the lock leaves */
 }

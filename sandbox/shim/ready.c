@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,13 +18,13 @@
 enum { TRY_EVERY = 250 };
 
 static enum conf_how_kind kind;
-static bool over;
+static bool over, told;
 
 static struct needle needle;
 static struct match place[SOURCE_COUNT];
 
 static struct sockaddr_in address;
-static int trying = -1;
+static int probe = -1;
 static struct watch *watch;
 static struct timer *timer;
 
@@ -38,24 +39,32 @@ void ready_plan(int how, int port, const char *text, const char *where)
         address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
         if (port < 1 || port > 65535 || inet_pton(AF_INET, where, &address.sin_addr) != 1)
             die("ready: tcp:%d at '%s': a port of 1 to 65535 and a network are needed", port, where);
+        probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (probe < 0)
+            die_errno("ready: socket");
     } else if (kind != HOW_NONE)
         die("ready: kind %d; allowed: none, line, tcp", how);
 }
 
-static void give_up(void)
+uint16_t ready_port(void)
+{
+    return kind == HOW_TCP ? ntohs(address.sin_port) : 0;
+}
+
+static void stop_watching(void)
 {
     watch_free(watch);
     watch = NULL;
-    if (trying >= 0)
-        close(fd_steal(&trying));
 }
 
 void ready_over(void)
 {
     over = true;
-    give_up();
+    stop_watching();
     timer_free(timer);
     timer = NULL;
+    if (probe >= 0)
+        close(fd_steal(&probe));
     needle_free(&needle);
 }
 
@@ -72,22 +81,21 @@ static void on_connected(void *data UNUSED, int fd, unsigned events UNUSED)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &size) == 0 && why == 0)
         found();
     else
-        give_up();   /* the timer tries again */
+        stop_watching();   /* the timer tries again */
 }
 
+/* One socket for all tries, made before the lock: Linux lets a refused one connect again, and goes on with one that is under way. */
 static void try_connect(void *data UNUSED)
 {
-    give_up();
     timer = loop_timer(shim.loop, TRY_EVERY, try_connect, NULL);
-    trying = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (trying < 0)
-        return;
-    if (connect(trying, (const struct sockaddr *)&address, sizeof address) == 0)
+    if (connect(probe, (const struct sockaddr *)&address, sizeof address) == 0)
         found();
-    else if (errno == EINPROGRESS)
-        watch = loop_watch(shim.loop, trying, LOOP_WRITE, on_connected, NULL);
-    else
-        give_up();
+    else if (errno == EINPROGRESS && watch == NULL)
+        watch = loop_watch(shim.loop, probe, LOOP_WRITE, on_connected, NULL);
+    else if (errno != ECONNREFUSED && errno != EALREADY && !told) {
+        told = true;
+        log_warn("ready.connect", "port=%u errno=%s", ready_port(), strerrorname_np(errno));
+    }
 }
 
 void ready_started(void)

@@ -26,6 +26,8 @@ holdfast_session_SOURCES = \
 	sshd/session/viewer.c sshd/session/viewer.h \
 	sshd/session/watch.c \
 	sshd/session/wire.c sshd/session/wire.h
+include sshd/session/sftp.mk
+holdfast_session_SOURCES += $(session_sftp_sources)
 holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
 holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
 # libssh finds these three in the program itself.

@@ -90,7 +90,8 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
     /* After the uid: changing it clears the death signal. */
     if (r->with_us && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         die_errno("child: death signal");
-    struct rlimit no_core = { 0, 0 };
+    /* 0 would still run a piped core handler, as root of the host; 1 does not. */
+    struct rlimit no_core = { 1, 1 };
     setrlimit(RLIMIT_CORE, &no_core);
     umask(077);
     char *argv[] = { (char *)(uintptr_t)r->program, NULL };

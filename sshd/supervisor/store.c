@@ -30,6 +30,7 @@ struct store {
     struct link *link;
     bool ready;             /* has the configuration */
     unsigned deaths;
+    uint64_t started;       /* ms */
     push_fn *pushed;
     struct passwd_wait *passwds;
     uint32_t cookies;
@@ -77,7 +78,9 @@ static void on_end(void *data, pid_t pid, int status)
     if (s->leaving)
         return;
     /* Its sessions end with it, as their links do.  The back-off keeps a store that cannot start from eating the machine. */
-    uint64_t ms = st->deaths < 6 ? 250u << st->deaths : 30000;
+    if (now_ms() - st->started > 60000)
+        st->deaths = 0;
+    uint64_t ms = st->deaths < 7 ? 250u << st->deaths : 30000;
     st->deaths++;
     log_error("store.died", "end=\"%s\" restart_ms=%llu", status_text(status), (unsigned long long)ms);
     loop_timer(s->loop, ms, launch, s);
@@ -90,7 +93,6 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
         log_error("store.conf", "error=\"%s\"", error);
         return;
     }
-    s->store->deaths = 0;
     servers_begin(s);
     listen_accept(s, true);
     log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
@@ -231,6 +233,7 @@ static int try_launch(struct super *s, struct err *e)
     s->store->pid = child_start(s, ROLE_STORE, s->conf.ids.store, theirs, on_end, s, e);
     if (s->store->pid < 0)
         return -1;
+    s->store->started = now_ms();
     s->store->link = link_new(s->loop, fd_steal(&ours), &events, s);
     struct msg m;
     msg_begin(&m, START_STORE, 0);

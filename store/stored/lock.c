@@ -12,13 +12,13 @@ void lock_store(int folder)
     static const struct lock_limit limits[] = {
         { RLIMIT_CORE, 1 }, { RLIMIT_NOFILE, 8192 }, { RLIMIT_FSIZE, 4ull << 30 },
     };
-    const struct lock_folder folders[] = { { .fd = folder, .access = LOCK_WRITE } };
+    const struct lock_folder folders[] = { { .fd = folder, .access = LOCK_FOLDER_WRITE } };
     lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), .folders = folders,
                                .nfolders = countof(folders), LOCK_FILTER(lock_store_filter) });
 }
 
 void lock_pwhash(void)
 {
-    static const struct lock_limit limits[] = { { RLIMIT_CORE, 1 }, { RLIMIT_NOFILE, 4 }, { RLIMIT_FSIZE, 4ull << 30 } };
+    static const struct lock_limit limits[] = { { RLIMIT_CORE, 1 }, { RLIMIT_NOFILE, 8 }, { RLIMIT_FSIZE, 4ull << 30 } };
     lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), LOCK_FILTER(lock_pwhash_filter) });
 }

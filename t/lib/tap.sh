@@ -137,3 +137,15 @@ need() {
     for p in "$@"; do command -v "$p" >/dev/null || skip_all "$p is not installed"; done
 }
 need_root() { [ "$(id -u)" = 0 ] || skip_all "needs root"; }
+# Lines "ok WORDS" and "not ok WORDS" of a helper program in FILE become tests; others become diagnostics.
+import_results() {
+    local line
+    while IFS= read -r line; do
+        case $line in
+        "ok "*) pass "$2${line#ok }" ;;
+        "not ok "*) fail "$2${line#not ok }" ;;
+        "skip "*) skip "$2${line#skip }" "see above" ;;
+        *) diag "$line" ;;
+        esac
+    done <"$1"
+}

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """What each program is linked with states its rights.  Looks at the programs in BUILD= (or build/)."""
 import os
 import subprocess
@@ -11,7 +11,7 @@ LIBC = "libc.so.6"
 STATIC = None
 TABLE = {
     "holdfastd": {LIBC, "libcap.so.2", "libinih.so.1"},
-    "holdfast": {LIBC},
+    "holdfast": {LIBC, "libsodium.so.23"},
     "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3"},
     "holdfast-files": {LIBC},
     "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23"},

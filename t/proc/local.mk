@@ -1,2 +1,4 @@
 # One process over pipes, no root.
+include t/proc/sftp.mk
 include t/proc/shim.mk
+include t/proc/store.mk

@@ -348,6 +348,53 @@ Test(shim, death_of_the_shim_ends_the_server)
     rig_down(&rig);
 }
 
+static unsigned long of_process(pid_t pid, const char *file, const char *key)
+{
+    char path[64], line[256];
+    unsigned long n = 0;
+    size_t len = strlen(key);
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, key, len) == 0 && line[len] == ':')
+            n = strtoul(line + len + 1, NULL, 10);
+    if (f)
+        fclose(f);
+    return n;
+}
+
+/* Several at once, as on a host that is in use: what they share counts once. */
+Test(shim, idle_is_small_and_locked)
+{
+    enum { MANY = 8 };
+    struct rig rigs[MANY];
+    unsigned long shims = 0, inits = 0;
+    for (int i = 0; i < MANY; i++) {
+        rigs[i].cgroup_kill = -1;
+        rig_up(&rigs[i], &(struct plan){ .script = "echo up; exec sleep 20" });
+        int v = rig_viewer(&rigs[i], false, 65536);
+        text[0] = '\0';
+        cr_assert(rig_read(v, text, sizeof text, "up\n", 5000));
+        close(v);
+    }
+    usleep(100000);
+    for (int i = 0; i < MANY; i++) {
+        shims += of_process(rigs[i].shim, "smaps_rollup", "Pss");
+        inits += of_process(rigs[i].init, "smaps_rollup", "Pss");
+        cr_expect_eq(of_process(rigs[i].shim, "status", "Seccomp"), 2);
+    }
+    printf("idle, one of %d: PSS shim %lu KiB, init %lu KiB; private dirty %lu and %lu KiB\n", MANY, shims / MANY, inits / MANY,
+           of_process(rigs[0].shim, "smaps_rollup", "Private_Dirty"), of_process(rigs[0].init, "smaps_rollup", "Private_Dirty"));
+#if !defined(__SANITIZE_ADDRESS__)
+    cr_expect(shims / MANY < 300 && inits / MANY < 250, "shim %lu init %lu", shims / MANY, inits / MANY);
+#endif
+    for (int i = 0; i < MANY; i++) {
+        rig_plain(rigs[i].link, SHIM_KILL);
+        rig_expect_end(rigs[i].link, 0, SIGKILL, 1, 3000);
+        rig_down(&rigs[i]);
+    }
+}
+
 Test(shim, init_refuses_to_be_anything_else)
 {
     int status = system(BUILD "/holdfast-init 2>/dev/null");

@@ -2,10 +2,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -85,6 +87,35 @@ Test(shim_hostile, flood_with_a_viewer_that_never_reads)
     cr_assert_eq(notices, 1, "%u", notices);
     rig_expect(deaf, SHIM_BYE, &m, 2000);
     msg_free(&m);
+    collect();
+}
+
+static unsigned long cpu_ticks(pid_t pid)
+{
+    char path[64], line[512] = "";
+    unsigned long user = 0, system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (f && fgets(line, sizeof line, f))
+        sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+    if (f)
+        fclose(f);
+    return user + system;
+}
+
+Test(shim_hostile, flood_without_end_is_slowed_and_can_be_killed)
+{
+    script("exec yes 'a line of some length, as a server in a loop would write it'");
+    usleep(3500000);
+    unsigned long then = cpu_ticks(rig.shim);
+    usleep(1000000);
+    unsigned long ticks = cpu_ticks(rig.shim) - then;
+    printf("flood: %lu %% of a core at the bound\n", ticks * 100 / (unsigned long)sysconf(_SC_CLK_TCK));
+#if !defined(__SANITIZE_ADDRESS__)
+    cr_assert_lt(ticks * 100, 60 * (unsigned long)sysconf(_SC_CLK_TCK));
+#endif
+    rig_plain(rig.link, SHIM_KILL);
+    rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
 
@@ -290,18 +321,40 @@ Test(shim_hostile, chatterer_that_reads_no_answer)
     collect();
 }
 
+/* A disk of one MiB of this process and its children alone. */
+static void small_disk(const char *at)
+{
+    cr_assert_eq(unshare(CLONE_NEWNS), 0);
+    cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    cr_assert_eq(mount("none", at, "tmpfs", 0, "size=1m"), 0);
+}
+
 Test(shim_hostile, log_on_a_full_disk)
 {
-    up(&(struct plan){ .script = "seq 1000; sleep 0.2; seq 1000; echo end; exit 6", .log_folder = "/proc" });
-    int v = rig_viewer(&rig, false, 65536);
-    cr_assert(rig_read(v, text, sizeof text, "end\n", 5000));
+    char at[] = "/tmp/shim-disk.XXXXXX", path[128];
+    if (geteuid() != 0)
+        cr_skip_test("only root can mount a small disk");
+    cr_assert_not_null(mkdtemp(at));
+    small_disk(at);
+    up(&(struct plan){ .script = "seq -f 'line %g of very many that fill it' 40000; echo full; read x; echo more; sleep 0.3; exit 6",
+                       .log_folder = at });
+    int v = rig_viewer(&rig, true, 65536);
+    cr_assert(rig_read(v, text, sizeof text, "full\n", 20000));
+    snprintf(path, sizeof path, "%s/console.log", at);
+    FREE_MEM char *before = io_read_file(path, 2 << 20, NULL, NULL);
+    cr_assert(before && strlen(before) > 500000 && before[strlen(before) - 1] == '\n', "a line was torn");
+    cr_assert_eq(truncate(path, 0), 0);
+    rig_type(v, "go\n");
     rig_expect_end(rig.link, 6, 0, 0, 5000);
-    char path[128];
+    FREE_MEM char *after = io_read_file(path, 2 << 20, NULL, NULL);
+    cr_assert(after && strstr(after, "Z\tmore\n"), "no line after there was room again");
     snprintf(path, sizeof path, "%s/daemon.log", rig.folder);
     FREE_MEM char *log = io_read_file(path, 1 << 20, NULL, NULL);
     const char *first = strstr(log, "journal.write");
-    cr_assert(first && !strstr(first + 1, "journal.write"), "%s", log);
+    cr_assert(first && strstr(first, "ENOSPC") && !strstr(first + 1, "journal.write"), "%s", log);
     collect();
+    umount(at);
+    rmdir(at);
 }
 
 Test(shim_hostile, stray_that_holds_the_output)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -80,6 +81,8 @@ static void send_start(int link, const struct plan *p)
 /* What launch does with the sandbox's mounts, users and network left out: clones init, sends its start, becomes the shim. */
 static void become_shim(const struct rig *r, const struct plan *p, int link, int door, int pid_pipe)
 {
+    /* A test that fails leaves nothing running: the shim outlives everybody else by design. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     int null = open("/dev/null", O_RDWR), in[2], out[2], err[2], init_link[2], pidfd = -1;
     char path[128], pid_text[16], kind[16], port[16];
     snprintf(path, sizeof path, "%s/daemon.log", r->folder);

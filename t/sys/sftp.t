@@ -219,13 +219,7 @@ fi
 if python3 -c 'import paramiko' 2>/dev/null; then
     timeout 120 python3 "$HERE/t/lib/paramiko_files.py" "$HOST" "$PORT" "$KEY" >paramiko.out 2>&1
     code=$?
-    while IFS= read -r line; do
-        case $line in
-        "ok "*) pass "paramiko: ${line#ok }" ;;
-        "not ok "*) fail "paramiko: ${line#not ok }" ;;
-        *) diag "$line" ;;
-        esac
-    done <paramiko.out
+    import_results paramiko.out "paramiko: "
     is $code 0 "paramiko's script ran to its end"
 else
     skip "paramiko" "not installed"

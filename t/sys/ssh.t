@@ -14,7 +14,6 @@ stop_timeout = 2s
 [server three]
 allow = alice: status
 [account carol]
-[account dave]
 EOF
 ssh-keygen -q -t ed25519 -N '' -f "$SCRATCH/carol"
 sed -i "s|^\[account carol\]|&\nkey = $(cat "$SCRATCH/carol.pub")|" "$SCRATCH/more.ini"

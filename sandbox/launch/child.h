@@ -1,0 +1,25 @@
+/* The sandbox's first process, from clone to the exec of init. */
+#ifndef SANDBOX_LAUNCH_CHILD_H
+#define SANDBOX_LAUNCH_CHILD_H
+
+#include "base/attr.h"
+#include "sandbox/launch/plan.h"
+
+/* Between launch and the child, one SEQPACKET socket.
+   The child: CHILD_SOCKET (a descriptor: rtnetlink in its network namespace), first; CHILD_TERMINAL (a descriptor: the master) if the plan wants a
+   terminal; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end without that word means that init runs.
+   Launch, without fields: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK when the network stands. */
+enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_FAILED };
+
+struct child {
+    const struct plan *plan;
+    int talk;       /* to launch */
+    int link;       /* init's descriptor 3 */
+    int init;       /* the program */
+    int usr, home;  /* detached mount trees: the host's /usr, the server's files */
+    int stdio[3];   /* -1 with a terminal, until there is one */
+};
+
+NORETURN void child_run(struct child *c);
+
+#endif

@@ -1,0 +1,14 @@
+/* What launch can be asked to do: one job a process. */
+#ifndef SANDBOX_LAUNCH_JOBS_H
+#define SANDBOX_LAUNCH_JOBS_H
+
+#include "base/err.h"
+#include "base/msg.h"
+
+/* Returns 0, or -1 with E filled and everything undone.  M was received as a peer's: what is malformed ends the process. */
+typedef int job_fn(struct msg *m, struct err *e);
+
+/* LAUNCH_RUN: starts the sandbox, answers LAUNCH_DONE itself and becomes the shim: it returns only to fail. */
+int job_run(struct msg *m, struct err *e);
+
+#endif

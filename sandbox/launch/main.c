@@ -1,0 +1,54 @@
+/* holdfast-launch: one job for the supervisor, read from the link, answered, done. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/log.h"
+#include "sandbox/launch/jobs.h"
+#include "sandbox/proto.h"
+
+static const struct { uint16_t type; const char *name; job_fn *fn; } jobs[] = {
+    { LAUNCH_RUN, "run", job_run },
+};
+
+static void answer(int ok, const struct err *e)
+{
+    struct msg m MSG_FREE;
+    msg_begin(&m, LAUNCH_DONE, 0);
+    msg_put_u32(&m, (uint32_t)ok);
+    msg_put_u32(&m, (uint32_t)e->no);
+    msg_put_str(&m, e->step);
+    msg_put_str(&m, e->text);
+    if (msg_send(LINK_FD, &m) < 0)
+        die_errno("answer");
+}
+
+static int do_job(struct msg *m)
+{
+    struct err e = { 0 };
+    for (size_t i = 0; i < countof(jobs); i++) {
+        if (jobs[i].type != m->type)
+            continue;
+        int r = jobs[i].fn(m, &e);
+        if (r < 0) {
+            char text[400];
+            log_error("failed", "job=%s error=\"%s\"", jobs[i].name, err_text(&e, text, sizeof text));
+        }
+        answer(r == 0, &e);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    die("no job has the number %#x", m->type);
+}
+
+int main(void)
+{
+    log_init("holdfast-launch", LOG_INFO);
+    struct msg m MSG_FREE;
+    msg_begin(&m, 0, 0);
+    int n = msg_recv(LINK_FD, &m);
+    if (n < 0)
+        die_errno("link");
+    if (n == 0)
+        return EXIT_SUCCESS;
+    return do_job(&m);
+}

@@ -1,0 +1,128 @@
+#include "sandbox/launch/plan.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/name.h"
+
+/* More than fits a message, so that a count cannot ask for much memory before its strings are found missing. */
+enum { LIST_MOST = MSG_MOST / 5 };
+
+static int get_list(struct plan_list *l, struct msg *m, const char *name, struct err *e)
+{
+    l->n = msg_get_u32(m);
+    if (l->n > LIST_MOST)
+        return err_set(e, E2BIG, "plan", "%u %s", l->n, name);
+    l->each = mem_array(l->n + 1, sizeof l->each[0]);
+    for (uint32_t i = 0; i < l->n; i++)
+        l->each[i] = msg_get_str(m);
+    return 0;
+}
+
+static int get_ports(struct plan *p, struct msg *m, struct err *e)
+{
+    p->nports = msg_get_u32(m);
+    if (p->nports > LIST_MOST)
+        return err_set(e, E2BIG, "plan", "%u ports", p->nports);
+    p->ports = mem_array(p->nports, sizeof p->ports[0]);
+    for (uint32_t i = 0; i < p->nports; i++) {
+        p->ports[i].port = msg_get_u32(m);
+        p->ports[i].udp = msg_get_u32(m) != 0;
+    }
+    return 0;
+}
+
+static int get_what_runs(struct plan *p, struct msg *m, struct err *e)
+{
+    p->server = msg_get_str(m);
+    p->base = msg_get_u32(m);
+    p->shim_uid = msg_get_u32(m);
+    p->log_level = msg_get_u32(m);
+    if (get_list(&p->argv, m, "arguments", e) < 0)
+        return -1;
+    p->directory = msg_get_str(m);
+    if (get_list(&p->env, m, "variables", e) < 0)
+        return -1;
+    p->tty = msg_get_u32(m) != 0;
+    p->tmp = msg_get_u64(m);
+    p->memory = msg_get_u64(m);
+    p->nofile = msg_get_u32(m);
+    p->pids = msg_get_u32(m);
+    return 0;
+}
+
+static int get_network(struct plan *p, struct msg *m, struct err *e)
+{
+    p->network = msg_get_u32(m);
+    p->host = msg_get_u32(m);
+    p->inside = msg_get_u32(m);
+    p->interface = msg_get_str(m);
+    if (get_ports(p, m, e) < 0)
+        return -1;
+    return get_list(&p->dns, m, "resolvers", e);
+}
+
+static int get(struct plan *p, struct msg *m, struct err *e)
+{
+    if (get_what_runs(p, m, e) < 0 || get_network(p, m, e) < 0)
+        return -1;
+    p->init = msg_get_str(m);
+    p->shim = msg_get_str(m);
+    p->ready_kind = msg_get_u32(m);
+    p->ready_number = msg_get_u32(m);
+    p->ready_text = msg_get_str(m);
+    uint32_t has_cgroup = msg_get_u32(m);
+    p->root = msg_get_fd(m);
+    p->logs = msg_get_fd(m);
+    p->listener = msg_get_fd(m);
+    p->cgroup = has_cgroup ? msg_get_fd(m) : -1;
+    msg_end(m);
+    return 0;
+}
+
+static int check_network(const struct plan *p, struct err *e)
+{
+    if (p->network != NETWORK_PRIVATE && p->network != NETWORK_NONE)
+        return err_set(e, EINVAL, "plan", "network %d", (int)p->network);
+    size_t n = strlen(p->interface);
+    if (p->network == NETWORK_PRIVATE && (n == 0 || n >= IFNAMSIZ || !name_ok(p->interface)))
+        return err_set(e, EINVAL, "plan", "interface %s", esc(p->interface));
+    if (p->network == NETWORK_PRIVATE && (p->host == p->inside || p->host >> 2 != p->inside >> 2))
+        return err_set(e, EINVAL, "plan", "the two addresses are not of one /30");
+    for (uint32_t i = 0; i < p->nports; i++)
+        if (p->ports[i].port == 0 || p->ports[i].port > 65535)
+            return err_set(e, EINVAL, "plan", "port %u", p->ports[i].port);
+    struct in6_addr any;
+    for (uint32_t i = 0; i < p->dns.n; i++)
+        if (inet_pton(AF_INET, p->dns.each[i], &any) != 1 && inet_pton(AF_INET6, p->dns.each[i], &any) != 1)
+            return err_set(e, EINVAL, "plan", "resolver %s", esc(p->dns.each[i]));
+    return 0;
+}
+
+static int check(const struct plan *p, struct err *e)
+{
+    if (!name_ok(p->server))
+        return err_set(e, EINVAL, "plan", "server %s", esc(p->server));
+    /* The first 65536 are the host's own: root must never be inside. */
+    if (p->base < PLAN_UIDS || p->base > UINT32_MAX - 2 * PLAN_UIDS)
+        return err_set(e, EINVAL, "plan", "uid base %u", p->base);
+    if (p->shim_uid == 0 || (p->shim_uid >= p->base && p->shim_uid - p->base < PLAN_UIDS))
+        return err_set(e, EINVAL, "plan", "shim uid %u", p->shim_uid);
+    if (p->argv.n == 0 || p->argv.each[0][0] == '\0')
+        return err_set(e, EINVAL, "plan", "no command");
+    if (p->directory[0] != '/' || p->init[0] != '/' || p->shim[0] != '/')
+        return err_set(e, EINVAL, "plan", "a path is not absolute");
+    if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
+        return err_set(e, EINVAL, "plan", "nofile %u, pids %u, tmp %llu", p->nofile, p->pids, (unsigned long long)p->tmp);
+    return check_network(p, e);
+}
+
+int plan_read(struct plan *p, struct msg *m, struct err *e)
+{
+    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1 };
+    return get(p, m, e) < 0 ? -1 : check(p, e);
+}

@@ -1,0 +1,44 @@
+/* The supervisor's plan for one sandbox, as sent with LAUNCH_RUN. */
+#ifndef SANDBOX_LAUNCH_PLAN_H
+#define SANDBOX_LAUNCH_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/msg.h"
+
+enum { PLAN_UIDS = 65536, PLAN_SERVER_UID = 1000, PLAN_TTY_GID = 5 };   /* the last two as seen inside */
+enum plan_network { NETWORK_PRIVATE, NETWORK_NONE };
+
+struct plan_port { uint32_t port; bool udp; };
+struct plan_list { uint32_t n; char **each; };   /* each and the array owned; the array ends in NULL */
+
+struct plan {
+    char *server;
+    uint32_t base;              /* uid and gid 0 inside are this outside */
+    uint32_t shim_uid;          /* its gid too */
+    uint32_t log_level;
+    struct plan_list argv;      /* at least one */
+    char *directory;
+    struct plan_list env;
+    bool tty;
+    uint64_t tmp, memory;       /* bytes */
+    uint32_t nofile, pids;
+    enum plan_network network;
+    uint32_t host, inside;      /* IPv4, host order, the two ends of a /30 */
+    char *interface;            /* of the host's end */
+    uint32_t nports;
+    struct plan_port *ports;
+    struct plan_list dns;
+    char *init, *shim;          /* absolute paths on the host */
+    uint32_t ready_kind, ready_number;
+    char *ready_text;
+    int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none */
+};
+
+/* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  What P owns lives as long as the
+   process, which ends or is replaced soon. */
+int plan_read(struct plan *p, struct msg *m, struct err *e);
+
+#endif

@@ -1,0 +1,249 @@
+#include "sshd/session/files_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "sshd/attrs.h"
+#include "sshd/proto.h"
+#include "sshd/session/session.h"
+
+enum { WAIT_MOST = 30 * 1000 };
+
+struct call {
+    struct call *next;
+    uint32_t id;
+    files_fn *fn;
+    void *data;
+};
+
+struct unsent {
+    struct unsent *next;
+    struct msg m;
+};
+
+struct files {
+    struct session *session;
+    struct session_watch *watch;
+    int fd;
+    uint32_t id;
+    struct call *calls, **calls_end;      /* in the order they were asked, which is the order they are answered in */
+    struct unsent *unsent, **unsent_end;
+    files_gone_fn *gone;
+    void *data;
+    unsigned busy;    /* depth of our own functions on the stack */
+    bool broken, ended;
+};
+
+static void on_ready(void *data, int fd, short revents);
+
+struct files *files_new(struct session *s, int fd, files_gone_fn *gone, void *data)
+{
+    if (io_nonblock(fd) < 0)
+        die_errno("files: fcntl");
+    struct files *f = mem_new(sizeof *f);
+    *f = (struct files){ .session = s, .fd = fd, .gone = gone, .data = data };
+    f->calls_end = &f->calls;
+    f->unsent_end = &f->unsent;
+    f->watch = session_watch_new(s, fd, POLLIN, on_ready, f);
+    return f;
+}
+
+static void leave(struct files *f)
+{
+    if (--f->busy == 0 && f->ended)
+        free(f);
+}
+
+static struct call *call_take(struct files *f, uint32_t id)
+{
+    for (struct call **at = &f->calls; *at; at = &(*at)->next)
+        if ((*at)->id == id) {
+            struct call *c = *at;
+            *at = c->next;
+            if (*at == NULL)
+                f->calls_end = at;
+            return c;
+        }
+    return NULL;
+}
+
+static void refuse_all(struct files *f, uint32_t status, const char *text)
+{
+    while (f->calls) {
+        struct call *c = call_take(f, f->calls->id);
+        c->fn(c->data, status, text, NULL);
+        free(c);
+    }
+}
+
+static void unsent_pop(struct files *f)
+{
+    struct unsent *u = f->unsent;
+    f->unsent = u->next;
+    if (f->unsent == NULL)
+        f->unsent_end = &f->unsent;
+    msg_free(&u->m);
+    free(u);
+}
+
+void files_end(struct files *f, uint32_t status, const char *text)
+{
+    if (f == NULL || f->ended)
+        return;
+    f->busy++;
+    f->ended = f->broken = true;
+    session_watch_free(f->watch);
+    close(f->fd);
+    while (f->unsent)
+        unsent_pop(f);
+    refuse_all(f, status, text);
+    leave(f);
+}
+
+static void worker_gone(struct files *f)
+{
+    if (f->broken)
+        return;
+    f->broken = true;
+    refuse_all(f, FX_FAILURE, "the worker for this server's files has ended; try again");
+    f->gone(f->data, f);
+}
+
+static void flush(struct files *f)
+{
+    while (f->unsent && !f->broken) {
+        if (msg_send(f->fd, &f->unsent->m) == 0)
+            unsent_pop(f);
+        else if (errno == EAGAIN || errno == ENOBUFS)
+            return;
+        else
+            worker_gone(f);
+    }
+    if (!f->broken)
+        session_watch_events(f->watch, POLLIN);
+}
+
+static void enqueue(struct files *f, struct msg *m)
+{
+    struct unsent *u = mem_new(sizeof *u);
+    u->m = *m;
+    *f->unsent_end = u;
+    f->unsent_end = &u->next;
+    session_watch_events(f->watch, POLLIN | POLLOUT);
+}
+
+void files_begin(struct msg *m, uint16_t type)
+{
+    msg_begin(m, type, 0);
+}
+
+static uint32_t ask(struct files *f, struct msg *m, files_fn *fn, void *data)
+{
+    struct call *c = mem_new(sizeof *c);
+    *c = (struct call){ .id = ++f->id, .fn = fn, .data = data };
+    *f->calls_end = c;
+    f->calls_end = &c->next;
+    m->id = c->id;
+    uint32_t id = c->id;
+    if (f->broken)
+        refuse_all(f, FX_FAILURE, "the worker for this server's files has ended; try again");
+    else if (f->unsent == NULL && msg_send(f->fd, m) == 0) {
+        msg_free(m);
+        return id;
+    } else if (f->unsent || errno == EAGAIN || errno == ENOBUFS) {
+        enqueue(f, m);
+        return id;
+    } else if (errno == EMSGSIZE)
+        bug("a request of type %u does not fit", m->type);
+    else
+        worker_gone(f);
+    msg_free(m);
+    return id;
+}
+
+void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
+{
+    f->busy++;
+    ask(f, m, fn, data);
+    leave(f);
+}
+
+static void answered(struct files *f, struct msg *m)
+{
+    if (m->type != FILES_ANSWER)
+        die("peer broke a rule: message %u from a files worker", m->type);
+    uint32_t status = msg_get_u32(m);
+    FREE_MEM char *text = msg_get_text(m, 1024);
+    struct call *c = call_take(f, m->id);
+    if (c == NULL)
+        die("peer broke a rule: an answer nobody asked for");
+    if (status) {
+        msg_end(m);
+        c->fn(c->data, status, text, NULL);
+    } else {
+        c->fn(c->data, 0, "", m);
+        msg_end(m);
+    }
+    free(c);
+}
+
+static void receive(struct files *f)
+{
+    for (int i = 0; i < 64 && !f->broken; i++) {
+        MSG_FREE struct msg m = { 0 };
+        int n = msg_recv(f->fd, &m);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0)
+            worker_gone(f);
+        else
+            answered(f, &m);
+    }
+}
+
+static void on_ready(void *data, int fd UNUSED, short revents)
+{
+    struct files *f = data;
+    f->busy++;
+    if (revents & POLLOUT)
+        flush(f);
+    if (revents & (POLLIN | POLLHUP | POLLERR))
+        receive(f);
+    leave(f);
+}
+
+static bool waits(const struct files *f, uint32_t id)
+{
+    for (const struct call *c = f->calls; c; c = c->next)
+        if (c->id == id)
+            return true;
+    return false;
+}
+
+void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
+{
+    f->busy++;
+    uint32_t id = ask(f, m, fn, data);
+    uint64_t until = now_ms() + WAIT_MOST;
+    while (waits(f, id) && !f->broken) {
+        struct pollfd p = { .fd = f->fd, .events = (short)(POLLIN | (f->unsent ? POLLOUT : 0)) };
+        uint64_t now = now_ms();
+        int n = now < until ? poll(&p, 1, (int)(until - now)) : 0;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            worker_gone(f);
+            break;
+        }
+        if (p.revents & POLLOUT)
+            flush(f);
+        if (p.revents & (POLLIN | POLLHUP | POLLERR))
+            receive(f);
+    }
+    leave(f);
+}

@@ -1,0 +1,30 @@
+/* The session's side of a files worker (sshd/proto.h, FILES_*): requests go out without waiting, answers come to a function. */
+#ifndef SESSION_FILES_CLIENT_H
+#define SESSION_FILES_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/msg.h"
+
+struct session;
+struct files;
+
+/* Called exactly once a request.  Status 0: ANSWER stands at the request's own fields.  Else ANSWER is NULL and TEXT says why; that
+   is also what happens when the worker ends or files_end comes first. */
+typedef void files_fn(void *data, uint32_t status, const char *text, struct msg *answer);
+/* The worker has gone (its requests were answered before): the owner calls files_end. */
+typedef void files_gone_fn(void *data, struct files *f);
+
+/* Takes FD over. */
+struct files *files_new(struct session *s, int fd, files_gone_fn *gone, void *data);
+/* Answers what is left with STATUS and TEXT, closes and frees.  May be called from any function of F's own. */
+void files_end(struct files *f, uint32_t status, const char *text);
+
+/* Starts the request TYPE: put its fields, then files_ask, which sends or queues M and frees it. */
+void files_begin(struct msg *m, uint16_t type);
+void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
+/* The same, and waits until it is answered; other answers are handed out meanwhile. */
+void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);
+
+#endif

@@ -1,0 +1,202 @@
+/* SFTP version 3 on one channel; what its files share.  The rest of the session knows sftp_start (channel.h) only.
+
+   sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
+   sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
+#ifndef SESSION_SFTP_H
+#define SESSION_SFTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/msg.h"
+#include "base/name.h"
+#include "sshd/attrs.h"
+#include "sshd/session/files_client.h"
+
+struct channel;
+struct session;
+
+enum {
+    SFTP_PACKET_MOST = 257 * 1024,   /* without its length field */
+    SFTP_DATA_MOST = 255 * 1024,     /* of one READ */
+    SFTP_PATH_MOST = 4096,
+    SFTP_COST_MOST = 64,             /* with the workers at once, by the costs of the tables; no input is taken above */
+    SFTP_BLOCK = 4096,               /* leases are counted in these */
+};
+
+enum sftp_type {
+    FXP_INIT = 1, FXP_VERSION, FXP_OPEN, FXP_CLOSE, FXP_READ, FXP_WRITE, FXP_LSTAT, FXP_FSTAT, FXP_SETSTAT, FXP_FSETSTAT,
+    FXP_OPENDIR, FXP_READDIR, FXP_REMOVE, FXP_MKDIR, FXP_RMDIR, FXP_REALPATH, FXP_STAT, FXP_RENAME, FXP_READLINK, FXP_SYMLINK,
+    FXP_STATUS = 101, FXP_HANDLE, FXP_DATA, FXP_NAME, FXP_ATTRS,
+    FXP_EXTENDED = 200, FXP_EXTENDED_REPLY,
+};
+
+/* A server and its worker. */
+struct sftp_server {
+    char *name;
+    struct files *files;    /* NULL: not started, or gone */
+    uint32_t rights;        /* the worker was started with */
+    bool stale;             /* rights were added since: another worker as soon as nothing is open */
+    unsigned open, asked;   /* handles, unanswered requests */
+};
+
+enum sftp_kind { HANDLE_FREE, HANDLE_OPENING, HANDLE_FILE, HANDLE_DIR, HANDLE_TOP, HANDLE_DEAD };
+
+struct sftp_handle {
+    enum sftp_kind kind;
+    uint32_t generation;
+    struct sftp_server *server;
+    uint32_t number;        /* the worker's */
+    uint32_t flags;         /* FXF_* of the open */
+    unsigned busy;          /* requests about it that are not answered: data has to wait for them */
+    bool read;              /* HANDLE_TOP: was listed */
+    int fd;                 /* HANDLE_FILE */
+    uint64_t high;          /* writes below need no lease; whole blocks */
+    uint64_t end;           /* FXF_APPEND: where the file ends, as far as we know */
+    uint64_t lease;         /* bytes that may be written above */
+};
+
+/* The WRITE whose payload is arriving. */
+struct sftp_write {
+    bool on;
+    uint32_t id, handle, generation;
+    uint64_t offset;
+    uint32_t left;
+    uint32_t status;        /* not FX_OK: the rest is skipped */
+    char text[256];
+};
+
+struct sftp_op;
+
+struct sftp {
+    struct channel *channel;
+    struct session *session;
+    struct rights_listener *listener;
+    struct buf in;          /* a packet not yet whole, or one that has to wait */
+    struct sftp_write write;
+    struct sftp_server **servers;
+    size_t nservers;
+    struct sftp_handle *handles;
+    uint32_t nhandles, generation;
+    const struct sftp_op *op;   /* at hand */
+    unsigned cost;          /* with the workers now */
+    unsigned depth;         /* of our functions on the stack */
+    unsigned told;          /* lines on stderr so far */
+    bool version, eof, running, over, gone;
+    bool waiting;           /* a packet is here and cannot be taken now */
+    bool resume;            /* the channel holds bytes back for us */
+};
+
+/* sftp.c: around everything the loop calls, as a call may end the channel; leave goes on with input that waited. */
+void sftp_enter(struct sftp *f);
+void sftp_leave(struct sftp *f);
+/* The client broke the protocol: log, exit status 1. */
+void sftp_bad(struct sftp *f, const char *why);
+
+/* WAIT: nothing was done, offer the packet again when something was answered. */
+enum sftp_result { SFTP_DONE, SFTP_WAIT };
+typedef enum sftp_result sftp_fn(struct sftp *f, uint32_t id, struct buf *p);
+/* A row of the tables of operations and extensions.  `cost`: how much of SFTP_COST_MOST a request to the worker takes until it is
+   answered; `writes`: refused at once where the account may change nothing. */
+struct sftp_op {
+    const char *name;
+    bool writes;
+    unsigned cost;
+    sftp_fn *fn;
+};
+enum sftp_result sftp_run(struct sftp *f, const struct sftp_op *op, uint32_t id, struct buf *p);
+/* sftp_ops.c: the packet P (type, id, fields). */
+enum sftp_result sftp_packet(struct sftp *f, struct buf *p);
+/* True when all fields were there; else ends the channel. */
+bool sftp_fields(struct sftp *f, const struct buf *p);
+
+/* sftp_path.c: pure. */
+enum sftp_path_error { PATH_OK, PATH_NUL, PATH_LONG };
+/* Absolute, without ".", "..", or double slashes; "" is "/", "/.." is "/".  Owned by the caller; NULL with *WHY. */
+char *sftp_path_normal(const uint8_t *bytes, size_t size, enum sftp_path_error *why);
+/* The first component of a normal path, copied ("" for "/"; cut if longer than a name may be, which then is none), and the rest
+   without a slash in front (points into PATH). */
+const char *sftp_path_split(const char *path, char server[NAME_MOST + 2]);
+
+/* What a path of the client means. */
+struct sftp_spot {
+    char *path;                   /* normal; owned */
+    char name[NAME_MOST + 2];     /* "": the top, which lists the servers */
+    const char *rest;             /* in the server's directory */
+};
+#define SPOT_FREE __attribute__((cleanup(sftp_spot_free)))
+void sftp_spot_free(struct sftp_spot *s);
+/* Takes a path from P.  False: answered, or P is bad. */
+bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s);
+
+/* sftp_server.c: the worker of a server, started when it must be.  NULL: ID was answered. */
+struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name);
+/* Closes its worker and handles: what is under way is answered with STATUS and TEXT. */
+void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, const char *text);
+void sftp_server_rights(void *data, const char *server, uint32_t rights);
+void sftp_servers_free(struct sftp *f);
+
+/* One request to a worker on behalf of a packet; freed when it was answered. */
+struct sftp_call;
+typedef void sftp_answer_fn(struct sftp *f, struct sftp_call *c, struct msg *answer);
+struct sftp_call {
+    struct sftp *f;
+    struct sftp_server *server;
+    uint32_t id;
+    unsigned cost;
+    int handle;                   /* index, or -1 */
+    uint32_t generation;
+    uint32_t flags;
+    uint64_t size;
+    bool silent;                  /* the client has had its answer */
+    sftp_answer_fn *answer;       /* on success; a failure is answered as status */
+    sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
+};
+struct sftp_call *sftp_call(struct sftp *f, struct sftp_server *s, uint32_t id, sftp_answer_fn *answer);
+/* The call is about handle I: data waits for it. */
+void sftp_call_handle(struct sftp_call *c, uint32_t i);
+void sftp_call_send(struct sftp_call *c, struct msg *m);
+/* Answers. */
+sftp_answer_fn sftp_answer_ok, sftp_answer_attrs;
+
+/* sftp_handle.c */
+bool sftp_handle_new(struct sftp *f, uint32_t *i);
+void sftp_handle_free(struct sftp *f, uint32_t i);
+/* The handle in P; NULL when there is none (nothing is answered).  *I is its index. */
+struct sftp_handle *sftp_handle(struct sftp *f, struct buf *p, uint32_t *i);
+struct sftp_handle *sftp_handle_of(struct sftp *f, const uint8_t *bytes, size_t size, uint32_t *i);
+sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_readdir, sftp_fsync;
+
+/* sftp_data.c */
+sftp_fn sftp_read;
+/* HEAD is a WRITE up to its payload (type, id, handle, offset, length). */
+enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head);
+/* Uses up to SIZE bytes of the payload; returns how many. */
+size_t sftp_write_data(struct sftp *f, const uint8_t *bytes, size_t size);
+
+/* sftp_ext.c */
+sftp_fn sftp_extended;
+void sftp_extensions(struct buf *b);   /* the pairs of VERSION */
+
+/* sftp_ops.c, for sftp_ext.c */
+enum sftp_result sftp_two_paths(struct sftp *f, uint32_t id, struct buf *p, uint16_t type, uint32_t number);
+enum sftp_result sftp_one_path(struct sftp *f, uint32_t id, struct buf *p, uint16_t type, sftp_answer_fn *answer);
+sftp_fn sftp_realpath;
+enum sftp_result sftp_path_and_attrs(struct sftp *f, uint32_t id, struct buf *p, uint16_t type);
+void sftp_put_attrs(struct msg *m, const struct attrs *a);
+
+/* sftp_reply.c: packs and queues; nothing once the channel is over. */
+void sftp_status(struct sftp *f, uint32_t id, uint32_t status, const char *text);
+void sftp_reply_handle(struct sftp *f, uint32_t id, uint32_t i);
+void sftp_reply_attrs(struct sftp *f, uint32_t id, const uint8_t *attrs, size_t size);
+void sftp_reply_name(struct sftp *f, uint32_t id, const void *name, size_t size);   /* one name, no attributes */
+/* A packet of any form: begin, put, end.  MOST bounds it. */
+void sftp_reply_begin(struct buf *b, size_t most, uint8_t type, uint32_t id);
+void sftp_reply_end(struct sftp *f, struct buf *b);
+/* The attributes of "/". */
+void sftp_top_attrs(struct attrs *a);
+bool sftp_is_top(const struct sftp_spot *s);
+
+#endif

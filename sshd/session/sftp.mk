@@ -1,0 +1,12 @@
+# SFTP in the session; sshd/session/local.mk adds $(session_sftp_sources) to the program.
+session_sftp_sources = \
+	sshd/attrs.c sshd/attrs.h \
+	sshd/session/files_client.c sshd/session/files_client.h \
+	sshd/session/sftp.c sshd/session/sftp.h \
+	sshd/session/sftp_data.c \
+	sshd/session/sftp_ext.c \
+	sshd/session/sftp_handle.c \
+	sshd/session/sftp_ops.c \
+	sshd/session/sftp_path.c \
+	sshd/session/sftp_reply.c \
+	sshd/session/sftp_server.c

@@ -1,0 +1,186 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sshd/session/channel.h"
+#include "sshd/session/session.h"
+#include "sshd/session/sftp.h"
+
+enum { CODE_NOPERM = 77 };
+
+static struct sftp_server *find(struct sftp *f, const char *name)
+{
+    for (size_t i = 0; i < f->nservers; i++)
+        if (strcmp(f->servers[i]->name, name) == 0)
+            return f->servers[i];
+    return NULL;
+}
+
+static struct sftp_server *find_or_add(struct sftp *f, const char *name)
+{
+    struct sftp_server *s = find(f, name);
+    if (s)
+        return s;
+    s = mem_new(sizeof *s);
+    s->name = mem_str(name);
+    f->servers = mem_grow(f->servers, f->nservers + 1, sizeof(struct sftp_server *));
+    f->servers[f->nservers++] = s;
+    return s;
+}
+
+void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, const char *text)
+{
+    struct files *files = s->files;
+    s->files = NULL;
+    s->stale = false;
+    for (uint32_t i = 0; i < f->nhandles; i++) {
+        struct sftp_handle *h = &f->handles[i];
+        /* One that is opening ends with its call; one that is open stays as a number the client may still close. */
+        if (h->server == s && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR)) {
+            uint32_t generation = h->generation;
+            sftp_handle_free(f, i);
+            h->kind = HANDLE_DEAD;
+            h->generation = generation;
+        }
+    }
+    files_end(files, status, text);
+}
+
+static void worker_gone(void *data, struct files *files)
+{
+    struct sftp *f = data;
+    sftp_enter(f);
+    for (size_t i = 0; i < f->nservers; i++)
+        if (f->servers[i]->files == files)
+            sftp_server_end(f, f->servers[i], FX_FAILURE, "the worker for this server's files has ended; try again");
+    sftp_leave(f);
+}
+
+static uint32_t rights_now(const struct sftp *f, const char *name)
+{
+    const struct server_right *r = session_server(f->session, name);
+    return r ? r->rights : 0;
+}
+
+static bool start(struct sftp *f, uint32_t id, struct sftp_server *s)
+{
+    uint32_t rights = rights_now(f, s->name);
+    MSG_FREE struct msg answer = { 0 };
+    FREE_MEM char *text = NULL;
+    int code = session_do(f->session, OP_FILES, s->name, 0, "", &answer, &text);
+    if (code != 0) {
+        sftp_status(f, id, code == CODE_NOPERM ? FX_PERMISSION_DENIED : FX_FAILURE,
+                    text && text[0] ? text : "this server's files cannot be reached now");
+        return false;
+    }
+    CLOSE_FD int fd = msg_get_fd(&answer);
+    msg_end(&answer);
+    /* Taken away while we waited: nobody was there yet to be told. */
+    if (rights & ~rights_now(f, s->name)) {
+        sftp_status(f, id, FX_PERMISSION_DENIED, "your rights on this server have changed");
+        return false;
+    }
+    s->rights = rights;
+    s->files = files_new(f->session, fd_steal(&fd), worker_gone, f);
+    return true;
+}
+
+struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name)
+{
+    const struct server_right *r = session_server(f->session, name);
+    if (r == NULL) {
+        sftp_status(f, id, FX_NO_SUCH_FILE, "no such server");
+        return NULL;
+    }
+    /* The worker would refuse as well; it need not be started for that. */
+    if (f->op->writes && (r->rights & (RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)) == 0) {
+        sftp_status(f, id, FX_PERMISSION_DENIED, "read-only: your account may not change this server's files");
+        return NULL;
+    }
+    struct sftp_server *s = find_or_add(f, name);
+    if (s->files && s->stale && s->open == 0 && s->asked == 0)
+        sftp_server_end(f, s, FX_FAILURE, "");
+    if (s->files == NULL && !start(f, id, s))
+        return NULL;
+    return s;
+}
+
+void sftp_server_rights(void *data, const char *server, uint32_t rights)
+{
+    struct sftp *f = data;
+    struct sftp_server *s = find(f, server);
+    if (s == NULL || s->files == NULL)
+        return;
+    sftp_enter(f);
+    if (s->rights & ~rights)
+        sftp_server_end(f, s, FX_PERMISSION_DENIED, "your rights on this server have changed");
+    else if (rights != s->rights)
+        s->stale = true;
+    sftp_leave(f);
+}
+
+void sftp_servers_free(struct sftp *f)
+{
+    for (size_t i = 0; i < f->nservers; i++) {
+        sftp_server_end(f, f->servers[i], FX_CONNECTION_LOST, "");
+        free(f->servers[i]->name);
+        free(f->servers[i]);
+    }
+    free(f->servers);
+}
+
+struct sftp_call *sftp_call(struct sftp *f, struct sftp_server *s, uint32_t id, sftp_answer_fn *answer)
+{
+    struct sftp_call *c = mem_new(sizeof *c);
+    *c = (struct sftp_call){ .f = f, .server = s, .id = id, .cost = f->op->cost, .handle = -1, .answer = answer };
+    f->cost += c->cost;
+    s->asked++;
+    return c;
+}
+
+void sftp_call_handle(struct sftp_call *c, uint32_t i)
+{
+    c->handle = (int)i;
+    c->generation = c->f->handles[i].generation;
+    c->f->handles[i].busy++;
+}
+
+static void answered(void *data, uint32_t status, const char *text, struct msg *answer)
+{
+    struct sftp_call *c = data;
+    struct sftp *f = c->f;
+    sftp_enter(f);
+    f->cost -= c->cost;
+    c->server->asked--;
+    if (c->handle >= 0 && f->handles[c->handle].generation == c->generation && f->handles[c->handle].busy > 0)
+        f->handles[c->handle].busy--;
+    if (answer)
+        c->answer(f, c, answer);
+    else {
+        if (c->refused)
+            c->refused(f, c, NULL);
+        if (!c->silent)
+            sftp_status(f, c->id, status, text);
+    }
+    free(c);
+    sftp_leave(f);
+}
+
+void sftp_call_send(struct sftp_call *c, struct msg *m)
+{
+    files_ask(c->server->files, m, answered, c);
+}
+
+void sftp_answer_ok(struct sftp *f, struct sftp_call *c, struct msg *answer UNUSED)
+{
+    if (!c->silent)
+        sftp_status(f, c->id, FX_OK, "Success");
+}
+
+void sftp_answer_attrs(struct sftp *f, struct sftp_call *c, struct msg *answer)
+{
+    size_t size;
+    const uint8_t *attrs = msg_get_bytes(answer, &size);
+    sftp_reply_attrs(f, c->id, attrs, size);
+}

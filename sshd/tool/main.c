@@ -1,0 +1,132 @@
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "sshd/tool/tool.h"
+
+static int help(const struct command *c);
+
+/* Those without `local` are the daemon's. */
+static const struct verb {
+    const char *name, *arguments;
+    int least, most;
+    int (*local)(const struct command *c);
+    bool secret;            /* the last argument is whose password is read */
+    const char *help;
+} verbs[] = {
+    {"status", "", 0, 0, NULL, false, "the daemon and every server"},
+    {"sessions", "", 0, 0, NULL, false, "who is connected"},
+    {"kick", "ID", 1, 1, NULL, false, "end a session"},
+    {"reload", "", 0, 0, NULL, false, "read the ini files again, all or nothing"},
+    {"account", "passwd NAME", 2, 2, NULL, true, "set an account's password: asked for, or one line of standard input"},
+    {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},
+    {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
+    {"shutdown", "", 0, 0, NULL, false, "stop every server and the daemon"},
+    {"version", "", 0, 0, NULL, false, "of the daemon"},
+    {"help", "[VERB]", 0, 1, help, false, "this"},
+};
+
+static const struct verb *verb_of(const char *name)
+{
+    for (size_t i = 0; i < countof(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "holdfast: unknown verb '%s'; allowed:", name);
+    for (size_t i = 0; i < countof(verbs); i++)
+        fprintf(stderr, " %s", verbs[i].name);
+    fputc('\n', stderr);
+    return TOOL_UNKNOWN;
+}
+
+static void print_verb(FILE *out, const struct verb *v)
+{
+    fprintf(out, "  %-10s%-14s%s\n", v->name, v->arguments, v->help);
+}
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: holdfast [--run FOLDER] [--config FOLDER] [--json] VERB [ARGUMENT...]\n");
+    for (size_t i = 0; i < countof(verbs); i++)
+        print_verb(out, &verbs[i]);
+    fprintf(out, "  --run FOLDER     of the daemon to talk to; otherwise as holdfast.ini says\n"
+                 "  --config FOLDER  of the ini files, instead of " HOLDFAST_SYSCONF "\n"
+                 "  --json           one object a line\n");
+}
+
+static int help(const struct command *c)
+{
+    const struct verb *v = c->argc ? verb_of(c->argv[0]) : NULL;
+    if (c->argc && v == NULL)
+        return unknown(c->argv[0]);
+    if (v)
+        print_verb(stdout, v);
+    else
+        print_help(stdout);
+    return TOOL_DONE_WELL;
+}
+
+/* Options may stand before the verb or behind it: none of the daemon's verbs has options of its own. */
+static int options(int argc, char **argv, struct command *c)
+{
+    static const struct option longs[] = {
+        {"run", required_argument, NULL, 'r'},
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    for (int o; (o = getopt_long(argc, argv, "c:hj", longs, NULL)) != -1;)
+        switch (o) {
+        case 'r': c->run = optarg; break;
+        case 'c': c->folder = optarg; break;
+        case 'j': c->json = true; break;
+        case 'h': c->verb = "help"; return TOOL_DONE_WELL;
+        default: print_help(stderr); return TOOL_USAGE;
+        }
+    if (optind == argc) {
+        print_help(stderr);
+        return TOOL_USAGE;
+    }
+    c->verb = argv[optind];
+    c->argv = argv + optind + 1;
+    c->argc = argc - optind - 1;
+    return TOOL_DONE_WELL;
+}
+
+static int run(const struct command *c, const struct verb *v)
+{
+    if (c->argc < v->least || c->argc > v->most) {
+        fprintf(stderr, "usage: holdfast %s %s\n", v->name, v->arguments);
+        return TOOL_USAGE;
+    }
+    if (v->local)
+        return v->local(c);
+    struct buf secret = BUF(1024);
+    int code = v->secret ? secret_read(c->argv[c->argc - 1], &secret) : TOOL_DONE_WELL;
+    if (code == TOOL_DONE_WELL)
+        code = request(c, &secret);
+    buf_wipe(&secret);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct command c = { .folder = HOLDFAST_SYSCONF };
+    log_init("holdfast", LOG_WARN);
+    int code = options(argc, argv, &c);
+    if (code != TOOL_DONE_WELL)
+        return code;
+    const struct verb *v = verb_of(c.verb);
+    code = v ? run(&c, v) : unknown(c.verb);
+    if (fflush(stdout) != 0 && code == TOOL_DONE_WELL)
+        code = TOOL_FAILED;
+    return code;
+}

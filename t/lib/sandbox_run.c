@@ -1,0 +1,210 @@
+/* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
+   Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
+   nofile, pids, tmp, memory, hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   ns to: prints the us from before launch's fork, and nothing else).
+   Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/log.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "sandbox/proto.h"
+
+struct setting { const char *key, *value; };
+
+static struct setting settings[] = {
+    { "launch", "./holdfast-launch" }, { "init", "" }, { "shim", "" }, { "dir", "" }, { "server", "probe" }, { "net", "none" },
+    { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
+    { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
+    { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" },
+};
+
+static const char *get(const char *key)
+{
+    for (size_t i = 0; i < countof(settings); i++)
+        if (strcmp(settings[i].key, key) == 0)
+            return settings[i].value;
+    die("no setting %s", key);
+}
+
+static uint32_t get_u32(const char *key)
+{
+    return (uint32_t)strtoul(get(key), NULL, 10);
+}
+
+static void set(const char *word)
+{
+    const char *eq = strchr(word, '=');
+    for (size_t i = 0; eq && i < countof(settings); i++)
+        if (strlen(settings[i].key) == (size_t)(eq - word) && strncmp(settings[i].key, word, (size_t)(eq - word)) == 0) {
+            settings[i].value = eq + 1;
+            return;
+        }
+    die("unknown setting %s", word);
+}
+
+static uint32_t address(const char *key)
+{
+    struct in_addr a;
+    if (inet_pton(AF_INET, get(key), &a) != 1)
+        die("%s is no address", get(key));
+    return ntohl(a.s_addr);
+}
+
+static void put_command(struct msg *m, int argc, char **argv)
+{
+    msg_put_u32(m, (uint32_t)argc);
+    for (int i = 0; i < argc; i++)
+        msg_put_str(m, argv[i]);
+    msg_put_str(m, get("directory"));
+    msg_put_u32(m, 2);
+    msg_put_str(m, "PATH=/usr/local/bin:/usr/bin:/bin");
+    msg_put_str(m, "HOME=/home/server");
+}
+
+static void put_plan(struct msg *m, int argc, char **argv)
+{
+    msg_begin(m, LAUNCH_RUN, 1);
+    msg_put_str(m, get("server"));
+    msg_put_u32(m, get_u32("base"));
+    msg_put_u32(m, get_u32("shimuid"));
+    msg_put_u32(m, 2);
+    put_command(m, argc, argv);
+    msg_put_u32(m, get_u32("tty"));
+    msg_put_u64(m, strtoull(get("tmp"), NULL, 10));
+    msg_put_u64(m, strtoull(get("memory"), NULL, 10));
+    msg_put_u32(m, get_u32("nofile"));
+    msg_put_u32(m, get_u32("pids"));
+    msg_put_u32(m, strcmp(get("net"), "none") == 0);
+    msg_put_u32(m, address("host"));
+    msg_put_u32(m, address("inside"));
+    msg_put_str(m, get("interface"));
+    uint32_t port = get_u32("port");
+    msg_put_u32(m, port != 0);
+    if (port) {
+        msg_put_u32(m, port);
+        msg_put_u32(m, 0);
+    }
+    msg_put_u32(m, 1);
+    msg_put_str(m, "1.1.1.1");
+    msg_put_str(m, get("init"));
+    msg_put_str(m, get("shim"));
+    msg_put_u32(m, 0);
+    msg_put_u32(m, 0);
+    msg_put_str(m, "");
+    msg_put_u32(m, get("cgroup")[0] != '\0');
+}
+
+static int put_descriptors(struct msg *m)
+{
+    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (dir < 0 || logs < 0 || listener < 0)
+        die_errno("open %s", get("dir"));
+    msg_put_fd(m, dir);
+    msg_put_fd(m, logs);
+    msg_put_fd(m, listener);
+    if (get("cgroup")[0]) {
+        int cgroup = open(get("cgroup"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (cgroup < 0)
+            die_errno("open %s", get("cgroup"));
+        msg_put_fd(m, cgroup);
+    }
+    return 0;
+}
+
+static pid_t spawn(int link)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        dup2(null, 0);
+        if (get("stamp")[0] == '\0')
+            dup2(1, 2);
+        dup2(null, 1);
+        dup2(link, LINK_FD);
+        io_close_from(LINK_FD + 1);
+        execl(get("launch"), "holdfast-launch", (char *)NULL);
+        die_errno("exec %s", get("launch"));
+    }
+    return pid;
+}
+
+static int hear(int link)
+{
+    struct msg m MSG_FREE;
+    msg_begin(&m, 0, 0);
+    if (msg_recv(link, &m) <= 0)
+        die("launch ended without a word");
+    uint32_t ok = msg_get_u32(&m), no = msg_get_u32(&m);
+    FREE_MEM char *step = msg_get_str(&m), *text = msg_get_str(&m);
+    uint32_t pid = ok ? msg_get_u32(&m) : 0;
+    msg_end(&m);
+    if (get("stamp")[0] == '\0' || !ok)
+        printf("done ok=%u errno=%u step=%s text=%s pid=%u\n", ok, no, step, text, pid);
+    fflush(stdout);
+    return ok ? 0 : 1;
+}
+
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The end of the server is not the business of a measurement: its stamp is. */
+static int print_stamp(long long start)
+{
+    for (int i = 0; i < 2000; i++) {
+        FREE_MEM char *text = io_read_file(get("stamp"), 64, NULL, NULL);
+        if (text && strchr(text, '\n')) {
+            printf("%lld\n", (strtoll(text, NULL, 10) - start) / 1000);
+            return unlink(get("stamp"));
+        }
+        usleep(1000);
+    }
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    int i = 1;
+    log_init("sandbox_run", LOG_INFO);
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++)
+        set(argv[i]);
+    if (i >= argc)
+        die("usage: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...]");
+    int pair[2];
+    if (io_pair(pair) < 0)
+        die_errno("socketpair");
+    struct msg m MSG_FREE;
+    put_plan(&m, argc - i - 1, argv + i + 1);
+    put_descriptors(&m);
+    /* Sent before launch exists: it starts working at its first instruction. */
+    if (msg_send(pair[0], &m) < 0)
+        die_errno("send");
+    long long start = now_ns();
+    pid_t pid = spawn(pair[1]);
+    close(pair[1]);
+    int r = hear(pair[0]);
+    if (r == 0 && get("stamp")[0])
+        r = print_stamp(start);
+    struct pollfd p = { .fd = pair[0], .events = POLLIN };
+    poll(&p, 1, get_u32("hold") ? (int)get_u32("hold") : -1);
+    if (!get_u32("hold"))
+        waitpid(pid, NULL, 0);
+    return r;
+}

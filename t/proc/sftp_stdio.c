@@ -1,0 +1,365 @@
+/* The SFTP server of the session on stdin and stdout, with real files workers, as a program for `sftp -D`: channel.h and session.h over a poll
+   loop.  No login, no encryption; everything else is the real thing.
+
+     sftp_stdio -w WORKER [-H HOME] [-r RIGHTS] [-l LIMIT] [-u UID] [-n HANDLES] [-c CHUNK] NAME=DIRECTORY...
+
+   SIGUSR1 takes all rights on every server away. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/die.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "quota/gate.h"
+#include "sshd/proto.h"
+#include "sshd/session/channel.h"
+#include "sshd/session/session.h"
+
+enum { WATCHES = 32, SERVERS = 8 };
+
+struct session_watch {
+    int fd;
+    short events;
+    session_watch_fn *fn;
+    void *data;
+};
+
+struct rights_listener {
+    rights_fn *fn;
+    void *data;
+};
+
+struct channel {
+    const struct channel_ops *ops;
+    void *data;
+    struct buf in, out;
+    bool held, eof, ended, low;
+    int code;
+};
+
+struct session {
+    struct server_right servers[SERVERS];
+    const char *folder[SERVERS];
+    int gate[SERVERS];
+    size_t nservers;
+    const char *worker, *home;
+    unsigned handles, uid;
+    struct session_watch *watches[WATCHES];
+    struct rights_listener listener;
+    struct channel channel;
+    size_t chunk;
+};
+
+static struct session me;
+static volatile sig_atomic_t lost;
+
+const char *session_account(const struct session *s UNUSED) { return "alice"; }
+const char *session_home(const struct session *s) { return s->home; }
+unsigned session_handle_limit(const struct session *s) { return s->handles; }
+uint64_t session_id(const struct session *s UNUSED) { return 1; }
+
+const struct server_right *session_servers(const struct session *s, size_t *n)
+{
+    *n = s->nservers;
+    return s->servers;
+}
+
+const struct server_right *session_server(const struct session *s, const char *name)
+{
+    for (size_t i = 0; i < s->nservers; i++)
+        if (strcmp(s->servers[i].name, name) == 0 && s->servers[i].rights)
+            return &s->servers[i];
+    return NULL;
+}
+
+static void start_message(const struct session *s, size_t i, int link)
+{
+    CLOSE_FD int dir = open(s->folder[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct gate *g = gate_map(s->gate[i]);
+    MSG_FREE struct msg m;
+    msg_begin(&m, START_FILES, 0);
+    msg_put_str(&m, s->servers[i].name);
+    msg_put_u32(&m, s->servers[i].rights);
+    msg_put_u32(&m, (uint32_t)gate_slot_take(g));
+    msg_put_u32(&m, s->handles);
+    msg_put_u64(&m, 1);
+    msg_put_u32(&m, LOG_WARN);
+    msg_put_fd(&m, dir);
+    msg_put_fd(&m, s->gate[i]);
+    if (dir < 0 || msg_send(link, &m) < 0)
+        die_errno("start");
+    gate_unmap(g);
+}
+
+static void become_worker(const struct session *s, int link)
+{
+    if (s->uid && (setgroups(0, NULL) < 0 || setgid(s->uid) < 0 || setuid(s->uid) < 0))
+        die_errno("setuid");
+    int moved = fcntl(link, F_DUPFD, 10);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, 0);
+    dup2(null, 1);
+    dup2(moved, LINK_FD);
+    io_close_from(LINK_FD + 1);
+    execl(s->worker, "holdfast-files", (char *)NULL);
+    die_errno("exec %s", s->worker);
+}
+
+int session_do(struct session *s, enum op op, const char *server, uint64_t number UNUSED, const char *arg UNUSED, struct msg *answer,
+               char **text)
+{
+    int pair[2];
+    size_t i = 0;
+    msg_begin(answer, STORE_DO_RESULT, 0);
+    *text = mem_str("");
+    while (i < s->nservers && strcmp(s->servers[i].name, server) != 0)
+        i++;
+    if (op != OP_FILES || i == s->nservers)
+        return 1;
+    if (io_pair(pair) < 0)
+        die_errno("socketpair");
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(s, pair[1]);
+    close(pair[1]);
+    start_message(s, i, pair[0]);
+    answer->fds[0] = pair[0];
+    answer->nfds = 1;
+    answer->received = true;
+    return 0;
+}
+
+struct session_watch *session_watch_new(struct session *s, int fd, short events, session_watch_fn *fn, void *data)
+{
+    struct session_watch *w = mem_new(sizeof *w);
+    *w = (struct session_watch){ fd, events, fn, data };
+    for (size_t i = 0; i < WATCHES; i++)
+        if (s->watches[i] == NULL)
+            return s->watches[i] = w;
+    die("too many watches");
+}
+
+void session_watch_events(struct session_watch *w, short events) { w->events = events; }
+
+void session_watch_free(struct session_watch *w)
+{
+    for (size_t i = 0; i < WATCHES; i++)
+        if (me.watches[i] == w)
+            me.watches[i] = NULL;
+    free(w);
+}
+
+struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
+{
+    s->listener = (struct rights_listener){ fn, data };
+    return &s->listener;
+}
+
+void rights_listener_free(struct rights_listener *l) { l->fn = NULL; }
+
+void session_log(struct session *s UNUSED, const char *event, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    log_warn(event, "%s", text);
+}
+
+void channel_run(struct channel *c, const struct channel_ops *ops, void *data)
+{
+    c->ops = ops;
+    c->data = data;
+}
+
+size_t channel_room(const struct channel *c)
+{
+    size_t queued = buf_size(&c->out);
+    return queued < CHANNEL_QUEUE ? CHANNEL_QUEUE - queued : 0;
+}
+
+static void noted(struct channel *c)
+{
+    if (channel_room(c) < CHANNEL_LOW)
+        c->low = true;
+}
+
+void channel_write(struct channel *c, const void *bytes, size_t size)
+{
+    buf_put(&c->out, bytes, size);
+    invariant(!c->out.bad && !c->ended);
+    noted(c);
+}
+
+uint8_t *channel_reserve(struct channel *c, size_t size)
+{
+    uint8_t *p = buf_room(&c->out, size);
+    invariant(p && !c->ended);
+    return p;
+}
+
+void channel_wrote(struct channel *c, size_t size)
+{
+    buf_added(&c->out, size);
+    noted(c);
+}
+
+void channel_error(struct channel *c UNUSED, const void *bytes, size_t size) { io_write_all(2, bytes, size); }
+void channel_exit(struct channel *c, int code) { c->ended = true; c->code = code; }
+struct session *channel_session(const struct channel *c UNUSED) { return &me; }
+
+/* As libssh does: what is there is offered, what is not used stays and is not offered again by itself. */
+static void offer(struct channel *c)
+{
+    c->held = false;
+    while (!c->ended && buf_size(&c->in)) {
+        size_t used = c->ops->data(c->data, c, buf_head(&c->in), buf_size(&c->in));
+        invariant(used <= buf_size(&c->in));
+        buf_drop(&c->in, used);
+        if (used == 0) {
+            c->held = true;
+            return;
+        }
+    }
+}
+
+void channel_resume(struct channel *c)
+{
+    offer(c);
+}
+
+static void read_in(struct channel *c)
+{
+    uint8_t *p = buf_room(&c->in, me.chunk);
+    ssize_t n = read(0, p, me.chunk);
+    if (n > 0)
+        buf_added(&c->in, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        c->eof = true;
+        if (!c->ended)
+            c->ops->eof(c->data, c);
+        return;
+    }
+    offer(c);
+}
+
+static void write_out(struct channel *c)
+{
+    ssize_t n = write(1, buf_head(&c->out), buf_size(&c->out));
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        exit(3);
+    if (n > 0)
+        buf_drop(&c->out, (size_t)n);
+    if (c->low && channel_room(c) >= CHANNEL_LOW) {
+        c->low = false;
+        if (!c->ended)
+            c->ops->writable(c->data, c);
+    }
+}
+
+static void on_lost(int sig UNUSED) { lost = 1; }
+
+static void lose_rights(struct session *s)
+{
+    lost = 0;
+    for (size_t i = 0; i < s->nservers; i++) {
+        s->servers[i].rights = 0;
+        if (s->listener.fn)
+            s->listener.fn(s->listener.data, s->servers[i].name, 0);
+    }
+}
+
+static void round_of(struct session *s)
+{
+    struct channel *c = &s->channel;
+    struct pollfd p[WATCHES + 2];
+    struct session_watch *w[WATCHES];
+    nfds_t n = 2;
+    p[0] = (struct pollfd){ .fd = c->held || c->eof ? -1 : 0, .events = POLLIN };
+    p[1] = (struct pollfd){ .fd = buf_size(&c->out) ? 1 : -1, .events = POLLOUT };
+    for (size_t i = 0; i < WATCHES; i++)
+        if (s->watches[i]) {
+            w[n - 2] = s->watches[i];
+            p[n++] = (struct pollfd){ .fd = w[n - 3]->fd, .events = w[n - 3]->events };
+        }
+    int r = poll(p, n, -1);
+    if (lost)
+        lose_rights(s);
+    if (r <= 0)
+        return;
+    for (nfds_t i = 2; i < n; i++)
+        for (size_t k = 0; k < WATCHES && p[i].revents; k++)
+            if (s->watches[k] == w[i - 2] && w[i - 2]->fd == p[i].fd) {
+                w[i - 2]->fn(w[i - 2]->data, p[i].fd, p[i].revents);
+                break;
+            }
+    if (p[1].revents)
+        write_out(c);
+    if (p[0].revents && !c->ended)
+        read_in(c);
+}
+
+static void add_server(struct session *s, char *word, uint64_t limit)
+{
+    char *eq = strchr(word, '=');
+    if (eq == NULL || s->nservers == SERVERS)
+        die("usage: NAME=DIRECTORY, at most %d", SERVERS);
+    *eq = '\0';
+    size_t i = s->nservers++;
+    s->servers[i] = (struct server_right){ .name = word, .owner = word, .rights = RIGHT_ALL };
+    s->folder[i] = eq + 1;
+    s->gate[i] = gate_create();
+    struct gate *g = gate_map(s->gate[i]);
+    gate_set_limit(g, limit);
+    gate_unmap(g);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t limit = UINT64_C(1) << 50, uid = 0;
+    uint32_t rights = 0;
+    me = (struct session){ .handles = 32, .chunk = 32 * 1024 };
+    me.channel.in = (struct buf)BUF(64 * 1024 * 1024);
+    me.channel.out = (struct buf)BUF(64 * 1024 * 1024);
+    log_init("sftp-stdio", LOG_WARN);
+    for (int o; (o = getopt(argc, argv, "w:H:r:l:u:n:c:")) != -1;)
+        switch (o) {
+        case 'w': me.worker = optarg; break;
+        case 'H': me.home = optarg; break;
+        case 'r': rights |= rights_of_word(optarg); break;
+        case 'l': limit = strtoull(optarg, NULL, 10); break;
+        case 'u': uid = strtoull(optarg, NULL, 10); break;
+        case 'n': me.handles = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'c': me.chunk = strtoul(optarg, NULL, 10); break;
+        default: return 2;
+        }
+    me.uid = (unsigned)uid;
+    for (int i = optind; i < argc; i++)
+        add_server(&me, argv[i], limit);
+    for (size_t i = 0; rights && i < me.nservers; i++)
+        me.servers[i].rights = rights;
+    if (me.worker == NULL || me.nservers == 0)
+        die("usage: sftp_stdio -w WORKER NAME=DIRECTORY...");
+    struct sigaction act = { .sa_handler = on_lost };
+    sigaction(SIGUSR1, &act, NULL);
+    io_nonblock(0);
+    io_nonblock(1);
+    sftp_start(&me.channel);
+    while (!me.channel.ended || buf_size(&me.channel.out))
+        round_of(&me);
+    me.channel.ops->closed(me.channel.data, &me.channel);
+    buf_free(&me.channel.in);
+    buf_free(&me.channel.out);
+    return me.channel.code;
+}
