@@ -89,7 +89,9 @@ static int make(const struct place *p, const struct image *i, struct err *e)
     if (fsync(fd) < 0 || linkat(AT_FDCWD, self, p->servers, p->image, AT_SYMLINK_FOLLOW) < 0 || fsync(p->servers) < 0)
         return err_set(e, errno, "store", "servers/%s", p->image);
     log_info("disk made", "server=%s bytes=%" PRIu64 " inodes=%" PRIu64, i->name, i->bytes, i->inodes);
-    return fd_steal(&fd);
+    /* Opened by its name, which is what the loop device then shows. */
+    int named = openat(p->servers, p->image, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return named < 0 ? err_set(e, errno, "open", "servers/%s", p->image) : named;
 }
 
 static int open_image(const struct place *p, const struct image *i, struct err *e)
@@ -289,7 +291,14 @@ static int unmount(const struct place *p, dev_t dev, struct err *e)
             return busy(p, dev, e);
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     }
-    return loopdev_wait_free(dev, e);
+    /* Whoever copied the mount into a namespace of his own keeps the device; the next up finds it and mounts the same.
+     */
+    if (loopdev_wait_free(dev, e) < 0) {
+        char why[400];
+        log_warn("disk is unmounted, but its loop device is not free", "server=%s error=\"%s\"", p->folder,
+                 err_text(e, why, sizeof why));
+    }
+    return 0;
 }
 
 int image_down(const struct image *i, struct err *e)
