@@ -48,8 +48,13 @@ static int refused(struct session *s, enum store_yes yes, const char *why, uint3
         conn_close(s, "the service does not answer, please try again");
         return SSH_AUTH_DENIED;
     }
-    if (*why)
+    if (*why) {
+        /* The failure goes out before the farewell, and a client may leave on it; the banner comes before both. */
+        ssh_string banner = ssh_string_from_char(why);
+        ssh_send_issue_banner(s->ssh, banner);
+        ssh_string_free(banner);
         conn_close(s, why);
+    }
     return failed(s, count, most);
 }
 

@@ -114,6 +114,13 @@ class Shim(threading.Thread):
             send(sock, SHIM_OUTPUT, 0, "history line\n")
 
     def run(self):
+        try:
+            self.serve()
+        except OSError:
+            pass
+        self.sock.close()
+
+    def serve(self):
         rest = b""
         while True:
             m = receive(self.sock)
@@ -134,11 +141,9 @@ class Shim(threading.Thread):
                         send(self.sock, SHIM_OUTPUT, 0, b"%06d " % i + b"x" * 1000 + b"\n")
                 elif line == b"quit":
                     send(self.sock, SHIM_BYE, 0, 3, 0)
-                    self.sock.close()
                     return
                 elif line != b"silence":
                     send(self.sock, SHIM_OUTPUT, 0, b"got: " + line + b"\n")
-        self.sock.close()
 
 
 class Link(threading.Thread):
