@@ -49,12 +49,13 @@ is "${err/nobodyhere/eve}" "$known" "is answered as a known one"
 exits 255 "a suspended account" with gone "$SCRATCH/gone" 127.0.1.5 true
 exits 255 "an account name that is none" with "../etc" "$SCRATCH/eve" 127.0.1.6 true
 exits 255 "nor one of 10,000 letters" with "$(printf 'a%.0s' {1..10000})" "$SCRATCH/eve" 127.0.1.6 true
-exits 0 "ACCOUNT+SERVER, a command" with alice+one "$KEY" 127.0.1.1 pwd
-is "$out" /one "starts in the server"
-home() { sftp -F "$SSH_CONFIG" -o User="$1" -o BindAddress=127.0.1.7 -b <(echo pwd) alice 2>&1 | grep -v '^sftp>'; }
-is "$(home alice+one)" "Remote working directory: /one" "ACCOUNT+SERVER, sftp"
-unlike "$(home alice+three)" 'directory: /three' "not in another's server"
-exits 255 "which is no login" with alice+three "$KEY" 127.0.1.7 true
+exits 0 "ACCOUNT+SERVER, a command" with alice+one "$KEY" 127.0.1.1 quota --json
+is "$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["server"])' "$out")" one "is about that server"
+within() { sftp -F "$SSH_CONFIG" -o User="$1" -o BindAddress=127.0.1.7 -b - alice 2>&1 | grep -v '^sftp>'; }
+put alice "$SCRATCH/auth.ini" /one/here.ini
+is "$(within alice+one <<<'ls -1 /')" "/here.ini" "ACCOUNT+SERVER, sftp: / is the server's folder"
+unlike "$(within alice+three <<<'ls -1 /')" '^/' "never another's"
+exits 77 "nor a command about it" with alice+three "$KEY" 127.0.1.7 quota
 
 # --- passwords ----------------------------------------------------------------------------------------------------------------------------
 
