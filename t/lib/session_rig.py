@@ -114,6 +114,13 @@ class Shim(threading.Thread):
             send(sock, SHIM_OUTPUT, 0, "history line\n")
 
     def run(self):
+        try:
+            self.serve()
+        except OSError:
+            pass
+        self.sock.close()
+
+    def serve(self):
         rest = b""
         while True:
             m = receive(self.sock)
@@ -134,11 +141,9 @@ class Shim(threading.Thread):
                         send(self.sock, SHIM_OUTPUT, 0, b"%06d " % i + b"x" * 1000 + b"\n")
                 elif line == b"quit":
                     send(self.sock, SHIM_BYE, 0, 3, 0)
-                    self.sock.close()
                     return
                 elif line != b"silence":
                     send(self.sock, SHIM_OUTPUT, 0, b"got: " + line + b"\n")
-        self.sock.close()
 
 
 class Link(threading.Thread):
@@ -169,10 +174,10 @@ class Link(threading.Thread):
     def handle(self, kind, ident, f):
         rig = self.rig
         if kind == LOG:
-            rig.note("log", f[1].decode(), f[2].decode())
+            rig.note("log", f[1].decode(), f[2].decode(errors="replace"))
         elif kind == KEY_OFFER:
             rig.note("offer", f[0], f[2].decode())
-            self.answer(ANSWER, ident, int(f[0] == b"alice" and f[1] == rig.blob))
+            self.answer(ANSWER, ident, int(f[0] == b"alice" and f[1] == rig.blob), "")
         elif kind in (KEY_LOGIN, PASSWORD_LOGIN):
             good = f[0] == b"alice" and f[1] == (rig.blob if kind == KEY_LOGIN else b"correct horse")
             rig.note("login", f[0], good)
