@@ -2,6 +2,7 @@
 pkglibexec_PROGRAMS += holdfast-launch
 holdfast_launch_SOURCES = \
 	sandbox/launch/child.c sandbox/launch/child.h \
+	sandbox/launch/disk.c sandbox/launch/disk.h \
 	sandbox/launch/drop.c sandbox/launch/drop.h \
 	sandbox/launch/etc.c \
 	sandbox/launch/jobs.h \
@@ -11,7 +12,7 @@ holdfast_launch_SOURCES = \
 	sandbox/launch/root.c sandbox/launch/root.h \
 	sandbox/launch/run.c \
 	sandbox/launch/shim.c sandbox/launch/shim.h \
-	sandbox/proto.h
+	sandbox/proto.h $(quota_image_sources)
 holdfast_launch_CPPFLAGS = $(AM_CPPFLAGS) $(CAP_CFLAGS)
 # Linked statically: a third of its start would be the dynamic linker's, and a root program needs nothing that is looked up at run time.
 # The sanitizers cannot be.

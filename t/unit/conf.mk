@@ -13,3 +13,9 @@ check_PROGRAMS += t/sys/diskctl
 t_sys_diskctl_SOURCES = t/sys/diskctl.c $(quota_image_sources)
 t_sys_diskctl_LDADD = libbase.a
 EXTRA_DIST += t/sys/disk.t
+
+# Run by t/lint/options.t.
+check_PROGRAMS += t/lib/options
+t_lib_options_SOURCES = t/lib/options.c
+t_lib_options_CFLAGS = $(AM_CFLAGS) -Wno-format-nonliteral
+t_lib_options_LDADD = libbase.a
