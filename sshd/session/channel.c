@@ -18,6 +18,8 @@ enum {
     TERMINAL_SIDE_MOST = 1000,
 };
 
+enum asked { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, STARTED };
+
 struct channel {
     struct channel *next, **prev;
     struct session *s;
@@ -25,7 +27,7 @@ struct channel {
     struct ssh_channel_callbacks_struct callbacks;
     const struct channel_ops *ops;     /* NULL before something runs and after it has ended */
     void *data;
-    enum { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, STARTED } state;
+    enum asked state;
     char *command;                     /* owned */
     bool terminal;
     unsigned columns, rows;
@@ -127,7 +129,7 @@ static int on_resize(ssh_session ssh, ssh_channel channel, int columns, int rows
 }
 
 /* A program is started from the loop, after the reply to its request has gone. */
-static int start(struct channel *c, int what, const char *command)
+static int start(struct channel *c, enum asked what, const char *command)
 {
     if (c->state != ASKED_NOTHING || c->closed)
         return 1;
