@@ -14,3 +14,4 @@ check_PROGRAMS += t/fuzz/sftp
 TESTS += t/fuzz/sftp
 t_fuzz_sftp_SOURCES = t/fuzz/sftp.c $(session_sftp_sources)
 t_fuzz_sftp_LDADD = libbase.a -lpthread
+EXTRA_DIST += t/proc/sftp.t
