@@ -8,11 +8,23 @@
 
 #include "base/log.h"
 
+static void (*teller)(const char *text);
+
+void die_tell(void (*tell)(const char *text))
+{
+    teller = tell;
+}
+
 static NORETURN void end(int code, const char *word, const char *fmt, va_list ap, const char *tail)
 {
     char text[1024];
     vsnprintf(text, sizeof text, fmt, ap);
     log_line(LOG_ERROR, word, "%s%s%s", text, tail[0] ? ": " : "", tail);
+    if (teller) {
+        void (*tell)(const char *) = teller;
+        teller = NULL;
+        tell(text);
+    }
     _exit(code);
 }
 

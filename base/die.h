@@ -14,6 +14,9 @@ NORETURN void die_errno(const char *fmt, ...) PRINTF(1, 2);
 NORETURN void die_err(const struct err *e);
 NORETURN void bug_at(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
 
+/* TELL gets the words of the last line as well: for a role whose descriptor 2 leads nowhere.  It must not fail, allocate or return late. */
+void die_tell(void (*tell)(const char *text));
+
 #define bug(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
 #define invariant(x) ((x) ? (void)0 : bug("%s", #x))
 

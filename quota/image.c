@@ -271,7 +271,8 @@ static void trim(const struct place *p)
 {
     CLOSE_FD int fd = openat(p->servers, p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct fstrim_range all = { .len = UINT64_MAX };
-    if (fd >= 0 && ioctl(fd, FITRIM, &all) < 0)
+    /* Blocks are free only once the transaction that freed them is written. */
+    if (fd >= 0 && (syncfs(fd) < 0 || ioctl(fd, FITRIM, &all) < 0))
         log_debug("no trim", "server=%s error=%s", p->folder, strerror(errno));
 }
 

@@ -39,7 +39,7 @@ enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT };
 
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {
-    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 would it do? */
+    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 would it do?, str "" */
     STORE_KEY_LOGIN,           /* the same, after the signature was verified -> STORE_ANSWER: u32 in?, str why not */
     STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 in?, str why not */
     STORE_ANSWER,

@@ -55,17 +55,24 @@ static int name_host(struct child *c, struct err *e)
     return sethostname(c->plan->server, strlen(c->plan->server)) < 0 ? fail(e, "hostname") : 0;
 }
 
-static int bring_loopback_up(struct child *c UNUSED, struct err *e)
+static int send_fd(struct child *c, uint16_t word, int fd)
 {
-    return net_loopback_up(e);
+    struct msg m MSG_FREE;
+    msg_begin(&m, word, 0);
+    msg_put_fd(&m, fd);
+    return msg_send(c->talk, &m);
 }
 
-static int bring_network_up(struct child *c, struct err *e)
+/* Launch does the network on one processor while we do the mounts on another: that takes as long. */
+static int send_socket(struct child *c, struct err *e)
 {
-    if (c->plan->network == NETWORK_NONE)
-        return 0;
-    wait_for(c, CHILD_NETWORK);
-    return net_inside_up(c->plan, e);
+    CLOSE_FD int fd = net_socket();
+    return fd < 0 || send_fd(c, CHILD_SOCKET, fd) < 0 ? fail(e, "network") : 0;
+}
+
+static int wait_for_network(struct child *c, struct err *e UNUSED)
+{
+    return wait_for(c, CHILD_NETWORK);
 }
 
 /* Of the sandbox's own instance, so that its name there and its numbers are the sandbox's; the master goes home. */
@@ -82,10 +89,7 @@ static int open_terminal(struct child *c, struct err *e)
         return fail(e, "terminal");
     for (int i = 0; i < 3; i++)
         c->stdio[i] = slave;
-    struct msg m MSG_FREE;
-    msg_begin(&m, CHILD_TERMINAL, 0);
-    msg_put_fd(&m, master);
-    return msg_send(c->talk, &m) < 0 ? fail(e, "terminal") : 0;
+    return send_fd(c, CHILD_TERMINAL, master) < 0 ? fail(e, "terminal") : 0;
 }
 
 /* Never raised: what the host allows less of stays less. */
@@ -172,8 +176,8 @@ static int execute_init(struct child *c, struct err *e)
 /* In this order: what needs no ids while launch writes the maps; the tree while it makes the network; then rights go, the filter last, as it
    must not have to allow what came before. */
 static int (*const steps[])(struct child *, struct err *) = {
-    own_cgroup_view, name_host, bring_loopback_up, become_root_inside,
-    root_make, root_seal, root_enter, open_terminal, bring_network_up,
+    send_socket, own_cgroup_view, name_host, become_root_inside,
+    root_make, root_seal, root_enter, open_terminal, wait_for_network,
     set_limits, drop, leave_keyring, reset_signals, place_descriptors, load_filter, execute_init,
 };
 

@@ -5,10 +5,11 @@
 #include "base/attr.h"
 #include "sandbox/launch/plan.h"
 
-/* Between launch and the child, one SEQPACKET socket.  The two words of launch come in this order, each a message without fields; the
-   child says CHILD_TERMINAL (one descriptor: the master) if the plan wants a terminal, and CHILD_FAILED (u32 errno, str step, str text)
-   if it must.  Its end without a word means that init runs. */
-enum { CHILD_MAPPED = 1, CHILD_NETWORK, CHILD_TERMINAL, CHILD_FAILED };
+/* Between launch and the child, one SEQPACKET socket.
+   The child: CHILD_SOCKET (a descriptor: rtnetlink in its network namespace), first; CHILD_TERMINAL (a descriptor: the master) if the plan wants a
+   terminal; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end without that word means that init runs.
+   Launch, without fields: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK when the network stands. */
+enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_FAILED };
 
 struct child {
     const struct plan *plan;

@@ -4,11 +4,16 @@
 
 #include "base/die.h"
 #include "base/log.h"
+#include "sandbox/launch/disk.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/proto.h"
 
 static const struct { uint16_t type; const char *name; job_fn *fn; } jobs[] = {
+    { LAUNCH_DISK_UP, "disk up", job_disk_up },
+    { LAUNCH_DISK_DOWN, "disk down", job_disk_down },
     { LAUNCH_RUN, "run", job_run },
+    { LAUNCH_DISK_UP, "disk up", job_disk_up },
+    { LAUNCH_DISK_DOWN, "disk down", job_disk_down },
 };
 
 static void answer(int ok, const struct err *e)

@@ -104,14 +104,6 @@ static int commit(struct batch *b)
     return no ? -1 : 0;
 }
 
-static int open_batch(struct batch *b)
-{
-    b->len = 0;
-    b->n = 0;
-    b->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    return b->fd < 0 ? -1 : 0;
-}
-
 static int index_of(const struct batch *b, const char *name)
 {
     struct ifreq r = { 0 };
@@ -205,12 +197,17 @@ static int make_pair(struct batch *b, const char *name, pid_t child)
     return commit(b);
 }
 
+int net_socket(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+}
+
 int net_host_up(const struct plan *p, pid_t child, struct err *e)
 {
-    struct batch b;
-    if (open_batch(&b) < 0)
-        return err_set(e, errno, "network: socket", "%s", "");
-    CLOSE_FD int fd UNUSED = b.fd;
+    CLOSE_FD int fd = net_socket();
+    struct batch b = { .fd = fd };
+    if (fd < 0)
+        return err_set(e, errno, "network", "socket");
     if (make_pair(&b, p->interface, child) < 0)
         return err_set(e, errno, "network: veth", "%s", p->interface);
     int index = index_of(&b, p->interface);
@@ -223,34 +220,25 @@ int net_host_up(const struct plan *p, pid_t child, struct err *e)
 
 void net_host_down(const struct plan *p)
 {
-    struct batch b;
-    if (p->network != NETWORK_PRIVATE || open_batch(&b) < 0)
+    if (p->network != NETWORK_PRIVATE)
         return;
-    CLOSE_FD int fd UNUSED = b.fd;
-    remove_link(&b, p->interface);
+    CLOSE_FD int fd = net_socket();
+    struct batch b = { .fd = fd };
+    if (fd >= 0)
+        remove_link(&b, p->interface);
 }
 
-int net_loopback_up(struct err *e)
+int net_inside_up(const struct plan *p, int fd, struct err *e)
 {
-    struct batch b;
-    if (open_batch(&b) < 0)
-        return err_set(e, errno, "network: socket", "inside");
-    CLOSE_FD int fd UNUSED = b.fd;
+    struct batch b = { .fd = fd };
     put_up(&b, LOOPBACK_INDEX, false);
-    return commit(&b) < 0 ? err_set(e, errno, "network: loopback", "%s", "") : 0;
-}
-
-int net_inside_up(const struct plan *p, struct err *e)
-{
-    struct batch b;
-    if (open_batch(&b) < 0)
-        return err_set(e, errno, "network: socket", "inside");
-    CLOSE_FD int fd UNUSED = b.fd;
-    int index = index_of(&b, "eth0");
-    if (index < 0)
-        return err_set(e, errno, "network: index", "eth0");
-    put_address(&b, index, p->inside);
-    put_up(&b, index, true);
-    put_default_route(&b, index, p->host);
-    return commit(&b) < 0 ? err_set(e, errno, "network: address", "eth0") : 0;
+    if (p->network == NETWORK_PRIVATE) {
+        int index = index_of(&b, "eth0");
+        if (index < 0)
+            return err_set(e, errno, "network: index", "eth0 inside");
+        put_address(&b, index, p->inside);
+        put_up(&b, index, true);
+        put_default_route(&b, index, p->host);
+    }
+    return commit(&b) < 0 ? err_set(e, errno, "network: address", "inside") : 0;
 }

@@ -80,12 +80,11 @@ int root_make(struct child *c, struct err *e)
     return etc_fill(c->plan, e);
 }
 
-/* What the kernel tells of itself and of others, covered; a name this kernel has not is skipped. */
+/* What the kernel tells anyone of itself and of others, covered; a name this kernel has not is skipped.  (The rest is the host root's alone.) */
 static const char *const covered_files[] = {
     "proc/kcore", "proc/keys", "proc/key-users", "proc/latency_stats", "proc/timer_list", "proc/timer_stats", "proc/sched_debug",
     "proc/interrupts", "proc/softirqs", "proc/kallsyms", "proc/modules", "proc/config.gz", "proc/cmdline", "proc/iomem",
-    "proc/ioports", "proc/partitions", "proc/diskstats", "proc/swaps", "proc/vmallocinfo", "proc/slabinfo", "proc/kpagecount",
-    "proc/kpageflags", "proc/kpagecgroup", "proc/kmsg",
+    "proc/ioports", "proc/partitions", "proc/diskstats", "proc/swaps",
 };
 static const char *const covered_folders[] = { "proc/acpi", "proc/asound", "proc/scsi", "proc/bus", "proc/fs", "proc/irq",
                                                "proc/driver", "proc/tty", "proc/pressure" };

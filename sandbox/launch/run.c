@@ -175,30 +175,56 @@ static void get_failure(struct msg *m, struct err *e)
     err_set(e, no, step, "%s", text);
 }
 
-/* The child's words until its end is closed by exec. */
-static int hear_child(struct run *r, struct err *e)
+/* The child's next word: its type, 0 when its end is closed, or -1 with E (it failed, or says nothing). */
+static int hear(struct run *r, struct msg *m, struct err *e)
 {
-    for (;;) {
-        struct pollfd p = { .fd = r->talk, .events = POLLIN };
-        struct msg m MSG_FREE;
-        msg_begin(&m, 0, 0);
-        if (poll(&p, 1, PATIENCE_MS) <= 0)
-            return err_set(e, ETIMEDOUT, "the sandbox's setup", "%s", "");
-        int n = msg_recv(r->talk, &m);
-        if (n == 0)
-            break;
-        if (n < 0)
-            return fail(e, "the sandbox's setup", "");
-        if (m.type == CHILD_TERMINAL && r->plan.tty && r->shim.stdio[0] < 0) {
-            r->shim.stdio[0] = msg_get_fd(&m);
-            continue;
-        }
-        get_failure(&m, e);
+    struct pollfd p = { .fd = r->talk, .events = POLLIN };
+    if (poll(&p, 1, PATIENCE_MS) <= 0)
+        return err_set(e, ETIMEDOUT, "the sandbox's setup", "%s", "");
+    int n = msg_recv(r->talk, m);
+    if (n < 0)
+        return fail(e, "the sandbox's setup", "");
+    if (n > 0 && m->type == CHILD_FAILED) {
+        get_failure(m, e);
         return -1;
     }
+    return n ? m->type : 0;
+}
+
+/* The word EXPECTED, and the descriptor it carries: that, or -1 with E. */
+static int hear_fd(struct run *r, uint16_t expected, struct err *e)
+{
+    struct msg m MSG_FREE;
+    msg_begin(&m, 0, 0);
+    int word = hear(r, &m, e);
+    if (word == expected)
+        return msg_get_fd(&m);
+    return word < 0 ? -1 : err_set(e, EPROTO, "the sandbox's setup", "word %d, not %d", word, expected);
+}
+
+static int hear_end(struct run *r, struct err *e)
+{
+    struct msg m MSG_FREE;
+    msg_begin(&m, 0, 0);
+    int word = hear(r, &m, e);
+    if (word != 0)
+        return word < 0 ? -1 : err_set(e, EPROTO, "the sandbox's setup", "word %d at the end", word);
     siginfo_t gone = { 0 };
     if (waitid(P_PIDFD, (id_t)r->shim.pidfd, &gone, WEXITED | WNOHANG | WNOWAIT) == 0 && gone.si_pid != 0)
         return err_set(e, ECHILD, "the sandbox's setup", "its first process ended: %d", gone.si_status);
+    return 0;
+}
+
+static int build_network(struct run *r, struct err *e)
+{
+    CLOSE_FD int inside = hear_fd(r, CHILD_SOCKET, e);
+    if (inside < 0)
+        return -1;
+    if (r->plan.network == NETWORK_PRIVATE && net_host_up(&r->plan, r->pid, e) < 0)
+        return -1;
+    if (net_inside_up(&r->plan, inside, e) < 0)
+        return -1;
+    tell(r, CHILD_NETWORK);
     return 0;
 }
 
@@ -207,12 +233,11 @@ static int build(struct run *r, struct err *e)
     if (write_map(r, "uid_map", e) < 0 || write_map(r, "gid_map", e) < 0)
         return -1;
     tell(r, CHILD_MAPPED);
-    if (r->plan.network == NETWORK_PRIVATE) {
-        if (net_host_up(&r->plan, r->pid, e) < 0)
-            return -1;
-        tell(r, CHILD_NETWORK);
-    }
-    return hear_child(r, e);
+    if (build_network(r, e) < 0)
+        return -1;
+    if (r->plan.tty && (r->shim.stdio[0] = hear_fd(r, CHILD_TERMINAL, e)) < 0)
+        return -1;
+    return hear_end(r, e);
 }
 
 /* Its namespaces go with it, but later and not for us to wait for: the interface, which has a name, goes now. */

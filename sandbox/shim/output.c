@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/bucket.h"
 #include "base/die.h"
 #include "base/io.h"
 #include "sandbox/shim/journal.h"
@@ -32,6 +33,35 @@ static void deliver(enum source from, const uint8_t *bytes, size_t size)
     viewers_output(bytes, size);
 }
 
+/* The work it makes us do is not charged to the server's limits, so there is a bound far above what any log needs: past it the server
+   waits, and nothing of what it writes is lost. */
+enum { SHARE_BURST = 256 * 1024 * 1024, SHARE_RATE = 64 * 1024 * 1024, PIECE = 64 * 1024 };
+
+static struct bucket share;
+static struct timer *paused;
+
+static void watch_all(unsigned events)
+{
+    for (size_t i = 0; i < countof(outputs); i++)
+        if (outputs[i].watch)
+            watch_events(outputs[i].watch, events);
+}
+
+static void resume(void *data UNUSED)
+{
+    paused = NULL;
+    watch_all(LOOP_READ);
+}
+
+static void pay(size_t size)
+{
+    uint64_t now = now_ms();
+    if (bucket_take(&share, size, now) || paused)
+        return;
+    watch_all(0);
+    paused = loop_timer(shim.loop, bucket_wait(&share, 16 * PIECE, now), resume, NULL);
+}
+
 static void at_end(struct output *o)
 {
     watch_free(o->watch);
@@ -42,11 +72,13 @@ static void at_end(struct output *o)
 
 static void on_output(void *data, int fd, unsigned events UNUSED)
 {
-    static uint8_t bytes[64 * 1024];
+    static uint8_t bytes[PIECE];
     struct output *o = data;
     ssize_t n = read(fd, bytes, sizeof bytes);
-    if (n > 0)
+    if (n > 0) {
         deliver(o->from, bytes, (size_t)n);
+        pay((size_t)n);
+    }
     else if (n == 0 || (errno != EINTR && errno != EAGAIN))
         at_end(o);   /* a terminal says EIO when its last user has gone */
 }
@@ -60,6 +92,7 @@ static void watch_output(struct output *o)
 
 void output_open(void)
 {
+    bucket_init(&share, SHARE_BURST, SHARE_RATE, now_ms());
     if (!shim.tty) {
         for (size_t i = 0; i < countof(outputs); i++)
             watch_output(&outputs[i]);
@@ -80,6 +113,8 @@ bool output_at_end(void)
 
 void output_close(void)
 {
+    timer_free(paused);
+    paused = NULL;
     for (size_t i = 0; i < countof(outputs); i++) {
         watch_free(outputs[i].watch);
         outputs[i].watch = NULL;

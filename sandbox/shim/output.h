@@ -1,5 +1,5 @@
-/* The server's stdout and stderr, or its terminal: read as fast as they come, whoever watches, and given to the log, to the detection
-   of readiness and to the viewers. */
+/* The server's stdout and stderr, or its terminal: read whoever watches and however slowly, and given to the log, to the detection of
+   readiness and to the viewers.  Only past 256 MiB at once and 64 MiB a second does the server wait. */
 #ifndef SHIM_OUTPUT_H
 #define SHIM_OUTPUT_H
 

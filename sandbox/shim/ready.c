@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 enum { TRY_EVERY = 250 };
 
 static enum conf_how_kind kind;
-static bool over;
+static bool over, told;
 
 static struct needle needle;
 static struct match place[SOURCE_COUNT];
@@ -91,6 +92,10 @@ static void try_connect(void *data UNUSED)
         found();
     else if (errno == EINPROGRESS && watch == NULL)
         watch = loop_watch(shim.loop, probe, LOOP_WRITE, on_connected, NULL);
+    else if (errno != ECONNREFUSED && errno != EALREADY && !told) {
+        told = true;
+        log_warn("ready.connect", "port=%u errno=%s", ready_port(), strerrorname_np(errno));
+    }
 }
 
 void ready_started(void)

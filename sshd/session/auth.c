@@ -20,7 +20,7 @@ static char *account_of(const char *user, char **server)
 
 static void too_many(struct session *s)
 {
-    session_log(s, "too many tries", "keys=%u passwords=%u", s->keys_failed, s->passwords_failed);
+    session_log(s, "tries.exceeded", "keys=%u passwords=%u", s->keys_failed, s->passwords_failed);
     conn_close(s, "too many authentication failures");
 }
 
@@ -48,8 +48,13 @@ static int refused(struct session *s, enum store_yes yes, const char *why, uint3
         conn_close(s, "the service does not answer, please try again");
         return SSH_AUTH_DENIED;
     }
-    if (*why)
+    if (*why) {
+        /* The failure goes out before the farewell, and a client may leave on it; the banner comes before both. */
+        ssh_string banner = ssh_string_from_char(why);
+        ssh_send_issue_banner(s->ssh, banner);
+        ssh_string_free(banner);
         conn_close(s, why);
+    }
     return failed(s, count, most);
 }
 
@@ -88,7 +93,7 @@ static size_t blob_of(struct session *s, struct ssh_key_struct *key, uint8_t *ou
     ssh_string_free_char(text);
     int bits = blob_rsa_bits(out, size);
     if (bits != 0 && bits < RSA_LEAST) {
-        session_log(s, "key refused", "bits=%d least=%d", bits, RSA_LEAST);
+        session_log(s, "key.refused", "bits=%d least=%d", bits, RSA_LEAST);
         return 0;
     }
     return size;
@@ -150,7 +155,7 @@ static int other_message(ssh_session ssh, ssh_message m, void *data)
     if (ssh_message_type(m) == SSH_REQUEST_AUTH)
         failed(s, &s->others_failed, s->auth_tries);
     if (s->refusals_logged++ < REFUSALS_LOGGED)
-        session_log(s, "refused", "request=%s", request_name(m));
+        session_log(s, "request.refused", "request=%s", request_name(m));
     return 1;
 }
 

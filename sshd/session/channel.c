@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "base/die.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/wire.h"
@@ -159,7 +158,7 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsys
     (void)channel;
     if (strcmp(subsystem, "sftp") != 0) {
         if (c->s->refusals_logged++ < REFUSALS_LOGGED)
-            session_log(c->s, "refused", "subsystem=%s", esc(subsystem));
+            session_log(c->s, "request.refused", "subsystem=%s", subsystem);
         return 1;
     }
     return start(c, ASKED_SFTP, "");
@@ -179,7 +178,7 @@ ssh_channel channel_open(struct session *s)
 {
     if (!s->in || s->over || s->nchannels >= s->channels) {
         if (s->refusals_logged++ < REFUSALS_LOGGED)
-            session_log(s, "refused", "request=channel open=%u most=%u", s->nchannels, s->channels);
+            session_log(s, "request.refused", "request=channel open=%u most=%u", s->nchannels, s->channels);
         return NULL;
     }
     ssh_channel ssh = ssh_channel_new(s->ssh);

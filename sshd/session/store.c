@@ -197,7 +197,7 @@ static bool ask_and_wait(struct session *s, struct msg *q, struct msg *answer)
     return true;
 }
 
-static enum store_yes yes_or_no(struct session *s, struct msg *q, bool reason, char **why)
+static enum store_yes yes_or_no(struct session *s, struct msg *q, char **why)
 {
     MSG_FREE struct msg a = { .type = 0 };
     *why = NULL;
@@ -208,7 +208,7 @@ static enum store_yes yes_or_no(struct session *s, struct msg *q, bool reason, c
     if (a.type != STORE_ANSWER)
         die("the store answered a login with message %u", a.type);
     bool yes = msg_get_u32(&a) != 0;
-    *why = reason ? msg_get_text(&a, 1024) : mem_str("");
+    *why = msg_get_text(&a, 1024);
     msg_end(&a);
     return yes ? STORE_YES : STORE_NO;
 }
@@ -227,7 +227,7 @@ enum store_yes store_key(struct session *s, bool login, const char *account, con
     put_account(&q, account);
     msg_put_bytes(&q, blob, size);
     msg_put_str(&q, type);
-    return yes_or_no(s, &q, login, why);
+    return yes_or_no(s, &q, why);
 }
 
 enum store_yes store_password(struct session *s, const char *account, const char *password, char **why)
@@ -238,7 +238,7 @@ enum store_yes store_password(struct session *s, const char *account, const char
     size_t size = strlen(password);
     /* What no account can have is asked as well, so that it takes as long. */
     msg_put_bytes(&q, password, size <= PASSWORD_MOST ? size : 0);
-    return yes_or_no(s, &q, true, why);
+    return yes_or_no(s, &q, why);
 }
 
 bool store_whoami(struct session *s)

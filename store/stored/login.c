@@ -1,6 +1,5 @@
 /* Logins: a key is looked up, a password is verified by the helper, then the supervisor is asked, as it counts connections; only its
    yes lets the session in.  The lines have OpenSSH's wording, whole, so that filters written for it match. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +57,8 @@ static void failed(struct session *s, enum auth_failure what)
 static void auth_line(const struct session *s, const char *verdict, const char *method, bool known, const char *account,
                       const char *word, const char *fingerprint)
 {
-    char line[1024];
-    snprintf(line, sizeof line, "%s %s for %s%s from %s port %u ssh2%s%s%s%s", verdict, method, known ? "" : "invalid user ",
-             esc(account), s->address, s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "");
-    log_info(line, "%s", "");
+    log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
+             s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "");
 }
 
 /* Once a name: a client that offers ten keys for it is one event. */
@@ -71,9 +68,7 @@ static void unknown(struct session *s, const char *account)
         return;
     free(s->invalid);
     s->invalid = mem_str(account);
-    char line[1024];
-    snprintf(line, sizeof line, "Invalid user %s from %s port %u", esc(account), s->address, s->port);
-    log_info(line, "%s", "");
+    log_info("Invalid", "user %s from %s port %u", esc(account), s->address, s->port);
     failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
 
@@ -116,9 +111,15 @@ const char *key_offer(struct session *s, struct msg *m)
     return NULL;
 }
 
+/* Once a connection: its no stands for all that follow. */
 static void ask_supervisor(struct session *s)
 {
     struct msg m;
+    if (s->refusal) {
+        session_answer(s, s->question, false, s->refusal);
+        session_nobody(s);
+        return;
+    }
     s->asked_supervisor = true;
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
@@ -128,9 +129,7 @@ static void ask_supervisor(struct session *s)
 
 static void suspended(const char *account)
 {
-    char line[128];
-    snprintf(line, sizeof line, "User %s not allowed because account is locked", account);
-    log_info(line, "%s", "");
+    log_info("User", "%s not allowed because account is locked", account);
 }
 
 const char *key_login(struct session *s, struct msg *m)
@@ -242,18 +241,26 @@ void login_answered(struct store *store, struct msg *m)
 {
     uint64_t id = msg_get_u64(m);
     uint32_t accepted = msg_get_u32(m);
-    FREE_MEM char *why = msg_get_text(m, 512);
+    char *why = msg_get_text(m, 512);
     msg_end(m);
     struct session *s = session_find(store, id);
-    if (s == NULL || !s->asked_supervisor || s->phase != PHASE_ASKING)
+    if (s == NULL || !s->asked_supervisor || s->phase != PHASE_ASKING) {
+        free(why);
         return;
+    }
     if (accepted) {
+        struct err e = { 0 };
         s->phase = PHASE_IN;
+        /* From here on it is told of changes, so what it changes from must be known. */
+        if (session_look(s, &e) < 0)
+            complain(&e);
         s->since = wall_ms();
         auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
         session_answer(s, s->question, true, "");
+        free(why);
         return;
     }
+    s->refusal = why;
     log_info("login.refused", "session=%llu account=%s why=%s", (unsigned long long)id, s->account, esc(why));
     session_answer(s, s->question, false, why);
     session_nobody(s);

@@ -51,6 +51,7 @@ static void forget(struct session *s)
     free(s->address);
     free(s->account);
     free(s->invalid);
+    free(s->refusal);
     free(s->seen);
     free(s);
 }
@@ -65,9 +66,11 @@ void session_kick(struct session *s, const char *fmt, ...)
     log_warn("session.kicked", "session=%llu account=%s why=\"%s\"", (unsigned long long)s->id,
              s->account ? s->account : "", why);
     struct msg m;
+    /* Not by link_send: the link may be broken on its way in and still carry this. */
     msg_begin(&m, STORE_CLOSE, 0);
     msg_put_str(&m, why);
-    link_send(s->link, &m);
+    msg_send(link_fd(s->link), &m);
+    msg_free(&m);
     msg_begin(&m, STORE_KICK, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, why);

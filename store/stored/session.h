@@ -35,6 +35,7 @@ struct session {
     char fingerprint[KEY_FINGERPRINT];
     uint32_t question;           /* id of the login to answer */
     bool asked_supervisor;
+    char *refusal;               /* the supervisor's, for good; owned */
     /* As last told to the session; owned. */
     struct visible *seen;
     size_t nseen;

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Logins by paramiko that ssh(1) cannot make: paramiko_auth.py HOST PORT KEY SCRATCH"""
 import logging
 import socket

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """SFTP by paramiko: handles, ranges, pipelined requests, attributes, limits.  paramiko_files.py HOST PORT KEY"""
 import stat
 import sys

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Judges what t/payload/probe saw: probe_check.py REPORT HOST_NAMESPACES PREFIX SERVERS_UID STATUS_JSON"""
 import json
 import os

@@ -1,6 +1,7 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, hold=MS (leaves after so long, to see whether what runs runs on).
+   nofile, pids, tmp, memory, logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -26,7 +28,7 @@ static struct setting settings[] = {
     { "launch", "./holdfast-launch" }, { "init", "" }, { "shim", "" }, { "dir", "" }, { "server", "probe" }, { "net", "none" },
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
-    { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" },
+    { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
 };
 
 static const char *get(const char *key)
@@ -107,9 +109,10 @@ static void put_plan(struct msg *m, int argc, char **argv)
 
 static int put_descriptors(struct msg *m)
 {
-    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open(get("logs"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (dir < 0 || logs < 0 || listener < 0)
+    struct sockaddr any = { .sa_family = AF_UNIX };   /* the kernel chooses a name */
+    if (dir < 0 || logs < 0 || listener < 0 || bind(listener, &any, sizeof any.sa_family) < 0 || listen(listener, 4) < 0)
         die_errno("open %s", get("dir"));
     msg_put_fd(m, dir);
     msg_put_fd(m, logs);
@@ -129,7 +132,8 @@ static pid_t spawn(int link)
     if (pid == 0) {
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null, 0);
-        dup2(1, 2);
+        if (get("stamp")[0] == '\0')
+            dup2(1, 2);
         dup2(null, 1);
         dup2(link, LINK_FD);
         io_close_from(LINK_FD + 1);
@@ -149,9 +153,46 @@ static int hear(int link)
     FREE_MEM char *step = msg_get_str(&m), *text = msg_get_str(&m);
     uint32_t pid = ok ? msg_get_u32(&m) : 0;
     msg_end(&m);
-    printf("done ok=%u errno=%u step=%s text=%s pid=%u\n", ok, no, step, text, pid);
+    if (get("stamp")[0] == '\0' || !ok)
+        printf("done ok=%u errno=%u step=%s text=%s pid=%u\n", ok, no, step, text, pid);
     fflush(stdout);
     return ok ? 0 : 1;
+}
+
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The end of the server is not the business of a measurement: its stamp is. */
+static int print_stamp(long long start)
+{
+    for (int i = 0; i < 2000; i++) {
+        FREE_MEM char *text = io_read_file(get("stamp"), 64, NULL, NULL);
+        if (text && strchr(text, '\n')) {
+            printf("%lld\n", (strtoll(text, NULL, 10) - start) / 1000);
+            return unlink(get("stamp"));
+        }
+        usleep(1000);
+    }
+    return 1;
+}
+
+/* Until the link ends, or for as long as `hold` says; a shim that reports the server's end may go. */
+static void wait_end(int link)
+{
+    struct pollfd p = { .fd = link, .events = POLLIN };
+    while (poll(&p, 1, get_u32("hold") ? (int)get_u32("hold") : -1) > 0) {
+        struct msg m MSG_FREE, go MSG_FREE;
+        msg_begin(&m, 0, 0);
+        msg_begin(&go, SHIM_COLLECTED, 0);
+        if (msg_recv(link, &m) <= 0)
+            return;
+        if (m.type == SHIM_ENDED)
+            msg_send(link, &go);
+    }
 }
 
 int main(int argc, char **argv)
@@ -171,11 +212,13 @@ int main(int argc, char **argv)
     /* Sent before launch exists: it starts working at its first instruction. */
     if (msg_send(pair[0], &m) < 0)
         die_errno("send");
+    long long start = now_ns();
     pid_t pid = spawn(pair[1]);
     close(pair[1]);
     int r = hear(pair[0]);
-    struct pollfd p = { .fd = pair[0], .events = POLLIN };
-    poll(&p, 1, get_u32("hold") ? (int)get_u32("hold") : -1);
+    if (r == 0 && get("stamp")[0])
+        r = print_stamp(start);
+    wait_end(pair[0]);
     if (!get_u32("hold"))
         waitpid(pid, NULL, 0);
     return r;

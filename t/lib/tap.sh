@@ -12,6 +12,8 @@
 #   scratch                a folder of the test's own in $SCRATCH, removed at the end
 
 set -u
+# Debian's programs first: another python3 would lack Debian's modules.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
 tap_count=0 tap_failed=0 tap_planned= tap_ended=no tap_stack=()
 RUN_BOUND=${RUN_BOUND:-120}
 rc=0 out= err=

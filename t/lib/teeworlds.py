@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Asks a Teeworlds 0.7 server for its name: teeworlds.py ADDRESS PORT [SECONDS].  Prints NAME<tab>MAP; exits 1 without an answer."""
 import os
 import socket

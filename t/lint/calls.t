@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Calls that are not made: those that cannot be made safe, and those that make a descriptor every child would inherit."""
 import os
 import re

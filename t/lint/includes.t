@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Who may include what: a process folder its own headers, base, the locks and messages; a library in the one folder it belongs to."""
 import os
 import re
@@ -9,7 +9,7 @@ from lint import Tap, files, line_of, lint, process_of, read
 
 LIBRARIES = {
     r"libssh/": ("sshd/session/",), r"openssl/": ("sshd/session/",),
-    r"sqlite3": ("store/stored/",), r"sodium": ("store/stored/",),
+    r"sqlite3": ("store/stored/",), r"sodium": ("store/stored/", "sshd/tool/"),
     r"archive": ("store/archive/",),
     r"ini\.h": ("sshd/supervisor/",),
     r"fuse": ("quota/quotafs/",),
@@ -17,7 +17,7 @@ LIBRARIES = {
     r"sys/capability\.h": ("sshd/supervisor/", "sandbox/launch/"),
 }
 # Headers between the rooms: messages, the locks, the gate, and the wire form of file attributes.
-SHARED = re.compile(r"^(base/[^/]+\.h|(sshd|store|sandbox)/proto\.h|sandbox/lock/[^/]+\.h|quota/(gate|cost)\.h|sshd/attrs\.h|config\.h)$")
+SHARED = re.compile(r"^(base/[^/]+\.h|(sshd|store|sandbox)/proto\.h|sandbox/lock/[^/]+\.h|quota/[^/]+\.h|sshd/attrs\.h|config\.h)$")
 
 
 def check(tree):

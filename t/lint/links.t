@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """What each program is linked with states its rights.  Looks at the programs in BUILD= (or build/)."""
 import os
 import subprocess

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Sizes: files, functions, lines; no variable-length array and no silenced warning."""
 import os
 import re

@@ -1,3 +1,5 @@
 # One process over pipes, no root.
 include t/proc/sftp.mk
 include t/proc/shim.mk
+include t/proc/store.mk
+include t/proc/session.mk

@@ -49,9 +49,13 @@ is "${err/nobodyhere/eve}" "$known" "is answered as a known one"
 exits 255 "a suspended account" with gone "$SCRATCH/gone" 127.0.1.5 true
 exits 255 "an account name that is none" with "../etc" "$SCRATCH/eve" 127.0.1.6 true
 exits 255 "nor one of 10,000 letters" with "$(printf 'a%.0s' {1..10000})" "$SCRATCH/eve" 127.0.1.6 true
-exits 0 "ACCOUNT+SERVER starts in the server" with alice+one "$KEY" 127.0.1.1 pwd
-is "$out" /one "of its"
-exits 255 "ACCOUNT+SERVER of another's server" with alice+three "$KEY" 127.0.1.7 pwd
+exits 0 "ACCOUNT+SERVER, a command" with alice+one "$KEY" 127.0.1.1 quota --json
+is "$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["server"])' "$out")" one "is about that server"
+within() { sftp -F "$SSH_CONFIG" -o User="$1" -o BindAddress=127.0.1.7 -b - alice 2>&1 | grep -v '^sftp>'; }
+put alice "$SCRATCH/auth.ini" /one/here.ini
+is "$(within alice+one <<<'ls -1 /')" "/here.ini" "ACCOUNT+SERVER, sftp: / is the server's folder"
+unlike "$(within alice+three <<<'ls -1 /')" '^/' "never another's"
+exits 77 "nor a command about it" with alice+three "$KEY" 127.0.1.7 quota
 
 # --- passwords ----------------------------------------------------------------------------------------------------------------------------
 
@@ -87,7 +91,8 @@ offer() { local n=$1 from=$2; shift 2; timeout 60 ssh -F none -p "$PORT" -l eve 
 exits 0 "the right key after 15 others" offer 15 127.0.3.1
 exits 0 "costs nothing: again" offer 15 127.0.3.1
 exits 255 "after 22 others it is too late" offer 22 127.0.3.2
-for i in 1 2 3 4 5; do with eve "$SCRATCH/stranger" 127.0.3.3 true >/dev/null 2>&1; done
+exits 255 "and the source has to cool down, even with the right key" with eve "$SCRATCH/eve" 127.0.3.2 true
+for i in 1 2 3 4 5; do by_password eve "wrong $i" 127.0.3.3 true >/dev/null 2>&1; done
 exits 255 "after five failures the source is refused, even with the right key" with eve "$SCRATCH/eve" 127.0.3.3 true
 unlike "$err" 'Permission denied' "before it is asked"
 exits 0 "other sources are not" with eve "$SCRATCH/eve" 127.0.3.4 true

@@ -1,0 +1,767 @@
+#!/usr/bin/python3
+"""holdfast-store, the real program: this test plays its supervisor and its sessions."""
+import base64
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from lint import Tap
+from link import U64, Link, frame, pair
+
+BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
+PROGRAM = os.path.join(BUILD, "holdfast-store")
+UID = 64001 if os.getuid() == 0 else os.getuid()
+SCHEMA = 1
+
+START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
+LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
+(KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS) = range(0x480, 0x48b)
+(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET) = range(1, 13)
+BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
+                                        "backup.create backup.read".split())}
+ALL = (1 << len(BITS)) - 1
+
+tap = Tap()
+WORK = tempfile.mkdtemp(prefix="holdfast-store.")
+os.chmod(WORK, 0o711)
+
+
+def is_(have, want, words):
+    tap.ok(have == want, words, [] if have == want else [f"have {have!r}", f"want {want!r}"])
+
+
+def key(name, kind="ed25519", bits=None):
+    path = os.path.join(WORK, name)
+    args = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"{name}@test", "-f", path] + (["-b", str(bits)] if bits else [])
+    subprocess.run(args, check=True)
+    with open(path + ".pub") as f:
+        line = f.read().strip()
+    return line, base64.b64decode(line.split()[1]), line.split()[0], subprocess.run(
+        ["ssh-keygen", "-l", "-f", path + ".pub"], check=True, capture_output=True, text=True).stdout.split()[1]
+
+
+def text_of(path):
+    with open(path) as f:
+        return f.read()
+
+
+def soon(test, seconds=5):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if test():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def gone(pid):
+    """Ended; where nobody reaps orphans it stays as a zombie."""
+    try:
+        return "State:\tZ" in text_of(f"/proc/{pid}/status")
+    except FileNotFoundError:
+        return True
+
+
+def cpu(pid):
+    """Ticks it has computed for."""
+    rest = text_of(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
+    return int(rest[11]) + int(rest[12])
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(x) for x in f.read().split()]
+
+
+class Conf:
+    def __init__(self):
+        self.accounts, self.servers = {}, {}
+
+    def account(self, name, keys=(), password=0, suspended=0):
+        self.accounts[name] = [password, suspended, 10, len(keys), *keys]
+        return self
+
+    def server(self, name, owner, **allow):
+        flat = [x for who, bits in allow.items() for x in (who, bits)]
+        self.servers[name] = [owner, len(allow), *flat]
+        return self
+
+
+class Store:
+    def __init__(self, folder=None, ready=True, file_limit=None):
+        self.folder = folder or make_folder()
+        ours, its = pair()
+        self.log = tempfile.TemporaryFile()
+
+        def plan():
+            os.dup2(its.fileno(), 3)
+            os.set_inheritable(3, True)
+            if file_limit:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(UID)
+                os.setuid(UID)
+
+        self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
+                                        close_fds=False, preexec_fn=plan, env={})
+        its.close()
+        self.link = Link(ours)
+        self.link.send(START, self.folder, 2, SCHEMA, id=1)
+        answer = self.link.recv()
+        self.error = answer.fields[0] if answer else "no answer"
+        self.ids = 0
+        if ready and self.error:
+            raise SystemExit(f"Bail out! the store does not start: {self.error}\n{self.lines()}")
+
+    def lines(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def push(self, conf):
+        """(error, summary, numbers, messages that came before the answer)"""
+        self.link.send(BEGIN)
+        for name, rest in conf.accounts.items():
+            self.link.send(ACCOUNT, name, *rest)
+        for name, rest in conf.servers.items():
+            self.link.send(SERVER, name, *rest)
+        self.link.send(END, id=7)
+        before = []
+        while True:
+            m = self.link.recv()
+            if m is None:
+                raise SystemExit(f"Bail out! the store ended\n{self.lines()}")
+            if m.kind == DONE:
+                return m.fields[0], m.fields[1], dict(zip(m.fields[3::2], m.fields[4::2])), before
+            before.append(m)
+
+    def session(self, address="192.0.2.7", port=4711):
+        ours, its = pair()
+        self.ids += 1
+        self.link.send(NEW, U64(self.ids), address, port, fds=[its.fileno()])
+        its.close()
+        s = Link(ours)
+        s.id = self.ids
+        return s
+
+    def login(self, account, k, **at):
+        s = self.session(**at)
+        ask = s.ask(KEY_LOGIN, account, k[1], k[2])
+        m = self.link.recv()
+        assert m.kind == LOGGED_IN and m.fields == [s.id, account], m
+        self.link.send(LOGIN_ANSWER, U64(s.id), 1, "")
+        m = s.recv()
+        assert (m.kind, m.id, m.fields[0]) == (ANSWER, ask, 1), m
+        return s
+
+    def passwd(self, account, password):
+        self.link.send(PASSWD, 5, account, password)
+        m = self.link.recv()
+        assert m.kind == PASSWD_DONE and m.fields[0] == 5, m
+        return m.fields[1]
+
+    def children(self):
+        return children(self.process.pid)
+
+    def end(self):
+        self.link.close()
+        return self.process.wait(10)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+        self.link.close()
+
+
+def make_folder(mode=0o700):
+    folder = tempfile.mkdtemp(dir=WORK)
+    os.chown(folder, UID, -1)
+    os.chmod(folder, mode)
+    return folder
+
+
+def quiet(link, seconds=0.2):
+    """Nothing comes for a while."""
+    link.sock.settimeout(seconds)
+    try:
+        m = link.recv()
+    except (socket.timeout, BlockingIOError):
+        m = "nothing"
+    link.sock.settimeout(10)
+    return m == "nothing"
+
+
+def do(s, op, server="", number=0, text=""):
+    return s.ask(DO, op, server, U64(number), text)
+
+
+def ended(s):
+    """Everything up to the end of the link."""
+    got = []
+    while True:
+        m = s.recv()
+        if m is None:
+            return got
+        got.append(m)
+
+
+ALICE, BOB, EVE, RSA, ECDSA = key("alice"), key("bob"), key("eve"), key("rsa", "rsa", 2048), key("ecdsa", "ecdsa", 384)
+
+
+def base():
+    return (Conf().account("alice", [ALICE[0], RSA[0]], password=1).account("bob", [BOB[0]])
+            .account("carol", [ECDSA[0]], suspended=1)
+            .server("one", "alice", bob=BITS["status"] | BITS["console"] | BITS["files.read"])
+            .server("two", "alice").server("three", "bob"))
+
+
+def test_start():
+    for what, spoil, want in (
+            ("a folder others may enter", lambda f: os.chmod(f, 0o750), r"has mode 0750, must have 0700"),
+            ("a database others may read", lambda f: plant(f, "store.db", 0o640), r"store\.db: has mode 0640"),
+            ("a -wal of a wrong mode", lambda f: plant(f, "store.db-wal", 0o644), r"store\.db-wal: has mode 0644"),
+            ("a -shm that is a link", lambda f: os.symlink("/etc/passwd", f + "/store.db-shm"), r"store\.db-shm: is not a plain file"),
+            ("a hash.key too short", lambda f: plant(f, "hash.key", 0o600), r"hash\.key: must hold 32 bytes"),
+            ("a database without its key", lambda f: plant(f, "store.db", 0o600), r"hash\.key: .*restore it"),
+            ("a relative path", None, r"no absolute path")):
+        folder = make_folder()
+        if spoil:
+            spoil(folder)
+        s = Store(folder if spoil else "here", ready=False)
+        tap.ok(re.search(want, s.error), f"refuses {what}, by name", [s.error])
+        is_(s.end(), 71, "and ends")
+    if os.getuid() == 0:
+        folder = make_folder()
+        os.chown(folder, 0, 0)
+        s = Store(folder, ready=False)
+        tap.ok("open" in s.error or "belongs to uid 0" in s.error, "refuses a folder of another owner", [s.error])
+        s.end()
+        plant(folder, "store.db", 0o600)
+        os.chown(folder, UID, -1)
+        os.chown(folder + "/store.db", 0, 0)
+        s = Store(folder, ready=False)
+        tap.ok("belongs to uid 0" in s.error, "refuses a database of another owner", [s.error])
+        s.end()
+    s = Store()
+    is_(sorted((n, oct(os.stat(f"{s.folder}/{n}").st_mode & 0o7777)) for n in os.listdir(s.folder)),
+        [(n, "0o600") for n in ("hash.key", "store.db", "store.db-shm", "store.db-wal")], "makes its files 0600")
+    status = text_of(f"/proc/{s.process.pid}/status")
+    is_((re.search(r"Seccomp:\s*(\d)", status)[1], re.search(r"NoNewPrivs:\s*(\d)", status)[1]), ("2", "1"), "is locked")
+    helper = s.children()
+    is_(len(helper), 1, "has one child, the password helper")
+    tap.ok(soon(lambda: children(helper[0]) and "Seccomp:\t2" in text_of(f"/proc/{helper[0]}/status")), "which is locked too")
+    is_(s.end(), 0, "ends with 0 when the supervisor has gone")
+    tap.ok(soon(lambda: gone(helper[0])), "and its helper with it")
+    newer(s.folder)
+
+
+def plant(folder, name, mode):
+    path = f"{folder}/{name}"
+    open(path, "w").close()
+    os.chown(path, UID, -1)
+    os.chmod(path, mode)
+
+
+def newer(folder):
+    db = sqlite3.connect(folder + "/store.db")
+    db.execute("PRAGMA user_version = 99")
+    db.commit()
+    db.close()
+    for n in os.listdir(folder):
+        os.chown(f"{folder}/{n}", UID, UID)
+    s = Store(folder, ready=False)
+    tap.ok("schema 99 is newer than this build's" in s.error, "refuses a newer schema, by name", [s.error])
+    s.end()
+
+
+def test_conf():
+    s = Store()
+    error, summary, numbers, _ = s.push(base())
+    is_(error, "", "a configuration is applied")
+    is_(summary, "3 accounts added, 1 suspended, 3 servers added", "and summarised")
+    is_(sorted(numbers.values()), [0, 1, 2], "servers are numbered from 0")
+    is_(s.push(base())[1], "nothing changed", "the same again changes nothing")
+    c = base()
+    del c.servers["two"]
+    is_(s.push(c)[1], "1 server removed", "a server leaves")
+    c.server("four", "bob")
+    again = s.push(c)[2]
+    is_(again["four"], 3, "a new one gets a new number, not that of the one that left")
+    is_(s.push(base().server("four", "bob"))[2], {**numbers, "four": 3}, "and the one that comes back has its own again")
+    for what, spoil, want in (
+            ("an option in front of a key", lambda c: c.account("bob", [BOB[0], "no-pty " + EVE[0]]),
+             "account bob: key 2: option: 'no-pty' is not supported"),
+            ("an option with a value", lambda c: c.account("bob", ['command="a b",no-pty ' + EVE[0]]), "option: 'command'"),
+            ("a key cut short", lambda c: c.account("bob", [EVE[0].split()[0] + " " + EVE[0].split()[1][:40]]), "account bob: key 1: "),
+            ("an unknown type", lambda c: c.account("bob", ["ssh-dss AAAA"]), "key type: 'ssh-dss' is not known; allowed"),
+            ("an owner nobody knows", lambda c: c.server("five", "zed"), "server five: owner: there is no account 'zed'"),
+            ("a name that is none", lambda c: c.server("../x", "bob"), "server '../x': no name")):
+        bad = base().server("extra", "alice")
+        spoil(bad)
+        error, _, given, _ = s.push(bad)
+        tap.ok(want in error and not given, f"refuses {what}", [error])
+    is_(s.push(base().server("four", "bob"))[1], "nothing changed", "and nothing of what was refused was applied")
+    s.end()
+
+
+def test_keys():
+    s = Store()
+    s.push(base())
+    x = s.session()
+    for who, k, want in (("alice", ALICE, 1), ("alice", RSA, 1), ("alice", EVE, 0), ("alice", BOB, 0), ("nobody", ALICE, 0),
+                         ("carol", ECDSA, 0)):
+        ask = x.ask(KEY_OFFER, who, k[1], k[2])
+        m = x.recv()
+        is_((m.kind, m.id, m.fields[0]), (ANSWER, ask, want), f"offer of {k[0].split()[2]} for {who}: {want}")
+    m = s.link.recv()
+    is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 2]), "only the unknown account was a failure")
+    tap.ok(quiet(s.link), "no other")
+    x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+    s.link.recv()
+    s.link.send(LOGIN_ANSWER, U64(x.id), 0, "alice has 10 connections already")
+    is_(x.recv().fields, [0, "alice has 10 connections already"], "the supervisor's no reaches the session with its reason")
+    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2])
+    is_((x.recv().fields[0], quiet(s.link)), (0, True), "and is not asked for twice on one connection")
+    x.close()
+    s.link.send(GONE, U64(x.id), 0)
+    x = s.session()
+    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    is_(x.recv().fields[0], 0, "a key that is not alice's is no login")
+    is_(s.link.recv().fields, [x.id, 0], "and is a failure")
+    x.ask(KEY_LOGIN, "carol", ECDSA[1], ECDSA[2])
+    is_(x.recv().fields, [0, "the account is suspended"], "a suspended account is told so")
+    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2])
+    tap.ok(quiet(x), "no answer before the supervisor's")
+    s.link.recv()
+    s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+    is_(x.recv().fields[0], 1, "alice is in")
+    ask = x.ask(WHOAMI)
+    m = x.recv()
+    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", 2, "one", ALL, "alice",
+                                                        "two", ALL, "alice"]), "and who she is, with the fingerprint of ssh-keygen")
+    b = s.login("bob", BOB, address="2001:db8::5")
+    b.ask(WHOAMI)
+    is_(b.recv().fields[4:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
+        "bob sees what he owns and what he is allowed")
+    s.link.send(SESSIONS, 99)
+    m = s.link.recv()
+    is_((m.kind, m.fields[:2], m.fields[2:5], m.fields[6:9]), (SESSIONS_ANSWER, [99, 2], [b.id, "bob", "2001:db8::5"],
+                                                               [x.id, "alice", "192.0.2.7"]), "the supervisor hears who is there")
+    log = s.lines()
+    for line in (f"Accepted publickey for alice from 192.0.2.7 port 4711 ssh2: ED25519 {ALICE[3]}\n",
+                 "Invalid user nobody from 192.0.2.7 port 4711\n",
+                 f"Failed publickey for alice from 192.0.2.7 port 4711 ssh2: ED25519 {EVE[3]}\n",
+                 "User carol not allowed because account is locked\n"):
+        tap.ok(line in log, f"logged: {line.strip()}", log.splitlines()[-8:])
+    y = s.session()
+    y.ask(KEY_LOGIN, "x from 6.6.6.6 port 1\nAccepted", EVE[1], EVE[2])
+    y.recv()
+    tap.ok("\\x20from\\x206.6.6.6\\x20port\\x201\\x0aAccepted from 192.0.2.7" in s.lines(), "a name cannot forge a line")
+    z = s.session()
+    for i in range(25):
+        z.ask(KEY_OFFER, "alice", b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([i]) * 32, "ssh-ed25519")
+        z.recv()
+    while (m := s.link.recv()).fields[0] != z.id:
+        pass
+    n = 1
+    while not quiet(s.link, 0.1):
+        n += 1
+    is_(n, 5, "offers that do not fit are failures past the twentieth")
+    s.end()
+
+
+def test_passwords():
+    s = Store()
+    s.push(base())
+    is_(s.passwd("alice", "correct horse"), "", "a password is set")
+    is_(s.passwd("zed", "x"), "no such account", "not for an account that is not there")
+    is_(s.passwd("alice", ""), "the password is empty", "nor an empty one")
+    work = {}
+    worker = children(s.children()[0])[0]
+    for who, word, want in (("alice", "correct horse", 1), ("alice", "wrong", 0), ("bob", "correct horse", 0), ("zed", "x", 0)):
+        before = cpu(worker)
+        for _ in range(3):
+            x = s.session()
+            x.ask(PASSWORD_LOGIN, who, word)
+            m = s.link.recv()
+            if want:
+                good = (m.kind, m.fields) == (LOGGED_IN, [x.id, who])
+                s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+            else:
+                good = (m.kind, m.fields) == (AUTH_FAILED, [x.id, 2 if who == "zed" else 1])
+            m = x.recv()
+        tap.ok(good and m.fields[0] == want, f"{who} with '{word}': {want}", [repr(m)])
+        work[who, word] = cpu(worker) - before
+    tap.ok(min(work.values()) > max(work.values()) / 2 > 0, "all take the same work", [f"{work}"])
+    log = s.lines()
+    for line in ("Accepted password for alice from 192.0.2.7 port 4711 ssh2\n", "Failed password for alice from 192.0.2.7 port 4711 ssh2\n",
+                 "Failed password for invalid user zed from 192.0.2.7 port 4711 ssh2\n"):
+        tap.ok(line in log, f"logged: {line.strip()}", log.splitlines())
+    many = [s.session() for _ in range(40)]
+    for x in many:
+        x.ask(PASSWORD_LOGIN, "alice", "nope")
+    then = time.monotonic()
+    y = s.session()
+    y.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+    y.recv()
+    tap.ok(time.monotonic() - then < 0.5, "the loop answers while passwords are computed")
+    answers = [x.recv().fields for x in many]
+    late = [a for a in answers if "try later" in a[1]]
+    is_((len(answers), len(late)), (40, 8), "32 wait, the others are told to try later")
+    for _ in range(32):
+        s.link.recv()
+    helper = s.children()[0]
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "alice", "correct horse")
+    worker = children(helper)[0]
+    os.kill(worker, signal.SIGKILL)
+    is_(x.recv().fields, [0, "the store cannot verify it now, try later"], "a killed worker costs one login")
+    x.ask(PASSWORD_LOGIN, "alice", "correct horse")
+    m = s.link.recv()
+    is_(m.kind, LOGGED_IN, "and the next one works again")
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "alice", "correct horse")
+    x.close()
+    tap.ok(quiet(s.link, 1), "a session that left while its password was looked at is forgotten")
+    is_(s.end(), 0, "and the store lives")
+
+
+def test_phases():
+    s = Store()
+    s.push(base())
+    for words, act, phase in (
+            ("whoami before the login", lambda x: x.ask(WHOAMI), 0),
+            ("an order before the login", lambda x: do(x, STATUS), 0),
+            ("an offer after the login", lambda x: x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2]), 1),
+            ("a login after the login", lambda x: x.ask(KEY_LOGIN, "bob", BOB[1], BOB[2]), 1),
+            ("a supervisor's message", lambda x: x.send(LOGIN_ANSWER, U64(1), 1, ""), 0),
+            ("an unknown message", lambda x: x.send(0x9999), 0),
+            ("a frame cut short", lambda x: x.raw(b"\x04\x80\0"), 0),
+            ("a field missing", lambda x: x.ask(KEY_OFFER, "alice"), 0),
+            ("a field of another kind", lambda x: x.ask(KEY_OFFER, 5, b"x", "y"), 0),
+            ("a byte left over", lambda x: x.raw(frame(KEY_OFFER, "alice", b"x", "y") + b"\0"), 0),
+            ("a length past the end", lambda x: x.raw(frame(WHOAMI) + b"\x03\xff\xff\xff\xff"), 1),
+            ("a descriptor nobody wants", lambda x: x.send(WHOAMI, fds=[0]), 1),
+            ("a descriptor count that lies", lambda x: x.raw(frame(WHOAMI, fds=3)), 1),
+            ("an operation that does not exist", lambda x: do(x, 77), 1),
+            ("a huge log line", lambda x: x.ask(LOG, 2, "e" * 100, "x"), 0),
+            ("a huge name", lambda x: x.ask(KEY_OFFER, "a" * 5000, b"x", "y"), 0),
+            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y"), 0)):
+        x = s.login("alice", ALICE) if phase else s.session()
+        act(x)
+        m = s.link.recv()
+        is_((m.kind, m.fields[0]), (KICK, x.id), f"{words}: reported")
+        end = ended(x)
+        is_([e.kind for e in end[-1:]], [CLOSE], "the session is told and closed")
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "alice", "a")
+    x.ask(PASSWORD_LOGIN, "alice", "b")
+    is_(s.link.recv().kind, KICK, "a second login while the first is decided: reported")
+    x = s.session()
+    for i in range(300):
+        try:
+            x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+        except (BrokenPipeError, ConnectionResetError):
+            break
+        try:
+            x.sock.setblocking(False)
+            x.recv()
+        except BlockingIOError:
+            pass
+        x.sock.settimeout(10)
+    is_(s.link.recv().kind, KICK, "a flood of offers: reported")
+    x = s.login("alice", ALICE)
+    x.sock.settimeout(2)
+    sent = 0
+    try:
+        while sent < 20000:
+            x.ask(WHOAMI)
+            sent += 1
+    except (BrokenPipeError, ConnectionResetError, socket.timeout):
+        pass
+    m = s.link.recv()
+    is_((m.kind, m.fields[0]), (KICK, x.id), "one that asks and never reads: reported")
+    x = s.login("alice", ALICE)
+    before = len(s.lines())
+    for i in range(2000):
+        x.ask(LOG, 2, "flood", "n=%d \x1b[31m\n forged" % i)
+    x.ask(WHOAMI)
+    x.recv()
+    flood = s.lines()[before:]
+    tap.ok(flood.count("event=flood") < 120, "log lines are rationed", [str(flood.count("event=flood"))])
+    tap.ok("\x1b" not in flood and "\n forged" not in flood, "and harmless")
+    x = s.login("bob", BOB)
+    tap.ok(s.process.poll() is None, "the store lives through all that")
+    fds = len(os.listdir(f"/proc/{s.process.pid}/fd"))
+    tap.ok(fds < 20, "and holds no descriptors of those that went", [str(fds)])
+    s.end()
+
+
+def test_orders():
+    s = Store()
+    s.push(base())
+    a, b = s.login("alice", ALICE), s.login("bob", BOB)
+    for who, x, op, server, number, text, want in (
+            ("alice", a, STATUS, "", 0, "", (U64(0), "one two")), ("bob", b, STATUS, "", 0, "", (0, "one three")),
+            ("alice", a, STATUS, "one", 0, "", (0, "")), ("alice", a, O_START, "one", 5000, "", (5000, "")),
+            ("alice", a, KILL, "two", 0, "", (0, "")),
+            ("bob", b, FILES, "one", 12345, "", (BITS["files.read"], "")),
+            ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.write"] | BITS["files.delete"], "")),
+            ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
+        ask = do(x, op, server, number, text)
+        m = s.link.recv()
+        is_((m.kind, m.fields), (ORDER, [x.id, who, op, server, *want]), f"{who}'s order {op} for '{server}' goes on")
+        s.link.send(RESULT, 0, "", 42, U64(7), "as it came", id=m.id)
+        r = x.recv()
+        is_((r.kind, r.id, r.fields), (DO_RESULT, ask, [0, "", 42, 7, "as it came"]), "and its result comes back untouched")
+    for x, op, server, text, code, words in (
+            (b, O_START, "one", "", 77, "one: bob may not start it"), (b, CONSOLE, "one", "rw", 77, "not type into it"),
+            (b, LOGS, "one", "", 77, "may not read its logs"), (b, STATUS, "two", "", 77, "there is no server 'two' that bob may see"),
+            (b, STATUS, "nosuch", "", 77, "there is no server 'nosuch' that bob may see"), (b, KILL, "../x\n", "", 77, "../x\\x0a"),
+            (a, QUOTA, "", "", 77, "there is no server ''"), (a, CONSOLE, "one", "r", 2, "allowed: rw, ro"),
+            (b, B_CREATE, "one", "", 77, "may not back it up"), (b, B_LIST, "one", "", 77, "may not list")):
+        do(x, op, server, 0, text)
+        m = x.recv()
+        tap.ok(m.fields[0] == code and words in m.fields[1], f"refused with {code}: {words}", [repr(m)])
+    tap.ok(quiet(s.link), "no refused order reached the supervisor")
+    do(a, LOGS, "one")
+    m = s.link.recv()
+    with tempfile.TemporaryFile() as f:
+        f.write(b"through")
+        f.flush()
+        s.link.send(RESULT, 0, "", 1, id=m.id, fds=[f.fileno(), f.fileno()])
+        r = a.recv()
+        is_((len(r.fds), os.pread(r.fds[1], 10, 0)), (2, b"through"), "descriptors are relayed")
+        for fd in r.fds:
+            os.close(fd)
+        do(a, LOGS, "one")
+        m = s.link.recv()
+        a.close()
+        s.link.send(GONE, U64(a.id), 0)
+        r, w = os.pipe()
+        s.link.send(RESULT, 0, "", 1, id=m.id, fds=[w])
+        os.close(w)
+        is_(os.read(r, 1), b"", "a result for one that left is dropped, its descriptor closed")
+    for _ in range(40):
+        do(b, STATUS, "one")
+    codes = [b.recv().fields[0] for _ in range(8)]
+    is_(codes, [75] * 8, "more than 32 orders under way: try later")
+    s.end()
+
+
+def test_backups():
+    s = Store()
+    s.push(base())
+    a = s.login("alice", ALICE)
+    ask = do(a, B_CREATE, "one", 0, "before the fair")
+    m = s.link.recv()
+    name, label = m.fields[5].split(" ", 1)
+    tap.ok(re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{4}", name) and label == "before the fair", "a backup gets an id", [m.fields[5]])
+    do(a, B_LIST)
+    r = a.recv()
+    is_(r.fields[:6] + r.fields[7:], [0, "", 1, name, "one", "running", 0, "before the fair", 0], "and is listed as running")
+    do(a, B_CREATE, "one")
+    is_(a.recv().fields[0], 3, "one at a time")
+    do(a, B_GET, "one", 0, name)
+    is_(a.recv().fields[0], 3, "not to be fetched yet")
+    s.link.send(RESULT, 0, "", name, U64(123456), id=m.id)
+    r = a.recv()
+    is_((r.id, r.fields), (ask, [0, "", name, 123456]), "its end is told")
+    do(a, B_LIST, "one")
+    r = a.recv()
+    is_((r.fields[5], r.fields[7]), ("done", 123456), "and kept with its size")
+    do(a, B_GET, "two", 0, name)
+    is_(a.recv().fields[0], 1, "it is not to be had under another server's name")
+    do(a, B_GET, "one", 0, "../../x")
+    is_(a.recv().fields[0], 1, "nor one that is not there")
+    do(a, B_GET, "one", 0, name)
+    m = s.link.recv()
+    is_(m.fields[5], name, "the fetch goes on")
+    do(a, B_CREATE, "two", 0, "x\ny")
+    is_(a.recv().fields[0], 2, "a label with a line break is refused")
+    do(a, B_CREATE, "two")
+    m = s.link.recv()
+    a.close()
+    s.link.send(GONE, U64(a.id), 0)
+    s.link.send(RESULT, 1, "no space", id=m.id)
+    a = s.login("alice", ALICE)
+    do(a, B_CREATE, "one")
+    s.link.recv()
+    do(a, B_LIST)
+    r = a.recv()
+    is_(sorted(r.fields[5::7]), ["done", "failed", "running"], "one that failed after its asker left is 'failed'")
+    s.kill()
+    s = Store(s.folder)
+    s.push(base())
+    a = s.login("alice", ALICE)
+    do(a, B_LIST)
+    r = a.recv()
+    is_(sorted(r.fields[5::7]), ["done", "failed", "failed"], "one cut off by the end of the store is 'failed'")
+    do(a, B_LIST, "", 3)
+    is_(a.recv().fields, [0, "", 0], "and the list ends")
+    b = s.login("bob", BOB)
+    do(b, B_LIST)
+    is_(b.recv().fields, [0, "", 0], "bob sees none of them")
+    s.end()
+
+
+def test_reload():
+    s = Store()
+    s.push(base())
+    s.passwd("alice", "pw")
+    a, b, r = s.login("alice", ALICE), s.login("bob", BOB), s.login("alice", RSA)
+    p = s.session()
+    p.ask(PASSWORD_LOGIN, "alice", "pw")
+    s.link.recv()
+    s.link.send(LOGIN_ANSWER, U64(p.id), 1, "")
+    p.recv()
+    waiting = s.session()
+    waiting.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+    s.link.recv()
+    c = base().account("alice", [ALICE[0]], password=0).server("one", "alice", bob=BITS["status"]).server("nine", "bob")
+    then = time.monotonic()
+    error, summary, _, before = s.push(c)
+    is_((error, summary), ("", "1 account changed, 1 server added, 1 server changed, 3 sessions closed"), "a reload says what changed")
+    is_(sorted(m.fields[0] for m in before if m.kind == KICK), sorted([r.id, p.id, waiting.id]), "who may not stay is reported")
+    for x, why in ((r, "the key was removed"), (p, "the account may not use a password any more"), (waiting, "the key was removed")):
+        is_([(m.kind, m.fields) for m in ended(x)], [(CLOSE, [why])], f"and told: {why}")
+    is_([b.recv().fields for _ in range(2)], [["nine", ALL], ["one", BITS["status"]]], "changed rights are told")
+    tap.ok(time.monotonic() - then < 1, "within a second")
+    a.ask(WHOAMI)
+    kinds = [a.recv().kind for _ in range(1)]
+    is_(kinds, [WHOAMI_ANSWER], "who lost nothing hears nothing")
+    do(b, CONSOLE, "one", 0, "ro")
+    is_(b.recv().fields[0], 77, "a lost right is lost at once")
+    del c.servers["nine"]
+    s.push(c)
+    is_(b.recv().fields, ["nine", 0], "a server that left is told with 0")
+    c.account("bob", [BOB[0]], suspended=1)
+    is_(s.push(c)[1], "1 account changed, 1 suspended, 1 session closed", "a suspended account's sessions are closed")
+    del c.accounts["alice"]
+    c.servers = {"three": ["bob", 0]}
+    error, summary, _, _ = s.push(c)
+    is_((error, summary), ("", "1 account removed, 2 servers removed, 1 session closed"), "so are those of one that left")
+    s.push(base())
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "alice", "pw")
+    is_(s.link.recv().kind, AUTH_FAILED, "a later account of the same name has not the old password")
+    s.end()
+
+
+def test_kills():
+    """50 times kill -9 in the middle of writes: what was acknowledged is there."""
+    folder = make_folder()
+    known, lost, passwords = {}, [], {}
+    for turn in range(50):
+        s = Store(folder)
+        c = base()
+        for n in range(turn * 4):
+            c.server(f"s{n}", "alice")
+        is_fine = s.push(c)
+        if any(is_fine[2].get(n) != v for n, v in known.items() if n in is_fine[2]):
+            lost.append(f"turn {turn}: a number changed")
+        known.update(is_fine[2])
+        timer = threading.Timer(0.002 + turn * 0.0007, s.process.kill)
+        timer.start()
+        extra = 0
+        try:
+            while extra < 400:
+                extra += 1
+                c.server(f"t{turn}-{extra}", "bob")
+                if len(c.servers) > 300:
+                    for n in [n for n in c.servers if n[0] == "t"]:
+                        del c.servers[n]
+                s.link.send(BEGIN)
+                for name, rest in list(c.accounts.items()):
+                    s.link.send(ACCOUNT, name, *rest)
+                for name, rest in list(c.servers.items()):
+                    s.link.send(SERVER, name, *rest)
+                s.link.send(END)
+                m = s.link.recv()
+                if m is None:
+                    break
+                known.update(zip(m.fields[3::2], m.fields[4::2]))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        timer.join()
+        s.kill()
+        db = sqlite3.connect(f"{folder}/store.db")
+        have = dict(db.execute("SELECT name, number FROM server"))
+        if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            lost.append(f"turn {turn}: the database is damaged")
+        db.close()
+        for n in os.listdir(folder):
+            os.chown(f"{folder}/{n}", UID, UID)
+        lost += [f"turn {turn}: {n}" for n, v in known.items() if have.get(n) != v]
+    is_(lost[:5], [], f"50 kills lost none of {len(known)} acknowledged numbers")
+    is_(len(set(known.values())), len(known), "and no number was given twice")
+    s = Store(folder)
+    s.push(base())
+    is_(s.passwd("alice", "kept"), "", "a password is acknowledged")
+    s.kill()
+    s = Store(folder)
+    s.push(base())
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "alice", "kept")
+    is_(s.link.recv().kind, LOGGED_IN, "and survives the next kill")
+    s.end()
+
+
+def test_secrets():
+    s = Store()
+    s.push(base())
+    s.passwd("alice", "hunter2hunter2")
+    a = s.login("alice", ALICE)
+    a.ask(WHOAMI)
+    a.recv()
+    log = s.lines().encode()
+    everything = b"".join(open(f"{s.folder}/{n}", "rb").read() for n in sorted(os.listdir(s.folder)))
+    found = [w for w, secret in (("password", b"hunter2hunter2"), *((k[0].split()[2], k[1][-20:]) for k in (ALICE, BOB, RSA)),
+                                 *((k[0].split()[2] + " base64", k[0].split()[1][-24:].encode()) for k in (ALICE, BOB, RSA)))
+             if secret in everything or secret in log]
+    is_(found, [], "neither keys nor passwords are in the folder or the log")
+    tap.ok(ALICE[3].encode() in everything and b"$argon2id$" in everything, "fingerprints and Argon2id hashes are")
+    s.end()
+
+
+def test_full():
+    """No room for the database to grow: refused, nothing half applied, the store lives."""
+    s = Store(file_limit=300 << 10)
+    is_(s.push(base())[0], "", "what fits is applied")
+    c = base()
+    for n in range(900):
+        c.account(f"a{n % 9}", [BOB[0]]).server(f"server-with-a-long-name-{n}", f"a{n % 9}", **{f"a{(n + i) % 9}": 1 for i in range(4)})
+    error, _, numbers, _ = s.push(c)
+    tap.ok(re.search("full|disk I/O", error) and not numbers, "what does not fit is refused", [error])
+    is_(s.push(base())[1], "nothing changed", "and nothing of it is there")
+    a = s.login("alice", ALICE)
+    do(a, STATUS)
+    is_(s.link.recv().fields[5], "one two", "while orders go on")
+    is_(s.end(), 0, "and the store lives")
+
+
+def rules():
+    s = Store()
+    s.push(base())
+    s.link.send(0x9999)
+    is_(s.process.wait(10), 71, "a supervisor that breaks a rule ends the store")
+
+
+try:
+    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_orders, test_backups, test_reload, test_secrets,
+                 test_full, rules, test_kills):
+        print(f"# {test.__name__}", flush=True)
+        test()
+finally:
+    shutil.rmtree(WORK, ignore_errors=True)
+tap.end()

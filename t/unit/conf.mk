@@ -1,0 +1,21 @@
+# Tests of the configuration.
+if CRITERION
+check_PROGRAMS += t/unit/conf
+TESTS += t/unit/conf
+t_unit_conf_SOURCES = t/unit/conf.c $(supervisor_ini_sources)
+t_unit_conf_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
+t_unit_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
+t_unit_conf_LDADD = libbase.a $(INIH_LIBS) $(CRITERION_LIBS)
+endif
+
+# Run by t/sys/disk.t, which needs root.
+check_PROGRAMS += t/sys/diskctl
+t_sys_diskctl_SOURCES = t/sys/diskctl.c $(quota_image_sources)
+t_sys_diskctl_LDADD = libbase.a
+EXTRA_DIST += t/sys/disk.t
+
+# Run by t/lint/options.t.
+check_PROGRAMS += t/lib/options
+t_lib_options_SOURCES = t/lib/options.c
+t_lib_options_CFLAGS = $(AM_CFLAGS) -Wno-format-nonliteral
+t_lib_options_LDADD = libbase.a

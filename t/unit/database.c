@@ -1,0 +1,186 @@
+/* The schema from nothing, one that is too new, and what accounts may do. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rights.h"
+#include "store/proto.h"
+#include "store/stored/account.h"
+#include "store/stored/backup.h"
+#include "store/stored/db.h"
+#include "store/stored/migrate.h"
+#include "store/stored/push.h"
+
+static char folder[64], file[96];
+static struct err e;
+
+static void make(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/holdfast-db.XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/store.db", folder);
+}
+
+static void drop(void)
+{
+    char path[128];
+    static const char *const ends[] = { "", "-wal", "-shm" };
+    for (size_t i = 0; i < countof(ends); i++) {
+        snprintf(path, sizeof path, "%s%s", file, ends[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+static sqlite3 *opened(void)
+{
+    sqlite3 *db = db_open(file, &e);
+    cr_assert_not_null(db, "%s: %s", e.step, e.text);
+    return db;
+}
+
+static int64_t number(sqlite3 *db, const char *sql)
+{
+    QUERY_END sqlite3_stmt *q = db_query(db, &e, sql, "");
+    cr_assert_not_null(q, "%s", e.text);
+    cr_assert_eq(query_step(q, &e), 1);
+    return query_int(q, 0);
+}
+
+TestSuite(database, .init = make, .fini = drop);
+
+Test(database, from_nothing)
+{
+    sqlite3 *db = opened();
+    cr_assert_eq(number(db, "PRAGMA user_version"), 0);
+    cr_assert_eq(migrate(db, &e), 0, "%s: %s", e.step, e.text);
+    cr_assert_eq(number(db, "PRAGMA user_version"), STORE_SCHEMA);
+    cr_assert_eq(migrate_newest(), STORE_SCHEMA);
+    cr_assert_eq(number(db, "PRAGMA synchronous"), 2);
+    cr_assert_eq(number(db, "PRAGMA foreign_keys"), 1);
+    cr_assert_eq(number(db, "PRAGMA secure_delete"), 1);
+    cr_assert_eq(number(db, "SELECT COUNT(*) FROM account"), 0);
+    db_close(db);
+    db = opened();
+    cr_assert_eq(migrate(db, &e), 0, "a second time");
+    db_close(db);
+}
+
+Test(database, newer_is_refused)
+{
+    sqlite3 *db = opened();
+    cr_assert_eq(migrate(db, &e), 0);
+    cr_assert_eq(db_exec(db, "PRAGMA user_version = 1000", &e), 0);
+    cr_assert_eq(migrate(db, &e), -1);
+    cr_assert_not_null(strstr(e.text, "1000 is newer"), "%s", e.text);
+    cr_assert_eq(db_exec(db, "PRAGMA user_version = -5", &e), 0);
+    e = (struct err){ 0 };
+    cr_assert_eq(migrate(db, &e), -1);
+    db_close(db);
+}
+
+Test(database, broken_step_changes_nothing)
+{
+    sqlite3 *db = opened();
+    cr_assert_eq(db_exec(db, "CREATE TABLE backup (x)", &e), 0);
+    cr_assert_eq(migrate(db, &e), -1);
+    cr_assert_not_null(strstr(e.step, "001-start"), "%s", e.step);
+    cr_assert_eq(number(db, "PRAGMA user_version"), 0);
+    cr_assert_eq(number(db, "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'account'"), 0);
+    db_close(db);
+}
+
+/* ALICE owns one and two, bob may watch one; three is bob's. */
+static void fill(sqlite3 *db)
+{
+    struct pushed_allow allow[] = { { .account = "bob", .rights = RIGHT_STATUS | RIGHT_CONSOLE } };
+    struct pushed_account accounts[] = { { .name = "alice", .digest = { 1 } }, { .name = "bob", .suspended = true, .digest = { 2 } } };
+    struct pushed_server servers[] = { { .name = "one", .owner = "alice", .allow = allow, .nallow = 1, .digest = { 3 } },
+                                       { .name = "three", .owner = "bob", .digest = { 4 } },
+                                       { .name = "two", .owner = "alice", .digest = { 5 } } };
+    struct push p = { .accounts = accounts, .naccounts = 2, .servers = servers, .nservers = 3 };
+    struct changes c = { 0 };
+    cr_assert_eq(migrate(db, &e), 0);
+    cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s: %s", e.step, e.text);
+    cr_assert_eq(c.accounts_added, 2);
+    cr_assert_eq(c.suspended, 1);
+    cr_assert_eq(servers[2].number, 2);
+}
+
+Test(database, rights)
+{
+    sqlite3 *db = opened();
+    fill(db);
+    static const struct { const char *who, *server; int seen; uint32_t rights; } want[] = {
+        { "alice", "one", 1, RIGHT_ALL }, { "alice", "two", 1, RIGHT_ALL }, { "alice", "three", 0, 0 },
+        { "bob", "one", 1, RIGHT_STATUS | RIGHT_CONSOLE }, { "bob", "two", 0, 0 }, { "bob", "three", 1, RIGHT_ALL },
+        { "eve", "one", 0, 0 }, { "", "one", 0, 0 }, { "alice", "", 0, 0 }, { "alice", "four", 0, 0 },
+    };
+    for (size_t i = 0; i < countof(want); i++) {
+        uint32_t rights = 99;
+        cr_assert_eq(account_rights(db, want[i].who, want[i].server, &rights, &e), want[i].seen, "%zu", i);
+        cr_assert_eq(rights, want[i].rights, "%zu", i);
+    }
+    struct visible *v;
+    size_t n;
+    cr_assert_eq(account_servers(db, "bob", &v, &n, &e), 0);
+    cr_assert_eq(n, 2);
+    cr_assert_str_eq(v[0].server, "one");
+    cr_assert_str_eq(v[0].owner, "alice");
+    cr_assert_str_eq(v[1].server, "three");
+    free(v);
+    db_close(db);
+}
+
+Test(database, password_goes_with_its_account)
+{
+    sqlite3 *db = opened();
+    char *hash;
+    fill(db);
+    cr_assert_eq(account_set_password(db, "bob", "one", &e), 0);
+    cr_assert_eq(account_set_password(db, "bob", "two", &e), 0);
+    cr_assert_eq(account_password(db, "bob", &hash, &e), 1);
+    cr_assert_str_eq(hash, "two");
+    free(hash);
+    cr_assert_eq(account_set_password(db, "eve", "x", &e), -1, "no account, no password");
+    struct push none = { 0 };
+    struct changes c = { 0 };
+    cr_assert_eq(push_apply(db, &none, &c, &e), 0, "%s: %s", e.step, e.text);
+    cr_assert_eq(c.accounts_removed, 2);
+    cr_assert_eq(c.servers_removed, 3);
+    fill(db);
+    cr_assert_eq(account_password(db, "bob", &hash, &e), 0);
+    db_close(db);
+}
+
+Test(database, numbers_are_for_ever)
+{
+    sqlite3 *db = opened();
+    fill(db);
+    struct pushed_account accounts[] = { { .name = "zoe", .digest = { 9 } } };
+    struct pushed_server servers[] = { { .name = "aaa", .owner = "zoe", .digest = { 1 } }, { .name = "two", .owner = "zoe", .digest = { 2 } } };
+    struct push p = { .accounts = accounts, .naccounts = 1, .servers = servers, .nservers = 2 };
+    struct changes c = { 0 };
+    cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s: %s", e.step, e.text);
+    cr_assert_eq(servers[0].number, 3);
+    cr_assert_eq(servers[1].number, 2);
+    cr_assert_eq(c.servers_changed, 1);
+    cr_assert_eq(c.servers_removed, 2);
+    db_close(db);
+}
+
+Test(database, running_backups_fail_at_start)
+{
+    sqlite3 *db = opened();
+    fill(db);
+    cr_assert_eq(db_exec(db, "INSERT INTO backup VALUES ('a', 'one', 'alice', 'running', 1, 0, '', 0), "
+                             "('b', 'one', 'alice', 'done', 2, 5, '', 0)", &e), 0);
+    cr_assert_eq(backup_settle_all(db, &e), 0);
+    cr_assert_eq(number(db, "SELECT COUNT(*) FROM backup WHERE state = 'failed'"), 1);
+    cr_assert_eq(backup_settle(db, "a", true, 77, &e), 0);
+    cr_assert_eq(number(db, "SELECT size FROM backup WHERE id = 'a' AND state = 'done'"), 77);
+    db_close(db);
+}
