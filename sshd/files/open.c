@@ -58,7 +58,7 @@ static int look_first(struct worker *w, struct opening *o)
 /* Also before: nothing is made or truncated that could not be written afterwards. */
 static int lease_first(struct worker *w, struct opening *o)
 {
-    if ((o->want & (FXF_WRITE | FXF_APPEND)) == 0)
+    if ((o->want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC)) == 0)
         return 0;
     o->lease = space_take(w, 1);
     if (o->lease == 0 && (!o->there || o->want & FXF_TRUNC))

@@ -9,3 +9,9 @@ t_proc_files_SOURCES = t/proc/files.c sshd/attrs.c
 t_proc_files_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) -DBUILD='"$(abs_top_builddir)"'
 t_proc_files_LDADD = libgate.a libbase.a $(CRITERION_LIBS)
 endif
+
+check_PROGRAMS += t/fuzz/sftp
+TESTS += t/fuzz/sftp
+t_fuzz_sftp_SOURCES = t/fuzz/sftp.c $(session_sftp_sources)
+t_fuzz_sftp_LDADD = libbase.a -lpthread
+EXTRA_DIST += t/proc/sftp.t
