@@ -51,8 +51,8 @@ with sftp.open("/one/p", "r+b") as f:
 with sftp.open("/one/p", "ab") as f:
     f.write(b"END")
 ok(sftp.stat("/one/p").st_size == len(data) + 3, "append")
-ok(refused(sftp.open, "/one/p", "x"), "exclusive creation of what is there is refused")
-with sftp.open("/one/new", "x") as f:
+ok(refused(sftp.open, "/one/p", "wx"), "exclusive creation of what is there is refused")
+with sftp.open("/one/new", "wx") as f:
     f.write("x")
 ok(sftp.stat("/one/new").st_size == 1, "exclusive creation")
 with sftp.open("/one/hole", "wb") as f:

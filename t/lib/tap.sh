@@ -54,8 +54,9 @@ pass() { tap_count=$((tap_count + 1)); echo "ok $tap_count - $1"; }
 fail() {
     tap_count=$((tap_count + 1)); tap_failed=$((tap_failed + 1))
     echo "not ok $tap_count - $1"
-    diag "at ${BASH_SOURCE[2]:-${BASH_SOURCE[1]}}:${BASH_LINENO[1]:-${BASH_LINENO[0]}}"
-    return 0
+    local i
+    for ((i = 1; i < ${#BASH_SOURCE[@]} - 1; i++)); do [[ ${BASH_SOURCE[i]} == */tap.sh ]] || break; done
+    diag "at ${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]}"
 }
 skip() { tap_count=$((tap_count + 1)); echo "ok $tap_count - $1 # SKIP $2"; }
 skip_all() { tap_planned=0 tap_ended=yes; echo "1..0 # SKIP $1"; exit 0; }
@@ -63,21 +64,13 @@ bail() { tap_ended=bailed tap_failed=1; echo "Bail out! $*"; exit 1; }
 done_testing() { tap_ended=yes; }
 
 run() {
-    timeout -k 5 "$RUN_BOUND" "$@" >"$TAP_TMP/out" 2>"$TAP_TMP/err" </dev/null
-    rc=$?
+    case $(type -t "$1") in
+    function|builtin) "$@" >"$TAP_TMP/out" 2>"$TAP_TMP/err"; rc=$? ;;     # timeout(1) cannot run these
+    *) timeout -k 5 "$RUN_BOUND" "$@" >"$TAP_TMP/out" 2>"$TAP_TMP/err" </dev/null; rc=$? ;;
+    esac 2>/dev/null
     out=$(tr -d '\0' <"$TAP_TMP/out"; echo x); out=${out%x}; out=${out%$'\n'}
     err=$(tr -d '\0' <"$TAP_TMP/err"; echo x); err=${err%x}; err=${err%$'\n'}
     return 0
-}
-# Shell functions and builtins cannot go through timeout(1).
-tap_call() {
-    if [ "$(type -t "$1")" = file ]; then
-        run "$@"
-    else
-        "$@" >"$TAP_TMP/out" 2>"$TAP_TMP/err"
-        rc=$?
-        out=$(<"$TAP_TMP/out") err=$(<"$TAP_TMP/err")
-    fi 2>/dev/null
 }
 tap_show() {
     local command=$*
@@ -88,17 +81,17 @@ tap_show() {
 }
 ok() {
     local desc=$1; shift
-    tap_call "$@"
+    run "$@"
     if [ $rc -eq 0 ]; then pass "$desc"; else fail "$desc"; tap_show "$*"; fi
 }
 nok() {
     local desc=$1; shift
-    tap_call "$@"
+    run "$@"
     if [ $rc -ne 0 ] && [ $rc -ne 124 ] && [ $rc -ne 137 ]; then pass "$desc"; else fail "$desc"; tap_show "$*"; fi
 }
 exits() {
     local want=$1 desc=$2; shift 2
-    tap_call "$@"
+    run "$@"
     if [ "$rc" = "$want" ]; then pass "$desc"; else fail "$desc"; diag "wanted exit code $want"; tap_show "$*"; fi
 }
 is() {

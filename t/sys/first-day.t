@@ -131,7 +131,7 @@ limit=$(quota limit)
 is "$limit" $((DISK_MIB << 20)) "quota names the limit"
 head -c 400M /dev/zero >"$SCRATCH/filler"
 fill() { batch alice <<<"put \"$SCRATCH/filler\" /arena/filler"; }
-tap_call fill
+run fill
 isnt "$rc" 0 "sftp cannot put more than fits"
 like "$out$err" "quota exceeded \([0-9.]+ ?[KMG]?i?B? ?of" "and is told: quota exceeded (used of limit)"
 used=$(quota used)

