@@ -239,7 +239,7 @@ static int try_launch(struct super *s, struct err *e)
     msg_begin(&m, START_STORE, 0);
     msg_put_str(&m, folder);
     msg_put_u32(&m, (uint32_t)s->conf.log.level);
-    msg_put_u32(&m, 1);
+    msg_put_u32(&m, STORE_SCHEMA);
     link_send(s->store->link, &m);
     return 0;
 }
