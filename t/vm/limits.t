@@ -70,7 +70,7 @@ shim=$(awk '$1 == "PPid:" { print $2 }' "/proc/$two/status")
 is "$(cat "/proc/$shim/cgroup")" "0::/$CGROUP/.shims" "its shim is with the other shims, not with the daemon"
 hf alice send two "'sh cat /proc/self/cgroup'" >/dev/null
 inside() { hf alice logs two -n 20 | grep -q "$1"; }
-ok "from inside, its group is the root of all" wait_until 60 inside '^0::/$'
+ok "from inside, its group is the root of all" wait_until 60 inside '[[:space:]]0::/$'
 
 # --- memory -----------------------------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ for ((i = 0; i < 30; i++)); do n=$(value bomb pids.current); [ "${n:-0}" -le $mo
 atmost "$(value bomb pids.peak || echo $most)" 40 "it never had more than its limit"
 atleast "$most" 3 "and still has some"
 ok "another server is heard" hf alice send two "'sh echo forked \$((6 * 7))'"
-ok "and forks on" wait_until 60 inside '^.*forked 42'
+ok "and forks on" wait_until 60 inside '[[:space:]]forked 42'
 exits 0 "kill ends the bomb" hf alice kill bomb --wait --timeout 60
 nok "and its group is gone" test -e "$SUB/bomb"
 
