@@ -192,7 +192,8 @@ void disk_need(struct server *v, disk_fn *fn, void *data)
 void disk_down(struct server *v, disk_fn *fn, void *data)
 {
     if (v->disk == DISK_DOWN) {
-        fn(data, NULL);
+        if (fn)
+            fn(data, NULL);
         return;
     }
     wait_for(v, fn, data);
@@ -225,14 +226,4 @@ uint64_t server_disk_used(struct server *v, uint64_t *inodes, uint64_t *inodes_l
     *inodes = *inodes_limit > st.f_ffree ? *inodes_limit - st.f_ffree : 0;
     uint64_t free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
     return c->disk > free_bytes ? c->disk - free_bytes : 0;
-}
-
-void disk_forget(struct server *v)
-{
-    if (v->gate)
-        gate_unmap(v->gate);
-    if (v->gate_fd >= 0)
-        close(v->gate_fd);
-    v->gate = NULL;
-    v->gate_fd = -1;
 }

@@ -21,7 +21,7 @@ struct server {
     struct super *super;
     char name[NAME_MOST + 1];
     uint32_t number;                /* place in the uid range and the address pool */
-    bool numbered, marked;
+    bool numbered;
 
     enum state state;
     int64_t since;                  /* wall ms of the last change of state */
@@ -48,8 +48,10 @@ struct server {
 struct server *server_find(struct super *s, const char *name);
 /* The store's number for NAME; makes the server if it is new. */
 void server_number(struct super *s, const char *name, uint32_t number);
-/* After the configuration changed: drops servers no longer named, applies new limits.  The check comes before the switch. */
+/* After the configuration changed: applies new limits, unmounts the disks of servers no longer named. */
 void servers_apply(struct super *s);
+/* Something let go of V: unmounts its disk if V is no longer configured and nothing else uses it. */
+void server_tidy(struct server *v);
 /* The reason why CONF cannot be put in force now (a running server is missing from it), or "" ; BUF is returned. */
 const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, size_t size);
 /* At start: finds shims that lived on, mounts disks, starts what is to be started. */
