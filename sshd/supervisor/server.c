@@ -344,8 +344,6 @@ void servers_apply(struct super *s)
         const struct conf_server *c = conf_of(v);
         if (c && server_alive(v))
             cgroup_limits(v, c);
-        if (c && v->gate)
-            gate_set_limit(v->gate, c->disk);
         if (c == NULL && v->state == STATE_BACKOFF)
             server_event(v, EVENT_STOP);
         server_tidy(v);
@@ -415,9 +413,9 @@ void server_put_status(struct server *v, struct msg *m)
     msg_put_u64(m, use.memory);
     msg_put_u64(m, use.memory_peak);
     msg_put_u32(m, use.pids);
-    uint64_t inodes, inodes_limit;
-    msg_put_u64(m, server_disk_used(v, &inodes, &inodes_limit));
-    msg_put_u64(m, c ? c->disk : 0);
+    uint64_t inodes;
+    msg_put_u64(m, server_disk_used(v, &inodes));
+    msg_put_u64(m, v->disk_limit ? v->disk_limit : c ? c->disk : 0);
     put_address(v, m);
     msg_put_str(m, v->super->limits_missing[0] ? "missing" : "enforced");
     size_t nports = c ? c->port.n : 0;

@@ -39,6 +39,7 @@ struct server {
 
     enum disk_state disk;
     struct disk_waiter *disk_waiters;
+    uint64_t disk_limit, inodes_limit;   /* those the disk was made with; 0 until it was up once */
     int gate_fd;
     struct gate *gate;
     unsigned workers;
@@ -72,6 +73,7 @@ uint32_t server_inside_address(const struct server *v);
    until it was executed. */
 void server_wait_reply(struct server *v, uint32_t order, enum event ev, bool full, uint64_t ms);
 void server_put_status(struct server *v, struct msg *m);
-uint64_t server_disk_used(struct server *v, uint64_t *inodes, uint64_t *inodes_limit);
+/* Bytes used and, in *INODES, inodes; 0 while the disk is down. */
+uint64_t server_disk_used(struct server *v, uint64_t *inodes);
 
 #endif
