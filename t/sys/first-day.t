@@ -153,6 +153,8 @@ atleast "$used" $((limit - (8 << 20))) "and up to it"
 head -c 8M "$SCRATCH/filler" >"$SCRATCH/more"
 nok "nothing more by sftp now" batch alice <<<"put \"$SCRATCH/more\" /arena/more"
 batch alice <<<"-rm /arena/more" >/dev/null 2>&1
+real=$(du -s --block-size=1 "$PREFIX/state/servers/arena" | cut -f1)
+atmost "$real" "$limit" "what the host counts in its folder is not past the limit either"
 hf alice send arena "'!rm inside'"
 space_back() { [ "$(quota used)" -le $((limit - (100 << 20))) ]; }
 ok "removed inside, its space is back" wait_until 10 space_back
