@@ -494,12 +494,13 @@ def test_phases():
     x = s.login("alice", ALICE)
     before = len(s.lines())
     for i in range(2000):
-        x.ask(LOG, 2, "flood", "n=%d \x1b[31m\n forged" % i)
+        x.ask(LOG, 2, "flood", 'n=%d a b \x1b[31m\n forged" event=x' % i)
     x.ask(WHOAMI)
     x.recv()
     flood = s.lines()[before:]
     tap.ok(flood.count("event=flood") < 120, "log lines are rationed", [str(flood.count("event=flood"))])
     tap.ok("\x1b" not in flood and "\n forged" not in flood, "and harmless")
+    tap.ok('event=flood text="n=0 a b \\x1b[31m\\x0a forged\\x22 event=x"' in flood, "escaped once, and readable", [flood[:300]])
     x = s.login("bob", BOB)
     tap.ok(s.process.poll() is None, "the store lives through all that")
     fds = len(os.listdir(f"/proc/{s.process.pid}/fd"))
