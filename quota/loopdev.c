@@ -1,5 +1,6 @@
 #include "quota/loopdev.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -33,8 +34,39 @@ static int open_device(unsigned number, char *path, size_t size)
     return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
+static bool same_file(int device, int fd)
+{
+    struct loop_info64 info;
+    struct stat st;
+    return fstat(fd, &st) == 0 && ioctl(device, LOOP_GET_STATUS64, &info) == 0 && info.lo_device == st.st_dev &&
+           info.lo_inode == st.st_ino;
+}
+
+/* A device with the file of FD, left by a mount that lives on in another mount namespace; -1 when there is none. */
+static int find_device(int fd, char *path, size_t size)
+{
+    int found = -1;
+    DIR *d = opendir("/sys/block");
+    for (struct dirent *entry; d && found < 0 && (entry = readdir(d));) {
+        char backing[300];
+        unsigned number;
+        snprintf(backing, sizeof backing, "/sys/block/%s/loop/backing_file", entry->d_name);
+        if (sscanf(entry->d_name, "loop%u", &number) != 1 || access(backing, F_OK) < 0)
+            continue;
+        CLOSE_FD int device = open_device(number, path, size);
+        if (device >= 0 && same_file(device, fd))
+            found = fd_steal(&device);
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
+
 int loopdev_attach(int fd, char *path, size_t size, struct err *e)
 {
+    int there = find_device(fd, path, size);
+    if (there >= 0)
+        return there;
     CLOSE_FD int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0)
         return err_set(e, errno, "open", "/dev/loop-control");
@@ -56,25 +88,15 @@ int loopdev_attach(int fd, char *path, size_t size, struct err *e)
     return err_set(e, EBUSY, "LOOP_CONFIGURE", "every free loop device was taken first, %d times", ATTACH_TRIES);
 }
 
-static int status_of(dev_t dev, struct loop_info64 *info)
-{
-    char path[32];
-    snprintf(path, sizeof path, "/dev/loop%u", minor(dev));
-    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode) || st.st_rdev != dev) {
-        errno = ENXIO;
-        return -1;
-    }
-    return ioctl(fd, LOOP_GET_STATUS64, info);
-}
-
 bool loopdev_holds(dev_t dev, int fd)
 {
-    struct loop_info64 info;
+    char path[32];
     struct stat st;
-    return major(dev) == LOOP_MAJOR && fstat(fd, &st) == 0 && status_of(dev, &info) == 0 &&
-           info.lo_device == st.st_dev && info.lo_inode == st.st_ino;
+    if (major(dev) != LOOP_MAJOR)
+        return false;
+    snprintf(path, sizeof path, "/dev/loop%u", minor(dev));
+    CLOSE_FD int device = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return device >= 0 && fstat(device, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev && same_file(device, fd);
 }
 
 /* Reads sysfs, since an open device is one more user of it. */

@@ -7,8 +7,9 @@
 
 #include "base/err.h"
 
-/* Attaches the file open at FD, with direct IO.  The device is freed by the kernel when its last user (a mount, the
-   returned descriptor) goes.  Writes its path to PATH of SIZE bytes.  The device's fd, or -1 with E. */
+/* Attaches the file open at FD, with direct IO, or finds the device that has it already: two devices on one image would
+   be two file systems that do not know of each other.  The device is freed by the kernel when its last user (a mount,
+   the returned descriptor) goes.  Writes its path to PATH of SIZE bytes.  The device's fd, or -1 with E. */
 int loopdev_attach(int fd, char *path, size_t size, struct err *e);
 /* Whether block device DEV is a loop device on the file of FD. */
 bool loopdev_holds(dev_t dev, int fd);

@@ -41,6 +41,10 @@ store/stored/schema.inc: $(SCHEMA)
 		echo "},"; \
 	done >$@.new && mv $@.new $@
 
+# Also where only one target is asked for, BUILT_SOURCES not being made then.
+store/stored/libstored_a-migrate.$(OBJEXT): store/stored/schema.inc
+store/stored/holdfast_store-lock.$(OBJEXT): sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
+store/archive/holdfast_archive-main.$(OBJEXT): sandbox/lock/archive.bpf.h
 BUILT_SOURCES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
 CLEANFILES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
 EXTRA_DIST += etc/seccomp/store.policy etc/seccomp/pwhash.policy

@@ -169,6 +169,10 @@ static int execute_init(struct child *c, struct err *e)
 {
     char name[] = "holdfast-init";
     char *argv[] = { name, NULL }, *env[] = { NULL };
+    struct msg ready MSG_FREE;
+    msg_begin(&ready, CHILD_READY, 0);
+    if (msg_send(c->talk, &ready) < 0)
+        return fail(e, "ready");
     syscall(SYS_execveat, c->init, "", argv, env, AT_EMPTY_PATH);
     return err_set(e, errno, "exec", "%s", c->plan->init);
 }

@@ -7,9 +7,10 @@
 
 /* Between launch and the child, one SEQPACKET socket.
    The child: CHILD_SOCKET (a descriptor: rtnetlink in its network namespace), first; CHILD_TERMINAL (a descriptor: the master) if the plan wants a
-   terminal; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end without that word means that init runs.
+   terminal; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that init
+   runs, or ran: a short command may be over before launch looks.
    Launch, without fields: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK when the network stands. */
-enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_FAILED };
+enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED };
 
 struct child {
     const struct plan *plan;

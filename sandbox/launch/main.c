@@ -37,8 +37,9 @@ static int do_job(struct msg *m)
             char text[400];
             log_error("failed", "job=%s error=\"%s\"", jobs[i].name, err_text(&e, text, sizeof text));
         }
-        answer(r == 0, &e);
-        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (r != JOB_ANSWERED)
+            answer(r == 0, &e);
+        return r >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     die("no job has the number %#x", m->type);
 }

@@ -87,5 +87,6 @@ int main(void)
     }
     /* What handles still had out is the supervisor's to give back, with the slot: it must do so for the killed as well. */
     log_debug("files.end", "%s", "");
-    return 0;
+    /* At once, as in die: there is nothing to flush, and a checker of leaks could not start its thread under our limits. */
+    _exit(0);
 }

@@ -42,20 +42,20 @@ static uint64_t blocks_up(const struct worker *w, uint64_t bytes)
 }
 
 /* A whole lease while there is plenty, an eighth of what is left near the end: else the handles opened first would sit on all of it. */
-static uint64_t share(struct worker *w, uint64_t least)
+static uint64_t share(struct worker *w, uint64_t want)
 {
     uint64_t busy = used_now(w) + gate_leased(w->gate), limit = gate_limit(w->gate);
     uint64_t part = busy < limit ? (limit - busy) / 8 : 0;
     if (part > GATE_LEASE)
         part = GATE_LEASE;
     part -= part % w->block;
-    return part > least ? part : least;
+    return part > want ? part : want;
 }
 
-uint64_t space_take(struct worker *w, uint64_t least)
+uint64_t space_take(struct worker *w, uint64_t want)
 {
-    least = blocks_up(w, least ? least : 1);
-    return gate_take_used(w->gate, w->slot, used_now, w, share(w, least), least);
+    want = share(w, blocks_up(w, want ? want : 1));
+    return gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
 }
 
 void space_give(struct worker *w, uint64_t bytes)

@@ -4,8 +4,8 @@
 
 #include "sshd/files/worker.h"
 
-/* Takes a lease of at least LEAST bytes (rounded up to blocks), usually GATE_LEASE, less when little is left.  0 when LEAST does not fit. */
-uint64_t space_take(struct worker *w, uint64_t least);
+/* Takes a lease of WANT bytes (rounded up to blocks) or more, usually GATE_LEASE; less when less is left, down to one block.  0: full. */
+uint64_t space_take(struct worker *w, uint64_t want);
 void space_give(struct worker *w, uint64_t bytes);
 /* "quota exceeded (USED of LIMIT)", or the inode limit when that is what is used up.  Returns -1. */
 int fail_space(struct worker *w);

@@ -20,7 +20,7 @@ static char *account_of(const char *user, char **server)
 
 static void too_many(struct session *s)
 {
-    session_log(s, "too many tries", "keys=%u passwords=%u", s->keys_failed, s->passwords_failed);
+    session_log(s, "tries.exceeded", "keys=%u passwords=%u", s->keys_failed, s->passwords_failed);
     conn_close(s, "too many authentication failures");
 }
 
@@ -93,7 +93,7 @@ static size_t blob_of(struct session *s, struct ssh_key_struct *key, uint8_t *ou
     ssh_string_free_char(text);
     int bits = blob_rsa_bits(out, size);
     if (bits != 0 && bits < RSA_LEAST) {
-        session_log(s, "key refused", "bits=%d least=%d", bits, RSA_LEAST);
+        session_log(s, "key.refused", "bits=%d least=%d", bits, RSA_LEAST);
         return 0;
     }
     return size;
@@ -155,7 +155,7 @@ static int other_message(ssh_session ssh, ssh_message m, void *data)
     if (ssh_message_type(m) == SSH_REQUEST_AUTH)
         failed(s, &s->others_failed, s->auth_tries);
     if (s->refusals_logged++ < REFUSALS_LOGGED)
-        session_log(s, "refused", "request=%s", request_name(m));
+        session_log(s, "request.refused", "request=%s", request_name(m));
     return 1;
 }
 

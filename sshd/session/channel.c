@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "base/die.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/wire.h"
@@ -19,6 +18,8 @@ enum {
     TERMINAL_SIDE_MOST = 1000,
 };
 
+enum asked { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, STARTED };
+
 struct channel {
     struct channel *next, **prev;
     struct session *s;
@@ -26,7 +27,7 @@ struct channel {
     struct ssh_channel_callbacks_struct callbacks;
     const struct channel_ops *ops;     /* NULL before something runs and after it has ended */
     void *data;
-    enum { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, STARTED } state;
+    enum asked state;
     char *command;                     /* owned */
     bool terminal;
     unsigned columns, rows;
@@ -128,7 +129,7 @@ static int on_resize(ssh_session ssh, ssh_channel channel, int columns, int rows
 }
 
 /* A program is started from the loop, after the reply to its request has gone. */
-static int start(struct channel *c, int what, const char *command)
+static int start(struct channel *c, enum asked what, const char *command)
 {
     if (c->state != ASKED_NOTHING || c->closed)
         return 1;
@@ -159,7 +160,7 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsys
     (void)channel;
     if (strcmp(subsystem, "sftp") != 0) {
         if (c->s->refusals_logged++ < REFUSALS_LOGGED)
-            session_log(c->s, "refused", "subsystem=%s", esc(subsystem));
+            session_log(c->s, "request.refused", "subsystem=%s", subsystem);
         return 1;
     }
     return start(c, ASKED_SFTP, "");
@@ -179,7 +180,7 @@ ssh_channel channel_open(struct session *s)
 {
     if (!s->in || s->over || s->nchannels >= s->channels) {
         if (s->refusals_logged++ < REFUSALS_LOGGED)
-            session_log(s, "refused", "request=channel open=%u most=%u", s->nchannels, s->channels);
+            session_log(s, "request.refused", "request=channel open=%u most=%u", s->nchannels, s->channels);
         return NULL;
     }
     ssh_channel ssh = ssh_channel_new(s->ssh);

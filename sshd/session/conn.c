@@ -13,7 +13,6 @@
 
 #include "base/die.h"
 #include "base/io.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/hostkeys.h"
@@ -111,8 +110,10 @@ void conn_close(struct session *s, const char *why)
 static void lost(struct session *s)
 {
     const char *error = ssh_get_error(s->ssh);
-    if (!s->over && !wire_ended() && error && *error)
-        session_log(s, "connection ended", "reason=%s", esc(error));
+    /* A client that takes its leave is nothing to note. */
+    bool leave = error && strstr(error, "SSH_MSG_DISCONNECT");
+    if (!s->over && !wire_ended() && error && *error && !leave)
+        session_log(s, "connection.ended", "reason=%s", error);
     conn_close(s, NULL);
 }
 
@@ -158,7 +159,7 @@ static void beat(void *data)
     if (!s->in)
         return;
     if (s->missed++ >= s->keepalive_misses) {
-        session_log(s, "connection dead", "missed=%u", s->keepalive_misses);
+        session_log(s, "connection.dead", "missed=%u", s->keepalive_misses);
         conn_close(s, NULL);
         return;
     }

@@ -498,7 +498,7 @@ void exec_start(struct channel *c, const char *command)
     x->channel = c;
     x->session = channel_session(c);
     x->lines = 100;
-    session_log(x->session, "command", "line=%s", esc(command));
+    session_log(x->session, "command", "line=%s", command);
     channel_run(c, &ops, x);
     run_line(x, command);
 }

@@ -6,6 +6,8 @@
 #include <openssl/rand.h>
 #include <time.h>
 
+#include "config.h"
+
 #include "base/attr.h"
 #include "base/die.h"
 #include "base/io.h"

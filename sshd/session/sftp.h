@@ -64,6 +64,7 @@ struct sftp_write {
     uint32_t id, handle, generation;
     uint64_t offset;
     uint32_t left;
+    uint32_t fits;          /* bytes of it the disk has room for; more is refused when it comes */
     uint32_t status;        /* not FX_OK: the rest is skipped */
     char text[256];
 };

@@ -131,6 +131,12 @@ static void charge(struct sftp *f, struct sftp_handle *h, uint32_t i, uint64_t o
         lease(f, i, need);
     if (f->write.status)
         return;
+    /* The last of the disk is used up, as the kernel would: what fits is written. */
+    if (need > h->lease) {
+        end = from + h->lease;
+        f->write.fits = end > offset ? (uint32_t)(end - offset) : 0;
+        need = h->lease;
+    }
     h->lease -= need;
     if (offset <= h->high)
         h->high = end;
@@ -149,7 +155,8 @@ enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head)
     struct sftp_handle *h = file_of(f, bytes, size, &i, &why);
     if (h && h->busy)
         return SFTP_WAIT;
-    f->write = (struct sftp_write){ .on = true, .id = id, .handle = i, .offset = offset, .left = left };
+    f->write = (struct sftp_write){ .on = true, .id = id, .handle = i, .offset = offset, .left = left,
+                                    .fits = UINT32_MAX };
     if (h == NULL)
         refuse(f, status_of(sftp_handle_of(f, bytes, size, &i)), why);
     else if ((h->flags & (FXF_WRITE | FXF_APPEND)) == 0)
@@ -170,7 +177,8 @@ enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head)
 
 static void write_failed(struct sftp *f, int no)
 {
-    if (no == ENOSPC || no == EDQUOT)
+    const struct sftp_handle *h = &f->handles[f->write.handle];
+    if ((no == ENOSPC || no == EDQUOT) && h->kind == HANDLE_FILE && h->generation == f->write.generation)
         lease(f, f->write.handle, 0);
     else
         refuse(f, FX_FAILURE, no == EFBIG ? "file too large" : strerror(no));
@@ -202,8 +210,12 @@ size_t sftp_write_data(struct sftp *f, const uint8_t *bytes, size_t size)
 {
     struct sftp_write *w = &f->write;
     size = size < w->left ? size : w->left;
-    if (w->status == FX_OK && size > 0)
-        write_part(f, bytes, size);
+    uint32_t part = size < w->fits ? (uint32_t)size : w->fits;
+    if (w->status == FX_OK && part > 0)
+        write_part(f, bytes, part);
+    if (w->status == FX_OK && part < size)
+        write_failed(f, ENOSPC);
+    w->fits -= w->fits == UINT32_MAX ? 0 : part;
     w->offset += size;
     w->left -= (uint32_t)size;
     if (w->left == 0) {

@@ -122,7 +122,7 @@ static void put_json(struct buf *b, const struct status *t)
 
 static void put_state(struct exec *x, const struct status *t)
 {
-    const char *colour = t->pid ? "\033[32m" : strcmp(t->state, "stopped") == 0 ? "" : "\033[31m";
+    const char *colour = t->pid ? "\033[32m" : strcmp(t->state, "failed") == 0 ? "\033[31m" : "";
     bool paint = exec_terminal(x) && *colour;
     exec_print(x, "  %s%-10s%s", paint ? colour : "", t->state, paint ? "\033[0m" : "");
 }

@@ -149,7 +149,7 @@ static void take_auth_failed(struct super *s, struct msg *m)
     struct session *c = conn_find(s, msg_get_u64(m));
     uint32_t kind = msg_get_u32(m);
     msg_end(m);
-    if (kind > AUTH_UNKNOWN_ACCOUNT)
+    if (kind >= AUTH_FAILURES)
         die("the store broke a rule: auth failure %u", kind);
     if (c)
         conn_auth_failed(s, c, (enum auth_failure)kind);
@@ -239,7 +239,7 @@ static int try_launch(struct super *s, struct err *e)
     msg_begin(&m, START_STORE, 0);
     msg_put_str(&m, folder);
     msg_put_u32(&m, (uint32_t)s->conf.log.level);
-    msg_put_u32(&m, 1);
+    msg_put_u32(&m, STORE_SCHEMA);
     link_send(s->store->link, &m);
     return 0;
 }

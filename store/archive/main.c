@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/die.h"
 #include "base/io.h"
@@ -86,5 +87,6 @@ int main(int argc, char **argv UNUSED)
     int tree = msg_get_fd(&m), file = msg_get_fd(&m);
     msg_end(&m);
     log_context("server=%s", esc(server));
-    return run(m.id, tree, file);
+    /* Behind the lock nothing that waits for an exit can do its work any more. */
+    _exit(run(m.id, tree, file));
 }

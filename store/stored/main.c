@@ -116,6 +116,8 @@ static void setup(void)
 {
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    /* A file at its limit is an error of one request, as a full disk is. */
+    signal(SIGXFSZ, SIG_IGN);
     if (io_close_from(LINK_FD + 1) < 0)
         die_errno("close_range");
     if (sodium_init() < 0)
@@ -128,7 +130,7 @@ int main(int argc, char **argv)
     log_init("holdfast-store", LOG_INFO);
     setup();
     if (argc == 2 && strcmp(argv[1], "pwhash") == 0)
-        return pwhash_main();
+        pwhash_main();
     MSG_FREE struct msg m;
     if (argc != 1 || msg_recv(LINK_FD, &m) <= 0)
         die("is started by holdfastd, with its link on descriptor %d", LINK_FD);

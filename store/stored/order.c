@@ -186,7 +186,7 @@ static void settle(struct store *store, const struct order *o, struct msg *m)
     struct err e = { 0 };
     uint32_t code = msg_get_u32(m);
     uint64_t size = 0;
-    FREE_MEM char *text = msg_get_str(m);
+    free(msg_get_str(m));
     if (code == CODE_OK) {
         FREE_MEM char *id = msg_get_str(m);
         size = msg_get_u64(m);

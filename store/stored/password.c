@@ -57,7 +57,7 @@ static void finish(struct passwords *p, enum password_result result, const char 
 static int send_job(struct passwords *p, struct job *j)
 {
     struct msg m;
-    msg_begin(&m, j->type, j->id);
+    msg_begin(&m, (uint16_t)j->type, j->id);
     if (j->type == PWHASH_VERIFY)
         msg_put_str(&m, j->hash ? j->hash : p->dummy);
     msg_put_bytes(&m, j->password, j->size);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/loop.h"
 
 enum { PASSWORD_QUEUE = 32, PASSWORD_MOST = 1024 };
@@ -26,6 +27,6 @@ int password_verify(struct passwords *p, const char *hash, const void *password,
 int password_make(struct passwords *p, const void *password, size_t size, password_fn *fn, uint64_t cookie);
 
 /* The helper's own main. */
-int pwhash_main(void);
+NORETURN void pwhash_main(void);
 
 #endif

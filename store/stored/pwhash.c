@@ -97,7 +97,7 @@ static int one_life(void)
     return status;
 }
 
-int pwhash_main(void)
+NORETURN void pwhash_main(void)
 {
     start();
     if (sodium_init() < 0)
@@ -106,12 +106,12 @@ int pwhash_main(void)
     for (;;) {
         int status = one_life();
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            return 0;
+            _exit(0);
         log_error("pwhash.died", "signal=%d exit_code=%d", WIFSIGNALED(status) ? WTERMSIG(status) : 0,
                   WIFEXITED(status) ? WEXITSTATUS(status) : 0);
         MSG_FREE struct msg m;
         msg_begin(&m, PWHASH_LOST, 0);
         if (msg_send(LINK_FD, &m) < 0)
-            return 0;
+            _exit(0);
     }
 }

@@ -1,6 +1,6 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   nofile, pids, tmp, memory, logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
@@ -28,7 +28,7 @@ static struct setting settings[] = {
     { "launch", "./holdfast-launch" }, { "init", "" }, { "shim", "" }, { "dir", "" }, { "server", "probe" }, { "net", "none" },
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
-    { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" },
+    { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
 };
 
 static const char *get(const char *key)
@@ -109,9 +109,10 @@ static void put_plan(struct msg *m, int argc, char **argv)
 
 static int put_descriptors(struct msg *m)
 {
-    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open(get("logs"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (dir < 0 || logs < 0 || listener < 0)
+    struct sockaddr any = { .sa_family = AF_UNIX };   /* the kernel chooses a name */
+    if (dir < 0 || logs < 0 || listener < 0 || bind(listener, &any, sizeof any.sa_family) < 0 || listen(listener, 4) < 0)
         die_errno("open %s", get("dir"));
     msg_put_fd(m, dir);
     msg_put_fd(m, logs);
@@ -179,6 +180,21 @@ static int print_stamp(long long start)
     return 1;
 }
 
+/* Until the link ends, or for as long as `hold` says; a shim that reports the server's end may go. */
+static void wait_end(int link)
+{
+    struct pollfd p = { .fd = link, .events = POLLIN };
+    while (poll(&p, 1, get_u32("hold") ? (int)get_u32("hold") : -1) > 0) {
+        struct msg m MSG_FREE, go MSG_FREE;
+        msg_begin(&m, 0, 0);
+        msg_begin(&go, SHIM_COLLECTED, 0);
+        if (msg_recv(link, &m) <= 0)
+            return;
+        if (m.type == SHIM_ENDED)
+            msg_send(link, &go);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int i = 1;
@@ -202,8 +218,7 @@ int main(int argc, char **argv)
     int r = hear(pair[0]);
     if (r == 0 && get("stamp")[0])
         r = print_stamp(start);
-    struct pollfd p = { .fd = pair[0], .events = POLLIN };
-    poll(&p, 1, get_u32("hold") ? (int)get_u32("hold") : -1);
+    wait_end(pair[0]);
     if (!get_u32("hold"))
         waitpid(pid, NULL, 0);
     return r;

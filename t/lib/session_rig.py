@@ -174,10 +174,10 @@ class Link(threading.Thread):
     def handle(self, kind, ident, f):
         rig = self.rig
         if kind == LOG:
-            rig.note("log", f[1].decode(), f[2].decode())
+            rig.note("log", f[1].decode(), f[2].decode(errors="replace"))
         elif kind == KEY_OFFER:
             rig.note("offer", f[0], f[2].decode())
-            self.answer(ANSWER, ident, int(f[0] == b"alice" and f[1] == rig.blob))
+            self.answer(ANSWER, ident, int(f[0] == b"alice" and f[1] == rig.blob), "")
         elif kind in (KEY_LOGIN, PASSWORD_LOGIN):
             good = f[0] == b"alice" and f[1] == (rig.blob if kind == KEY_LOGIN else b"correct horse")
             rig.note("login", f[0], good)

@@ -2,3 +2,4 @@
 include t/proc/sftp.mk
 include t/proc/shim.mk
 include t/proc/store.mk
+include t/proc/session.mk

@@ -287,7 +287,7 @@ def test_channels(rig):
         p.stdin.flush()
         p.stdout.readline()
     p = subprocess.run([*through, "version"], capture_output=True, timeout=20)
-    ok(p.returncode == 255 and rig.seen("log", "refused"), "a channel past the limit is refused and logged", (p, rig.events[-5:]))
+    ok(p.returncode == 255 and rig.seen("log", "request.refused"), "a channel past the limit is refused and logged", (p, rig.events[-5:]))
     consoles[0].stdin.close()
     consoles[0].wait()
     p = subprocess.run([*through, "version"], capture_output=True, timeout=20)
@@ -317,7 +317,7 @@ def test_forwarding(rig):
                             *([] if words == "-W" else ["version"])], capture_output=True, timeout=20)
         if words == "-L":
             continue
-        ok(p.returncode == 255 and rig.wait("log", "refused"), f"ssh {words} is refused and logged", (p, rig.events))
+        ok(p.returncode == 255 and rig.wait("log", "request.refused"), f"ssh {words} is refused and logged", (p, rig.events))
     code, out, err = ssh(rig, "version", opts=("-A", "-X"))
     ok(code == 0, "agent and x11 forwarding are refused without harm", (code, err))
     code, out, err = ssh(rig, "-s", "netconf")
@@ -343,7 +343,7 @@ def test_login(rig):
     refused = os.path.join(folder, "rsa2048")
     subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", refused], check=True)
     p = subprocess.run([*line[:line.index("-i")], "-i", refused, "alice@127.0.0.1", "version"], capture_output=True, timeout=20)
-    ok(p.returncode == 255 and rig.wait("log", "key refused") and not rig.seen("offer"), "an RSA key of 2048 bits is refused", rig.events)
+    ok(p.returncode == 255 and rig.wait("log", "key.refused") and not rig.seen("offer"), "an RSA key of 2048 bits is refused", rig.events)
     if shutil.which("sshpass"):
         p = subprocess.run(["sshpass", "-p", "correct horse", "ssh", "-p", str(rig.port), *base(rig)[4:], "-F", "none", "-o",
                             "PubkeyAuthentication=no", "alice@127.0.0.1", "whoami"], capture_output=True, timeout=20)
@@ -441,7 +441,7 @@ def test_keepalive():
     ok(p.poll() is None and not rig.seen("exit"), "an idle client that answers stays", rig.events)
     p.send_signal(19)
     ended = rig.wait("exit", seconds=8)
-    ok(ended and rig.seen("log", "connection dead"), "one that does not is ended", rig.events)
+    ok(ended and rig.seen("log", "connection.dead"), "one that does not is ended", rig.events)
     p.send_signal(18)
     p.kill()
     p.wait()

@@ -248,7 +248,10 @@ Test(shim, main_process_starts_clean)
     script("grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | tr '\\n' ' '; ps -o sid= -p $$ >/dev/null; echo");
     int v = rig_viewer(&rig, false, 65536);
     cr_assert(rig_read(v, text, sizeof text, "0 1 2 3 \n", 5000), "%s", text);   /* 3: ls itself */
-    cr_assert_not_null(strstr(text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"), "%s", text);
+    /* Bits 31 and 32 are the C library's own signals, which no program can reset and some shells leave ignored. */
+    unsigned long long blocked = ~0ULL, ignored = ~0ULL;
+    cr_assert_eq(sscanf(text, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2, "%s", text);
+    cr_assert_eq((blocked | ignored) & ~0x180000000ULL, 0, "%s", text);
     rig_expect_end(rig.link, 0, 0, 0, 5000);
     collect();
 }

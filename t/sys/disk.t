@@ -107,6 +107,18 @@ dd if=/dev/zero of="$D/cut.img" bs=1024 seek=1 count=1 conv=notrunc 2>/dev/null
 exits 1 "a destroyed superblock is an error" "$CTL" up "$S" cut 10737418240 100000 $UID_
 like "$err" "e2fsck|superblock" "that says so"
 
+# Another mount namespace took a copy of the mount: the next up must share its file system, not open the image twice.
+unshare -m --propagation private sleep 60 & copier=$!
+wait_until 5 grep -qsF "$D/full" "/proc/$copier/mountinfo"
+ok "down, while a copy of the mount is elsewhere" "$CTL" down "$S" full
+like "$err" "loop device is not free" "is logged"
+ok "up" "$CTL" up "$S" full 67108864 20000 $UID_
+is "$(losetup -nl -O NAME -j "$D/full.img" | wc -l)" 1 "one device has the image"
+"${AS_USER[@]}" sh -c "echo shared >'$D/full/shared'"
+is "$(cat "/proc/$copier/root$D/full/shared" 2>/dev/null || nsenter -t $copier -m cat "$D/full/shared")" shared "both see one file system"
+rm "$D/full/shared"
+kill $copier; wait $copier 2>/dev/null
+
 for n in small odd full large many; do "$CTL" down "$S" $n || fail "down $n"; done
 is "$(loops)" 0 "no loop device is left"
 is "$(grep -cF "$SCRATCH" /proc/self/mountinfo)" 0 "no mount is left"

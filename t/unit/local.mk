@@ -4,3 +4,5 @@ include t/unit/sftp.mk
 include t/unit/conf.mk
 include t/unit/shim.mk
 include t/unit/store.mk
+include t/unit/session.mk
+include t/unit/base.mk

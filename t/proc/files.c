@@ -1,0 +1,288 @@
+/* The files worker over its link: every request does what it says, and nothing more. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/rights.h"
+#include "t/proc/files_rig.h"
+
+TestSuite(files, .timeout = 60, .fini = rig_clean_up);
+
+Test(files, operations_do_what_they_say)
+{
+    rig_up();
+    ok(FILES_MKDIR, "pa", "d", &(struct attrs){ .flags = ATTRS_MODE, .mode = 06750 });
+    cr_assert_eq(inside("d").st_mode & 07777, 0750, "no setuid, no setgid");
+    int h = file_open("d/f", FXF_WRITE | FXF_CREAT | FXF_TRUNC);
+    cr_assert(h >= 0 && opened_lease > 0);
+    cr_assert(pwrite(opened_fd, "hello", 5, 0) == 5);
+    ok(FILES_FSYNC, "u", (uint32_t)h);
+    ok(FILES_FSETSTAT, "ua", (uint32_t)h, &(struct attrs){ .flags = ATTRS_MODE | ATTRS_TIMES, .mode = 0104600, .atime = 5, .mtime = 6 });
+    file_close(h);
+    struct stat st = inside("d/f");
+    cr_assert_eq(st.st_mode & 07777, 0600);
+    cr_assert_eq(st.st_mtime, 6);
+    ok(FILES_SETSTAT, "pa", "d/f", &(struct attrs){ .flags = ATTRS_MODE | ATTRS_SIZE, .mode = 0, .size = 3 });
+    ok(FILES_SETSTAT, "pa", "d/f", &(struct attrs){ .flags = ATTRS_MODE | ATTRS_TIMES, .mode = 0644, .atime = 1, .mtime = 2 });
+    st = inside("d/f");
+    cr_assert_eq(st.st_mode & 07777, 0644, "from no rights at all and back");
+    cr_assert_eq(st.st_size, 3);
+    cr_assert_eq(st.st_mtime, 2);
+    ok(FILES_SETSTAT, "pa", "d/f", &(struct attrs){ .flags = ATTRS_OWNER, .uid = st.st_uid, .gid = st.st_gid });
+    refused(FX_PERMISSION_DENIED, FILES_SETSTAT, "pa", "d/f", &(struct attrs){ .flags = ATTRS_OWNER | ATTRS_MODE, .uid = 0 });
+    cr_assert_eq(inside("d/f").st_mode & 07777, 0644, "refused as a whole");
+    ok(FILES_SYMLINK, "pp", "f", "d/l");
+    ok(FILES_READLINK, "p", "d/l");
+    ok(FILES_LSETSTAT, "pa", "d/l", &(struct attrs){ .flags = ATTRS_TIMES, .atime = 9, .mtime = 9 });
+    cr_assert_eq(inside("d/l").st_mtime, 9);
+    cr_assert_eq(inside("d/f").st_mtime, 2);
+    refused(FX_OP_UNSUPPORTED, FILES_LSETSTAT, "pa", "d/l", &(struct attrs){ .flags = ATTRS_MODE, .mode = 0600 });
+    ok(FILES_LINK, "pp", "d/f", "g");
+    cr_assert_eq(inside("g").st_nlink, 2);
+    refused(FX_FAILURE, FILES_RENAME, "ppu", "g", "d/l", 0u);
+    says("exists");
+    ok(FILES_RENAME, "ppu", "g", "k", 0u);
+    ok(FILES_RENAME, "ppu", "k", "d/l", 1u);
+    refused(FX_FAILURE, FILES_RMDIR, "p", "d");
+    says("not empty");
+    ok(FILES_REMOVE, "p", "d/l");
+    ok(FILES_REMOVE, "p", "d/f");
+    ok(FILES_RMDIR, "p", "d/");
+    refused(FX_NO_SUCH_FILE, FILES_STAT, "p", "d");
+    ok(FILES_STATVFS, "p", "");
+    ok(FILES_STAT, "p", "");
+    refused(FX_PERMISSION_DENIED, FILES_RMDIR, "p", "");
+    refused(FX_PERMISSION_DENIED, FILES_RENAME, "ppu", ".", "x", 1u);
+    rig_down();
+}
+
+Test(files, open_flags_in_all_combinations)
+{
+    rig_up();
+    for (uint32_t flags = 0; flags <= FXF_ALL; flags++)
+        for (int there = 0; there < 2; there++) {
+            char path[100];
+            snprintf(path, sizeof path, "%s/x", rig.in);
+            unlink(path);
+            if (there)
+                rig_put(rig.in, "x", "data");
+            int h = file_open("x", flags);
+            bool works = there ? !(flags & FXF_CREAT && flags & FXF_EXCL) : flags & FXF_CREAT;
+            cr_assert_eq(h >= 0, works, "flags %u there %d: %s", flags, there, rig.text);
+            if (h < 0)
+                continue;
+            char c = 0;
+            if (flags & FXF_READ && there && !(flags & FXF_TRUNC))
+                cr_assert(pread(opened_fd, &c, 1, 0) == 1 && c == 'd');
+            if (flags & FXF_APPEND)
+                cr_assert(pwrite(opened_fd, "!", 1, 0) == 1);
+            off_t want = (there && !(flags & FXF_TRUNC) ? 4 : 0) + (flags & FXF_APPEND ? 1 : 0);
+            cr_assert_eq(inside("x").st_size, want, "flags %u", flags);
+            file_close(h);
+        }
+    rig_down();
+}
+
+Test(files, only_regular_files_are_opened)
+{
+    rig_up();
+    char path[100];
+    snprintf(path, sizeof path, "%s/fifo", rig.in);
+    cr_assert(mkfifo(path, 0666) == 0);
+    rig_own(path);
+    snprintf(path, sizeof path, "%s/null", rig.in);
+    bool device = mknod(path, S_IFCHR | 0666, 1 << 8 | 3) == 0;
+    cr_assert(file_open("fifo", FXF_READ) < 0);
+    says("not a regular file");
+    cr_assert(file_open("fifo", FXF_WRITE | FXF_CREAT) < 0);
+    cr_assert(file_open("fifo", FXF_READ | FXF_WRITE | FXF_TRUNC) < 0);
+    ok(FILES_SETSTAT, "pa", "fifo", &(struct attrs){ .flags = ATTRS_TIMES });
+    refused(FX_FAILURE, FILES_SETSTAT, "pa", "fifo", &(struct attrs){ .flags = ATTRS_SIZE });
+    cr_assert(!device || file_open("null", FXF_READ | FXF_WRITE) < 0);
+    cr_assert(file_open("", FXF_READ) < 0);
+    says("directory");
+    rig_down();
+}
+
+Test(files, nothing_leads_out)
+{
+    static const char *const ways[] = { "../out/f", "d/../../out/f", "up/out/f", "abs/f", "/etc/passwd", "proc/self/root/etc/passwd",
+                                        "loop", "upfile" };
+    rig_up();
+    char abs[100];
+    snprintf(abs, sizeof abs, "%s", rig.out);
+    ok(FILES_MKDIR, "pa", "d", NULL);
+    ok(FILES_SYMLINK, "pp", "..", "up");
+    ok(FILES_SYMLINK, "pp", abs, "abs");
+    ok(FILES_SYMLINK, "pp", "/proc", "proc");
+    ok(FILES_SYMLINK, "pp", "loop", "loop");
+    ok(FILES_SYMLINK, "pp", "../out/f", "upfile");
+    ok(FILES_SYMLINK, "pp", "../out/made", "dangling");
+    for (size_t i = 0; i < countof(ways); i++) {
+        cr_assert(file_open(ways[i], FXF_READ) < 0, "%s", ways[i]);
+        cr_assert(file_open(ways[i], FXF_WRITE | FXF_CREAT | FXF_TRUNC) < 0, "%s", ways[i]);
+        cr_assert(ask(FILES_STAT, "p", ways[i]) != FX_OK, "%s", ways[i]);
+        cr_assert(ask(FILES_SETSTAT, "pa", ways[i], &(struct attrs){ .flags = ATTRS_MODE, .mode = 0777 }) != FX_OK, "%s", ways[i]);
+        cr_assert(ask(FILES_OPENDIR, "p", ways[i]) != FX_OK, "%s", ways[i]);
+    }
+    refused(FX_PERMISSION_DENIED, FILES_STAT, "p", "abs/f");
+    says("leaves this server's files");
+    cr_assert(file_open("dangling", FXF_WRITE | FXF_CREAT) < 0);
+    refused(FX_PERMISSION_DENIED, FILES_RENAME, "ppu", "d", "up/d", 1u);
+    refused(FX_PERMISSION_DENIED, FILES_LINK, "pp", "up/out/f", "hard");
+    refused(FX_PERMISSION_DENIED, FILES_MKDIR, "pa", "abs/d", NULL);
+    refused(FX_PERMISSION_DENIED, FILES_REMOVE, "p", "abs/f");
+    rig_down();
+}
+
+static uint32_t list(const char *path, char names[][256], uint32_t most)
+{
+    uint32_t count = 0;
+    size_t size;
+    ok(FILES_OPENDIR, "p", path);
+    uint32_t h = msg_get_u32(&rig.answer);
+    for (;;) {
+        ok(FILES_READDIR, "u", h);
+        uint32_t n = msg_get_u32(&rig.answer);
+        if (n == 0)
+            break;
+        while (n-- > 0) {
+            const uint8_t *name = msg_get_bytes(&rig.answer, &size);
+            cr_assert(count < most && size < 256);
+            memcpy(names[count], name, size);
+            names[count++][size] = '\0';
+            char *line = msg_get_str(&rig.answer);
+            cr_assert(strstr(line, names[count - 1]));
+            free(line);
+            msg_get_bytes(&rig.answer, &size);
+        }
+        cr_assert(msg_end(&rig.answer));
+    }
+    ok(FILES_CLOSE, "uU", h, UINT64_C(0));
+    return count;
+}
+
+static bool listed(char names[][256], uint32_t n, const char *name)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void deeper(char *path, size_t size)
+{
+    size_t len = strlen(path);
+    snprintf(path + len, size - len, "dddddddddd/");
+}
+
+Test(files, odd_names_and_deep_paths)
+{
+    static char names[3000][256];
+    char longest[256], name[300], deep[5000] = "";
+    rig_up();
+    memset(longest, 'n', 255);
+    longest[255] = '\0';
+    const char *const odd[] = { "new\nline", "...", " ", "-rf", "\xff\xfe", "a\tb", "*", longest };
+    for (size_t i = 0; i < countof(odd); i++) {
+        int h = file_open(odd[i], FXF_WRITE | FXF_CREAT | FXF_EXCL);
+        cr_assert(h >= 0, "%s", rig.text);
+        file_close(h);
+    }
+    snprintf(name, sizeof name, "%sx", longest);
+    refused(FX_FAILURE, FILES_MKDIR, "pa", name, NULL);
+    says("too long");
+    uint32_t n = list("", names, countof(names));
+    cr_assert_eq(n, countof(odd) + 2);
+    for (size_t i = 0; i < countof(odd); i++) {
+        cr_assert(listed(names, n, odd[i]));
+        ok(FILES_REMOVE, "p", odd[i]);
+    }
+    while (strlen(deep) < 4000) {
+        deeper(deep, sizeof deep);
+        ok(FILES_MKDIR, "pa", deep, NULL);
+    }
+    ok(FILES_STAT, "p", deep);
+    while (strlen(deep) < 4500)
+        deeper(deep, sizeof deep);
+    refused(FX_FAILURE, FILES_STAT, "p", deep);
+    says("too long");
+    for (int i = 0; i < 2500; i++) {
+        snprintf(name, sizeof name, "many%0200d", i);
+        rig_put(rig.in, name, "");
+    }
+    n = list("", names, countof(names));
+    cr_assert_eq(n, 2500u + 1 + 2, "a listing in batches is whole");
+    cr_assert(listed(names, n, ".") && listed(names, n, ".."));
+    rig_down();
+}
+
+Test(files, rights_come_first)
+{
+    rig_up_with(RIGHT_FILES_READ, 1 << 30);
+    rig_put(rig.in, "x", "data");
+    int h = file_open("x", FXF_READ);
+    cr_assert(h >= 0);
+    refused(FX_PERMISSION_DENIED, FILES_FSETSTAT, "ua", (uint32_t)h, &(struct attrs){ .flags = ATTRS_TIMES });
+    file_close(h);
+    cr_assert(file_open("x", FXF_READ | FXF_TRUNC) < 0);
+    cr_assert(file_open("x", FXF_WRITE) < 0);
+    says("files.write");
+    cr_assert(file_open("y", FXF_READ | FXF_CREAT) < 0);
+    refused(FX_PERMISSION_DENIED, FILES_REMOVE, "p", "x");
+    says("files.delete");
+    refused(FX_PERMISSION_DENIED, FILES_MKDIR, "pa", "d", NULL);
+    refused(FX_PERMISSION_DENIED, FILES_RENAME, "ppu", "x", "y", 1u);
+    cr_assert_eq(inside("x").st_size, 4);
+    rig_down();
+    rig_up_with(RIGHT_FILES_WRITE, UINT64_C(1) << 50);
+    h = file_open("x", FXF_WRITE | FXF_CREAT);
+    cr_assert(h >= 0);
+    file_close(h);
+    cr_assert(file_open("x", FXF_READ) < 0);
+    refused(FX_PERMISSION_DENIED, FILES_OPENDIR, "p", "");
+    refused(FX_PERMISSION_DENIED, FILES_REMOVE, "p", "x");
+    rig_down();
+}
+
+Test(files, handles_are_limited)
+{
+    rig_up();
+    rig_put(rig.in, "x", "data");
+    int fds[RIG_HANDLES];
+    for (int i = 0; i < RIG_HANDLES; i++) {
+        cr_assert_eq(file_open("x", FXF_READ | FXF_WRITE), i);
+        fds[i] = opened_fd;
+    }
+    uint64_t leased = gate_leased(rig.gate);
+    cr_assert(file_open("x", FXF_READ | FXF_WRITE) < 0);
+    says("too many open handles");
+    cr_assert_eq(gate_leased(rig.gate), leased, "the refused open gave its lease back");
+    for (int i = 0; i < RIG_HANDLES; i++) {
+        close(fds[i]);
+        ok(FILES_CLOSE, "uU", (uint32_t)i, UINT64_C(0));
+    }
+    cr_assert_eq(gate_leased(rig.gate), 0);
+    rig_down();
+}
+Test(files, a_session_that_breaks_a_rule_ends_it)
+{
+    int status;
+    rig_up();
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_CLOSE, 1);
+    msg_put_u32(&m, 99);
+    msg_put_u64(&m, 0);
+    cr_assert(msg_send(rig.link, &m) == 0);
+    cr_assert(waitpid(rig.pid, &status, 0) == rig.pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 71, "%x", (unsigned)status);
+}

@@ -1,0 +1,13 @@
+if CRITERION
+check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire
+TESTS += t/unit/json t/unit/blob t/unit/wire
+t_unit_json_SOURCES = t/unit/json.c sshd/session/json.c
+t_unit_json_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_json_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_blob_SOURCES = t/unit/blob.c sshd/session/blob.c
+t_unit_blob_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_blob_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_wire_SOURCES = t/unit/wire.c sshd/session/wire.c
+t_unit_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_wire_LDADD = libbase.a $(CRITERION_LIBS)
+endif
