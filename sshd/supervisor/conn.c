@@ -62,21 +62,15 @@ static void free_session(struct session *c)
     free(c);
 }
 
-static bool crashed(const struct session *c, int status)
+static bool crashed(int status)
 {
-    return (WIFSIGNALED(status) && !c->ended_by_us) || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BUG);
-}
-
-static void end(struct session *c)
-{
-    c->ended_by_us = true;
-    kill(c->pid, SIGKILL);
+    return (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BUG);
 }
 
 static void punish(struct session *c, int status)
 {
     const struct conf_limits *limits = &super->conf.limits;
-    if (crashed(c, status))
+    if (crashed(status))
         source_punish(super, c->source, limits->penalty_crash, "session died");
     else if (c->account[0])
         return;
@@ -93,7 +87,7 @@ static void on_end(void *data, pid_t pid, int status)
     waited(c);
     log_info("session.end", "session=%llu account=%s from=%s pid=%d end=\"%s\"", (unsigned long long)c->id,
              c->account[0] ? c->account : "-", c->address, (int)pid, status_text(status));
-    store_session_gone(super, c->id, crashed(c, status));
+    store_session_gone(super, c->id, crashed(status));
     free_session(c);
 }
 
@@ -103,20 +97,20 @@ static void on_grace(void *data)
     c->grace = NULL;
     c->grace_over = true;
     log_info("session.grace", "session=%llu from=%s", (unsigned long long)c->id, c->address);
-    end(c);
+    kill(c->pid, SIGKILL);
 }
 
 static void on_killing(void *data)
 {
     struct session *c = data;
     c->killing = NULL;
-    end(c);
+    kill(c->pid, SIGKILL);
 }
 
 void conn_kill(struct super *s, struct session *c, bool at_once)
 {
     if (at_once)
-        end(c);
+        kill(c->pid, SIGKILL);
     else if (c->killing == NULL)
         c->killing = loop_timer(s->loop, 500, on_killing, c);
 }
@@ -124,7 +118,7 @@ void conn_kill(struct super *s, struct session *c, bool at_once)
 void conn_kill_all(struct super *s)
 {
     for (struct session *c = s->sessions; c; c = c->next)
-        end(c);
+        kill(c->pid, SIGKILL);
 }
 
 /* A descriptor of its own on the same memfd: a shared one would share its offset as well. */

@@ -18,7 +18,7 @@ struct session {
     char account[NAME_MOST + 1];    /* "" before login */
     int64_t since;                  /* wall ms */
     struct timer *grace, *killing;
-    bool grace_over, tried, ended_by_us;
+    bool grace_over, tried;
     unsigned workers;
 };
 
