@@ -35,7 +35,8 @@ enum store_order_type {
     STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text */
 };
 
-enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT };
+/* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */
+enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_UNKNOWN_KEY, AUTH_FAILURES };
 
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {
@@ -49,7 +50,7 @@ enum store_session_type {
     STORE_DO,                  /* u32 op, str server, u64 number, str text -> STORE_RESULT */
     /* u32 exit code (PRODUCT 3), str text for stderr ("" if none), then the fields of the op; fds of the op. */
     STORE_DO_RESULT,
-    STORE_LOG,                 /* u32 level, str event, str text: the session has no log of its own; both are escaped and bounded */
+    STORE_LOG,                 /* u32 level, str event, str text: the session has no log of its own; the store escapes both */
     STORE_CLOSE,               /* store -> session, no id: str why: end at once */
     STORE_RIGHTS,              /* store -> session, no id: str server, u32 rights now (0: no longer yours): close what relied on more */
 };

@@ -2,3 +2,8 @@
 include t/unit/local.mk
 include t/proc/local.mk
 EXTRA_DIST += t/fault t/rig t/check t/bench t/lib t/lint t/payload t/sys
+
+# The folders above go into the archive whole: not what an in-tree build left in them.
+dist-hook:
+	cd $(distdir) && rm -f $(check_PROGRAMS) $(noinst_PROGRAMS) && find t \( -name '*.o' -o -name '*.log' -o -name '*.trs' \
+		-o -name '*.bpf.h' -o -name .dirstamp -o -name .deps -o -name __pycache__ \) -prune -exec rm -rf {} +

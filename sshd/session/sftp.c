@@ -17,7 +17,7 @@ void sftp_bad(struct sftp *f, const char *why)
 {
     if (f->over)
         return;
-    session_log(f->session, "sftp.bad", "why=\"%s\"", why);
+    session_log(f->session, "sftp.bad", "why=%s", why);
     f->over = true;
     f->waiting = false;
     channel_exit(f->channel, 1);

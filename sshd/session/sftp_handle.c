@@ -136,10 +136,11 @@ enum sftp_result sftp_open(struct sftp *f, uint32_t id, struct buf *p)
     struct sftp_call *c = s ? opening(f, id, s, file_opened) : NULL;
     if (c == NULL)
         return SFTP_DONE;
-    c->flags = flags;
+    /* As the worker reads them: to make a file is to write it. */
+    c->flags = flags & (FXF_READ | FXF_WRITE | FXF_APPEND) || !(flags & (FXF_CREAT | FXF_TRUNC)) ? flags : flags | FXF_WRITE;
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, spot.rest);
-    msg_put_u32(&m, flags);
+    msg_put_u32(&m, c->flags);
     sftp_put_attrs(&m, &a);
     sftp_call_send(c, &m);
     return SFTP_DONE;

@@ -51,15 +51,13 @@ static void tell(struct server *v, const char *error)
 
 static int gate_of(struct server *v, struct err *e)
 {
-    const struct conf_server *c = conf_server(&v->super->conf, v->name);
     if (v->gate == NULL) {
         v->gate_fd = gate_create();
         v->gate = v->gate_fd < 0 ? NULL : gate_map(v->gate_fd);
         if (v->gate == NULL)
             return err_set(e, errno, "gate", "%s", v->name);
     }
-    if (c)
-        gate_set_limit(v->gate, c->disk);
+    gate_set_limit(v->gate, v->disk_limit);
     return 0;
 }
 
@@ -95,6 +93,10 @@ static void take_answer(struct job *j, int status)
     FREE_MEM char *text = msg_get_str(&m);
     snprintf(e.step, sizeof e.step, "%s", step);
     snprintf(e.text, sizeof e.text, "%s", text);
+    if (ok && j->type == LAUNCH_DISK_UP) {
+        j->server->disk_limit = msg_get_u64(&m);
+        j->server->inodes_limit = msg_get_u64(&m);
+    }
     if (!msg_end(&m) || !ok)
         err_text(&e, j->error, sizeof j->error);
 }
@@ -192,7 +194,8 @@ void disk_need(struct server *v, disk_fn *fn, void *data)
 void disk_down(struct server *v, disk_fn *fn, void *data)
 {
     if (v->disk == DISK_DOWN) {
-        fn(data, NULL);
+        if (fn)
+            fn(data, NULL);
         return;
     }
     wait_for(v, fn, data);
@@ -212,27 +215,14 @@ int disk_open(const struct server *v, struct err *e)
     return fd < 0 ? err_set(e, errno, "open", "%s", root) : fd;
 }
 
-uint64_t server_disk_used(struct server *v, uint64_t *inodes, uint64_t *inodes_limit)
+uint64_t server_disk_used(struct server *v, uint64_t *inodes)
 {
-    const struct conf_server *c = conf_server(&v->super->conf, v->name);
     struct statvfs st;
     FREE_MEM char *root = root_of(v);
-    *inodes = *inodes_limit = 0;
-    if (c == NULL || v->disk != DISK_UP || statvfs(root, &st) < 0)
+    *inodes = 0;
+    if (v->disk != DISK_UP || statvfs(root, &st) < 0)
         return 0;
-    /* Ten inodes belong to the file system itself, its root directory among them. */
-    *inodes_limit = st.f_files > 10 ? st.f_files - 10 : 0;
-    *inodes = *inodes_limit > st.f_ffree ? *inodes_limit - st.f_ffree : 0;
-    uint64_t free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
-    return c->disk > free_bytes ? c->disk - free_bytes : 0;
-}
-
-void disk_forget(struct server *v)
-{
-    if (v->gate)
-        gate_unmap(v->gate);
-    if (v->gate_fd >= 0)
-        close(v->gate_fd);
-    v->gate = NULL;
-    v->gate_fd = -1;
+    uint64_t bytes = (uint64_t)st.f_bavail * st.f_frsize;
+    *inodes = v->inodes_limit > st.f_ffree ? v->inodes_limit - st.f_ffree : 0;
+    return v->disk_limit > bytes ? v->disk_limit - bytes : 0;
 }

@@ -65,6 +65,7 @@ static void take_state(struct server *v, struct msg *m)
         return;
     if (is_ready)
         server_event(v, EVENT_READY);
+    v->since = v->started;
     if (stopping && v->state != STATE_STOPPING)
         server_set(v, STATE_STOPPING);
     if (ended)

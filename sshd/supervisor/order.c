@@ -156,18 +156,17 @@ static struct pending *pend(struct super *s, const struct order *o, uint32_t rig
 static void quota_ready(void *data, const char *error)
 {
     FREE_MEM struct pending *p = data;
-    const struct conf_server *c = conf_server(&p->super->conf, p->server->name);
-    if (error || c == NULL) {
+    if (error) {
         result(p->super, p->id, CODE_UNAVAILABLE, "the disk of %s is not available", p->server->name);
         return;
     }
-    uint64_t inodes, inodes_limit, used = server_disk_used(p->server, &inodes, &inodes_limit);
+    uint64_t inodes, used = server_disk_used(p->server, &inodes);
     struct msg m;
     result_begin(&m, p->id, CODE_DONE, "");
     msg_put_u64(&m, used);
-    msg_put_u64(&m, c->disk);
+    msg_put_u64(&m, p->server->disk_limit);
     msg_put_u64(&m, inodes);
-    msg_put_u64(&m, inodes_limit);
+    msg_put_u64(&m, p->server->inodes_limit);
     msg_put_str(&m, "image");
     result_send(p->super, &m);
 }

@@ -92,7 +92,9 @@ static void do_status(struct client *c)
         buf_put_fmt(&b, "limits: %s%s\n", s->limits_missing[0] ? "NOT ENFORCED: " : "enforced", s->limits_missing);
     }
     for (struct server *v = s->servers; v; v = v->next) {
-        uint64_t inodes, inodes_limit, used = server_disk_used(v, &inodes, &inodes_limit);
+        uint64_t inodes, used = server_disk_used(v, &inodes);
+        if (conf_server(&s->conf, v->name) == NULL && !server_alive(v))
+            continue;
         wall_text(v->since, since, sizeof since);
         if (c->json)
             buf_put_fmt(&b,

@@ -218,14 +218,6 @@ const char *whoami(struct session *s, struct msg *m)
     return NULL;
 }
 
-/* Text of the session, made fit for the end of a line: blanks and '=' stay, as it has keys of its own. */
-static void soften(char *text)
-{
-    for (char *p = text; *p; p++)
-        if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
-            *p = '?';
-}
-
 static const char *log_request(struct session *s, struct msg *m)
 {
     uint32_t level = msg_get_u32(m);
@@ -240,10 +232,10 @@ static const char *log_request(struct session *s, struct msg *m)
     if (s->lines_dropped)
         log_warn("session.lines", "session=%llu dropped=%u", (unsigned long long)s->id, s->lines_dropped);
     s->lines_dropped = 0;
-    soften(text);
-    /* Behind keys of ours: no session can write a line that looks like an event of the store. */
+    /* Behind keys of ours: no session can write a line that looks like an event of the store.  Escaped here and nowhere else: whoever
+       takes a session over decides what it sends. */
     log_line((enum log_level)level, "session", "session=%llu account=%s event=%s text=\"%s\"", (unsigned long long)s->id,
-             s->phase == PHASE_IN ? s->account : "", esc(event), text);
+             s->phase == PHASE_IN ? s->account : "", esc(event), esc_text(text));
     return NULL;
 }
 
