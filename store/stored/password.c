@@ -1,7 +1,9 @@
 #include "store/stored/password.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -137,6 +139,9 @@ static NORETURN void become_helper(int fd)
     char *const none[] = { NULL };
     if (dup2(fd, LINK_FD) < 0 || io_close_from(LINK_FD + 1) < 0)
         die_errno("pwhash: descriptors");
+    /* The end of the link would do, but only after the password at hand: the next daemon starts beside it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        die_errno("pwhash: death signal");
     execve("/proc/self/exe", args, none);
     die_errno("pwhash: exec /proc/self/exe");
 }
