@@ -57,6 +57,7 @@ static void free_session(struct session *c)
             break;
         }
     super->slots[c->slot] = NULL;
+    source_release(c->source);
     timer_free(c->grace);
     timer_free(c->killing);
     free(c);
