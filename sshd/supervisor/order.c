@@ -90,7 +90,7 @@ static void do_power(struct super *s, struct order *o)
     bool full = o->number > 0;
     if (full || powers[o->op].always_waits) {
         uint64_t ms = full ? o->number : powers[o->op].least;
-        server_wait_reply(v, o->id, powers[o->op].event, full, ms < WAIT_MOST ? ms : WAIT_MOST);
+        server_wait_reply(v, o->session->id, o->id, powers[o->op].event, full, ms < WAIT_MOST ? ms : WAIT_MOST);
         return;
     }
     do_status(s, o);
