@@ -353,6 +353,10 @@ void servers_apply(struct super *s)
 void servers_begin(struct super *s)
 {
     servers_apply(s);
+    /* A store that was started anew changes nothing about servers: what somebody stopped stays so. */
+    if (s->begun)
+        return;
+    s->begun = true;
     launch_adopt_all(s);
     for (struct server *v = s->servers; v; v = v->next) {
         const struct conf_server *c = conf_of(v);

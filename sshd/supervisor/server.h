@@ -55,7 +55,7 @@ void servers_apply(struct super *s);
 void server_tidy(struct server *v);
 /* The reason why CONF cannot be put in force now (a running server is missing from it), or "" ; BUF is returned. */
 const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, size_t size);
-/* At start: finds shims that lived on, mounts disks, starts what is to be started. */
+/* At the start of the daemon, once: finds shims that lived on, mounts disks, starts what is to be started. */
 void servers_begin(struct super *s);
 /* Feeds an event; NULL, or for orders why it was refused. */
 const char *server_event(struct server *v, enum event ev);
