@@ -35,7 +35,8 @@ enum store_order_type {
     STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text */
 };
 
-enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT };
+/* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */
+enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_UNKNOWN_KEY, AUTH_FAILURES };
 
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {

@@ -223,6 +223,7 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     c->tried = true;
     if (n >= a->max_connections)
         return "too many connections of this account";
+    source_forgive(c->source);
     waited(c);
     snprintf(c->account, sizeof c->account, "%s", account);
     timer_free(c->grace);
@@ -232,8 +233,15 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
 
 void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind)
 {
-    static const char *const words[] = { [AUTH_BAD_KEY] = "failed key", [AUTH_BAD_PASSWORD] = "failed password",
-                                         [AUTH_UNKNOWN_ACCOUNT] = "unknown account" };
-    c->tried = true;
-    source_punish(s, c->source, s->conf.limits.penalty_auth, words[kind]);
+    const struct conf_limits *l = &s->conf.limits;
+    const struct { const char *word; enum source_try try; uint32_t most; uint64_t penalty; } rows[AUTH_FAILURES] = {
+        [AUTH_BAD_KEY] = { "failed key", TRY_KEY, l->auth_tries, l->penalty_auth },
+        [AUTH_BAD_PASSWORD] = { "failed password", TRY_PASSWORD, l->password_tries, l->penalty_auth },
+        [AUTH_UNKNOWN_ACCOUNT] = { "unknown account", TRY_KEY, l->auth_tries, l->penalty_auth },
+        [AUTH_UNKNOWN_KEY] = { "unknown keys", TRY_KEY, l->auth_tries, 0 },
+    };
+    if (kind != AUTH_UNKNOWN_KEY)
+        c->tried = true;
+    source_punish(s, c->source, rows[kind].penalty, rows[kind].word);
+    source_try(s, c->source, rows[kind].try, rows[kind].most);
 }

@@ -149,7 +149,7 @@ static void take_auth_failed(struct super *s, struct msg *m)
     struct session *c = conn_find(s, msg_get_u64(m));
     uint32_t kind = msg_get_u32(m);
     msg_end(m);
-    if (kind > AUTH_UNKNOWN_ACCOUNT)
+    if (kind >= AUTH_FAILURES)
         die("the store broke a rule: auth failure %u", kind);
     if (c)
         conn_auth_failed(s, c, (enum auth_failure)kind);

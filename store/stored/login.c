@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "store/stored/session.h"
 
-enum { OFFERS_FREE = 20, TYPE_MOST = 64 };
+enum { TYPE_MOST = 64 };
 
 struct claim {
     char *account;              /* owned */
@@ -84,15 +84,14 @@ static int look_up(struct session *s, const struct claim *c, struct account *a, 
     return fits;
 }
 
-/* A client offers what its agent holds, so a key that does not fit is no attack until there are many; one that is somebody's here never
-   counts. */
+/* A client offers what its agent holds, so a key that does not fit is no attack until there are many, which the supervisor counts; one that is
+   somebody's here never counts. */
 static void refused_offer(struct session *s, const struct claim *c)
 {
     struct err e;
     if (account_any_key(s->store->db, c->hash, &e) == 1)
         return;
-    if (++s->refused_offers > OFFERS_FREE)
-        failed(s, AUTH_BAD_KEY);
+    failed(s, AUTH_UNKNOWN_KEY);
 }
 
 const char *key_offer(struct session *s, struct msg *m)

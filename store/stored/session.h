@@ -40,7 +40,6 @@ struct session {
     struct visible *seen;
     size_t nseen;
     char *invalid;               /* the unknown account that was logged last; owned */
-    unsigned refused_offers;
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;

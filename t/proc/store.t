@@ -324,7 +324,9 @@ def test_keys():
         m = x.recv()
         is_((m.kind, m.id, m.fields[0]), (ANSWER, ask, want), f"offer of {k[0].split()[2]} for {who}: {want}")
     m = s.link.recv()
-    is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 2]), "only the unknown account was a failure")
+    is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 3]), "a key that is nobody's is counted")
+    m = s.link.recv()
+    is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 2]), "the unknown account is a failure; somebody else's key is neither")
     tap.ok(quiet(s.link), "no other")
     x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
     s.link.recv()
@@ -376,7 +378,7 @@ def test_keys():
     n = 1
     while not quiet(s.link, 0.1):
         n += 1
-    is_(n, 5, "offers that do not fit are failures past the twentieth")
+    is_(n, 25, "each offer that does not fit is told to who counts")
     s.end()
 
 
