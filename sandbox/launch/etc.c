@@ -23,7 +23,8 @@ static void hosts(const struct plan *p, struct buf *b)
 {
     struct in_addr inside = { htonl(p->inside) };
     char dotted[INET_ADDRSTRLEN];
-    buf_put_fmt(b, "127.0.0.1 localhost\n");
+    /* Both families: a name that hosts has in one only is asked of the resolvers for the other, and waited for. */
+    buf_put_fmt(b, "127.0.0.1 localhost\n::1 localhost\n");
     if (p->network == NETWORK_PRIVATE && inet_ntop(AF_INET, &inside, dotted, sizeof dotted))
         buf_put_fmt(b, "%s %s\n", dotted, p->server);
     else

@@ -63,6 +63,7 @@ ok(r["environ"].get("GREETING") == "hello there", "its own environment from the 
 ok(r["cwd"] == "/home/server", "it starts in /home/server", r["cwd"])
 ok(r["hostname"] != os.uname().nodename, "its own host name", r["hostname"])
 ok("lo" in r["interfaces"] and len(r["interfaces"]) == 2, "one interface beside lo", r["interfaces"])
+ok("127.0.0.1 localhost\n" in r["hosts"] and "::1 localhost\n" in r["hosts"], "localhost is known in both families", r["hosts"])
 ok("127." not in r["resolv"] and "nameserver" in r["resolv"], "resolvers of its own", r["resolv"])
 ok(r["cgroup"].strip().splitlines()[-1].split(":")[2] == "/" , "the host's cgroup path is not seen", r["cgroup"])
 ok(r["keys"].startswith("!") or r["keys"] == "", "/proc/keys tells nothing", r["keys"])

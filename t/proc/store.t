@@ -505,8 +505,9 @@ def test_phases():
     tap.ok('event=flood text="n=0 a b \\x1b[31m\\x0a forged\\x22 event=x"' in flood, "escaped once, and readable", [flood[:300]])
     x = s.login("bob", BOB)
     tap.ok(s.process.poll() is None, "the store lives through all that")
-    fds = len(os.listdir(f"/proc/{s.process.pid}/fd"))
-    tap.ok(fds < 20, "and holds no descriptors of those that went", [str(fds)])
+    if os.getuid() == 0:    # nobody else may look into a process that cannot be dumped
+        fds = len(os.listdir(f"/proc/{s.process.pid}/fd"))
+        tap.ok(fds < 20, "and holds no descriptors of those that went", [str(fds)])
     s.end()
 
 
