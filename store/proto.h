@@ -60,7 +60,8 @@ enum store_session_type {
 
       op             needs            number             text         fields of the result */
 enum op {
-    OP_STATUS = 1, /* status                                          see STATUS_FIELDS; server "" : all the account may see */
+    OP_STATUS = 1, /* status          skip                            see STATUS_FIELDS; server "": all the account may see, behind the
+                                                                      first `skip`, as many as fit; ask again with what one has */
     OP_START,      /* start           wait ms (0: no)                 the server's fields, at the end of the wait */
     OP_STOP,       /* stop            wait ms                         the same */
     OP_RESTART,    /* start and stop  wait ms                         the same */

@@ -16,6 +16,7 @@
 #include "sshd/proto.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source.h"
 #include "sshd/supervisor/store.h"
 
@@ -57,6 +58,7 @@ static void free_session(struct session *c)
             break;
         }
     super->slots[c->slot] = NULL;
+    source_release(c->source);
     timer_free(c->grace);
     timer_free(c->killing);
     free(c);
@@ -88,6 +90,7 @@ static void on_end(void *data, pid_t pid, int status)
     log_info("session.end", "session=%llu account=%s from=%s pid=%d end=\"%s\"", (unsigned long long)c->id,
              c->account[0] ? c->account : "-", c->address, (int)pid, status_text(status));
     store_session_gone(super, c->id, crashed(status));
+    server_waits_drop(super, c->id);
     free_session(c);
 }
 

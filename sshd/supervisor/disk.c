@@ -18,6 +18,7 @@ enum { JOBS_MOST = 4 };
 
 struct disk_waiter {
     struct disk_waiter *next;
+    bool up;                /* wants it up, or down */
     disk_fn *fn;
     void *data;
 };
@@ -37,16 +38,34 @@ struct disk_queue {
 
 static void next_job(struct super *s);
 
-static void tell(struct server *v, const char *error)
+static void enqueue(struct server *v, uint16_t type);
+
+static struct disk_waiter *waiter_take(struct server *v, bool up)
 {
-    struct disk_waiter *list = v->disk_waiters;
-    v->disk_waiters = NULL;
-    while (list) {
-        struct disk_waiter *w = list;
-        list = w->next;
+    for (struct disk_waiter **at = &v->disk_waiters; *at; at = &(*at)->next)
+        if ((*at)->up == up) {
+            struct disk_waiter *w = *at;
+            *at = w->next;
+            return w;
+        }
+    return NULL;
+}
+
+/* Those who want UP and nothing else: the others came while the job was under way, and it is not theirs. */
+static void tell(struct server *v, bool up, const char *error)
+{
+    for (struct disk_waiter *w; (w = waiter_take(v, up)) != NULL; free(w))
         w->fn(w->data, error);
-        free(w);
-    }
+}
+
+static void go_on(struct server *v)
+{
+    bool up = v->disk == DISK_UP;
+    if (v->disk == DISK_WORKING)
+        return;
+    tell(v, up, NULL);
+    if (v->disk_waiters && v->disk != DISK_WORKING)
+        enqueue(v, up ? LAUNCH_DISK_DOWN : LAUNCH_DISK_UP);
 }
 
 static int gate_of(struct server *v, struct err *e)
@@ -75,7 +94,11 @@ static void finished(struct job *j)
     v->disk = up ? DISK_UP : DISK_DOWN;
     if (failed)
         log_error("disk", "server=%s error=\"%s\"", v->name, j->error);
-    tell(v, failed ? j->error : NULL);
+    tell(v, j->type == LAUNCH_DISK_UP, failed ? j->error : NULL);
+    go_on(v);
+    /* It may have left the configuration meanwhile. */
+    if (up && !failed)
+        server_tidy(v);
 }
 
 /* One answer a job, read when the process has ended. */
@@ -170,12 +193,12 @@ static void enqueue(struct server *v, uint16_t type)
     next_job(s);
 }
 
-static void wait_for(struct server *v, disk_fn *fn, void *data)
+static void wait_for(struct server *v, bool up, disk_fn *fn, void *data)
 {
     if (fn == NULL)
         return;
     struct disk_waiter *w = mem_new(sizeof *w);
-    *w = (struct disk_waiter){ .next = v->disk_waiters, .fn = fn, .data = data };
+    *w = (struct disk_waiter){ .next = v->disk_waiters, .up = up, .fn = fn, .data = data };
     v->disk_waiters = w;
 }
 
@@ -186,7 +209,7 @@ void disk_need(struct server *v, disk_fn *fn, void *data)
             fn(data, NULL);
         return;
     }
-    wait_for(v, fn, data);
+    wait_for(v, true, fn, data);
     if (v->disk == DISK_DOWN)
         enqueue(v, LAUNCH_DISK_UP);
 }
@@ -198,7 +221,7 @@ void disk_down(struct server *v, disk_fn *fn, void *data)
             fn(data, NULL);
         return;
     }
-    wait_for(v, fn, data);
+    wait_for(v, false, fn, data);
     if (v->disk == DISK_UP)
         enqueue(v, LAUNCH_DISK_DOWN);
 }

@@ -25,6 +25,12 @@ struct passwd_wait {
     void *data;
 };
 
+/* An order under way, under a number of ours: the store that gave it may be dead when its result comes, and the next one counts anew. */
+struct given {
+    struct given *next;
+    uint32_t ours, theirs;
+};
+
 struct store {
     pid_t pid;
     struct link *link;
@@ -34,13 +40,28 @@ struct store {
     push_fn *pushed;
     struct passwd_wait *passwds;
     uint32_t cookies;
+    struct given *given;
+    uint32_t orders;
 };
 
 static void launch(void *data);
 
+static struct given *given_take(struct store *st, uint32_t ours)
+{
+    for (struct given **at = &st->given; *at; at = &(*at)->next)
+        if ((*at)->ours == ours) {
+            struct given *g = *at;
+            *at = g->next;
+            return g;
+        }
+    return NULL;
+}
+
 static void lost(struct super *s)
 {
     struct store *st = s->store;
+    while (st->given)
+        free(given_take(st, st->given->ours));
     st->ready = false;
     listen_accept(s, false);
     link_free(st->link);
@@ -183,6 +204,16 @@ static void take_passwd_done(struct super *s, struct msg *m)
     }
 }
 
+static void take_order(struct super *s, struct msg *m)
+{
+    struct store *st = s->store;
+    struct given *g = mem_new(sizeof *g);
+    *g = (struct given){ .next = st->given, .ours = ++st->orders, .theirs = m->id };
+    st->given = g;
+    m->id = g->ours;
+    order_take(s, m);
+}
+
 static const struct {
     uint16_t type;
     void (*take)(struct super *s, struct msg *m);
@@ -192,7 +223,7 @@ static const struct {
     { STORE_LOGGED_IN, take_logged_in },
     { STORE_AUTH_FAILED, take_auth_failed },
     { STORE_KICK, take_kick },
-    { STORE_ORDER, order_take },
+    { STORE_ORDER, take_order },
     { STORE_PASSWD_DONE, take_passwd_done },
 };
 
@@ -359,10 +390,14 @@ void result_begin(struct msg *m, uint32_t id, int code, const char *text)
 
 void result_send(struct super *s, struct msg *m)
 {
-    if (s->store->link)
+    FREE_MEM struct given *g = given_take(s->store, m->id);
+    if (g) {
+        m->id = g->theirs;
         link_send(s->store->link, m);
-    else
-        msg_free(m);
+        return;
+    }
+    log_debug("order.orphan", "order=%u", m->id);
+    msg_free(m);
 }
 
 void result(struct super *s, uint32_t id, int code, const char *fmt, ...)
