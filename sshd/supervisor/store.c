@@ -189,7 +189,7 @@ static void take_kick(struct super *s, struct msg *m)
     struct session *c = conn_find(s, id);
     if (c == NULL)
         return;
-    log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc(why));
+    log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc_text(why));
     conn_kill(s, c, false);
 }
 

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "store/stored/session.h"
 
-enum { TYPE_MOST = 64 };
+enum { TYPE_MOST = 64, OFFERS_LOGGED = 20 };
 
 struct claim {
     char *account;              /* owned */
@@ -93,6 +93,10 @@ static void refused_offer(struct session *s, const struct claim *c)
     struct err e;
     if (account_any_key(s->store->db, c->hash, &e) == 1)
         return;
+    /* For filters that read the log, once a connection, where OpenSSH writes it too. */
+    if (++s->refused_offers == OFFERS_LOGGED)
+        log_error("maximum", "authentication attempts exceeded for %s from %s port %u ssh2 [preauth]", esc(c->account), s->address,
+                  s->port);
     failed(s, AUTH_UNKNOWN_KEY);
 }
 

@@ -40,6 +40,7 @@ struct session {
     struct visible *seen;
     size_t nseen;
     char *invalid;               /* the unknown account that was logged last; owned */
+    unsigned refused_offers;     /* of keys that are nobody's */
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
