@@ -60,15 +60,17 @@ static uint64_t kernel_keeps(uint64_t blocks)
     return blocks / 50 < 4096 ? blocks / 50 : 4096;
 }
 
-static uint64_t groups_of(uint64_t blocks)
+/* A group's bitmaps are of one block each: for more inodes than that mke2fs makes smaller groups. */
+static uint64_t groups_of(uint64_t blocks, uint64_t inodes)
 {
-    return (blocks + GROUP_BLOCKS - 1) / GROUP_BLOCKS;
+    uint64_t by_blocks = (blocks + GROUP_BLOCKS - 1) / GROUP_BLOCKS, by_inodes = (inodes + GROUP_BLOCKS - 1) / GROUP_BLOCKS;
+    return by_blocks > by_inodes ? by_blocks : by_inodes;
 }
 
 /* mke2fs spreads inodes evenly over the groups, in whole blocks: the most of those that stay within the limit. */
 static uint64_t inodes_for(uint64_t blocks, uint64_t limit)
 {
-    uint64_t step = groups_of(blocks) * INODES_STEP;
+    uint64_t step = groups_of(blocks, limit + INODES_KEPT) * INODES_STEP;
     return (limit + INODES_KEPT) / step * step;
 }
 
@@ -184,7 +186,7 @@ int ext4_make(int fd, const struct ext4_limits *limits, uid_t owner, struct err 
         if (inodes == 0)
             return err_set(e, EINVAL, "make image",
                            "%" PRIu64 " inodes are too few for a disk of this size; allowed: at least %" PRIu64,
-                           limits->inodes, groups_of(blocks) * INODES_STEP - INODES_KEPT);
+                           limits->inodes, groups_of(blocks, 0) * INODES_STEP - INODES_KEPT);
         if (format(fd, blocks, inodes, owner, e) < 0 || super_read(fd, &s, e) < 0)
             return -1;
         uint64_t taken = s.overhead + ROOT_BLOCKS + kernel_keeps(s.blocks) + users;

@@ -50,7 +50,8 @@ struct rights_listener;
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data);
 void rights_listener_free(struct rights_listener *l);
 
-/* One line to the log, by way of the store; words of ours in EVENT. */
+/* One line to the log, by way of the store, which escapes it: client bytes go in as they are.  Words of ours in EVENT;
+   the text is cut at 511 bytes. */
 void session_log(struct session *s, const char *event, const char *fmt, ...) PRINTF(3, 4);
 
 #endif

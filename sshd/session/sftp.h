@@ -87,6 +87,7 @@ struct sftp {
     unsigned told;          /* lines on stderr so far */
     bool version, eof, running, over, gone;
     bool waiting;           /* a packet is here and cannot be taken now */
+    uint32_t skip;          /* bytes behind a payload, of no meaning */
     bool resume;            /* the channel holds bytes back for us */
 };
 

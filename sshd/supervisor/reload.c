@@ -98,7 +98,7 @@ static void done(bool ok, const char *text)
     if (ok)
         log_info("reload", "summary=\"%s\"", text);
     else
-        log_error("reload.refused", "error=\"%s\"", esc(text));
+        log_error("reload.refused", "error=\"%s\"", esc_text(text));
     if (fn)
         fn(data, ok, text);
 }

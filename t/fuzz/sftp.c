@@ -353,8 +353,8 @@ static void put_packet(struct buf *out)
     if (type == FXP_RENAME || type == FXP_SYMLINK || type == FXP_EXTENDED)
         put_path(&b);
     put_attributes(&b);
-    /* A WRITE says its length twice: nothing stands behind the payload. */
-    if (type == FXP_WRITE)
+    /* Often nothing stands behind a WRITE's payload. */
+    if (type == FXP_WRITE && next(4))
         b.len -= b.len - (1 + 4 + 12 + 8 + 4 + ((uint32_t)b.p[25] << 24 | (uint32_t)b.p[26] << 16 | (uint32_t)b.p[27] << 8 | b.p[28]));
     buf_put_bytes(out, buf_head(&b), buf_size(&b));
 }

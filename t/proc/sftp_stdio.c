@@ -291,7 +291,7 @@ static void round_of(struct session *s)
     for (size_t i = 0; i < WATCHES; i++)
         if (s->watches[i]) {
             w[n - 2] = s->watches[i];
-            p[n++] = (struct pollfd){ .fd = w[n - 3]->fd, .events = w[n - 3]->events };
+            p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
     int r = poll(p, n, -1);
     if (lost)

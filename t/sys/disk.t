@@ -34,6 +34,7 @@ limits_hold "$S" odd 3000001 999 16
 limits_hold "$S" full 67108864 20000 16
 limits_hold "$S" large 10737418240 100000 1300
 limits_hold "$S" many 5368709120 1000000 700
+limits_hold "$S" crowded 16777216 100000 64
 
 is "$(findmnt -no FSTYPE "$D/full")" ext4 "it is ext4"
 like "$(findmnt -no OPTIONS "$D/full")" "nosuid,nodev" "nosuid and nodev"
@@ -119,7 +120,7 @@ is "$(cat "/proc/$copier/root$D/full/shared" 2>/dev/null || nsenter -t $copier -
 rm "$D/full/shared"
 kill $copier; wait $copier 2>/dev/null
 
-for n in small odd full large many; do "$CTL" down "$S" $n || fail "down $n"; done
+for n in small odd full large many crowded; do "$CTL" down "$S" $n || fail "down $n"; done
 is "$(loops)" 0 "no loop device is left"
 is "$(grep -cF "$SCRATCH" /proc/self/mountinfo)" 0 "no mount is left"
 

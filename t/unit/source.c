@@ -84,6 +84,25 @@ Test(source, are_remembered_within_a_bound)
     cr_assert_leq(n, 8192u);
 }
 
+Test(source, cools_down_after_too_many_tries)
+{
+    super.conf.limits.cooldown = 60;
+    struct source *s = of("192.0.2.1");
+    source_enter(s);
+    for (int i = 0; i < 2; i++)
+        source_try(&super, s, TRY_PASSWORD, 3);
+    source_try(&super, s, TRY_KEY, 20);
+    cr_assert_not(source_refused(&super, s));
+    source_forgive(s);
+    source_try(&super, s, TRY_PASSWORD, 3);
+    source_try(&super, s, TRY_PASSWORD, 3);
+    cr_assert_not(source_refused(&super, s), "a login between them starts anew");
+    source_try(&super, s, TRY_PASSWORD, 3);
+    cr_assert(source_refused(&super, s));
+    usleep(90000);
+    cr_assert_not(source_refused(&super, s));
+}
+
 Test(source, is_kept_for_those_who_logged_in)
 {
     struct source *s = of("192.0.2.1");
