@@ -11,9 +11,9 @@
 
 #include "base/buf.h"
 #include "base/msg.h"
-#include "base/name.h"
 #include "sshd/attrs.h"
 #include "sshd/session/files_client.h"
+#include "sshd/session/sftp_path.h"
 
 struct channel;
 struct session;
@@ -21,7 +21,6 @@ struct session;
 enum {
     SFTP_PACKET_MOST = 257 * 1024,   /* without its length field */
     SFTP_DATA_MOST = 255 * 1024,     /* of one READ */
-    SFTP_PATH_MOST = 4096,
     SFTP_COST_MOST = 64,             /* with the workers at once, by the costs of the tables; no input is taken above */
     SFTP_BLOCK = 4096,               /* leases are counted in these */
 };
@@ -113,22 +112,7 @@ enum sftp_result sftp_packet(struct sftp *f, struct buf *p);
 /* True when all fields were there; else ends the channel. */
 bool sftp_fields(struct sftp *f, const struct buf *p);
 
-/* sftp_path.c: pure. */
-enum sftp_path_error { PATH_OK, PATH_NUL, PATH_LONG };
-/* Absolute, without ".", "..", or double slashes; "" is "/", "/.." is "/".  Owned by the caller; NULL with *WHY. */
-char *sftp_path_normal(const uint8_t *bytes, size_t size, enum sftp_path_error *why);
-/* The first component of a normal path, copied ("" for "/"; cut if longer than a name may be, which then is none), and the rest
-   without a slash in front (points into PATH). */
-const char *sftp_path_split(const char *path, char server[NAME_MOST + 2]);
-
-/* What a path of the client means. */
-struct sftp_spot {
-    char *path;                   /* normal; owned */
-    char name[NAME_MOST + 2];     /* "": the top, which lists the servers */
-    const char *rest;             /* in the server's directory */
-};
-#define SPOT_FREE __attribute__((cleanup(sftp_spot_free)))
-void sftp_spot_free(struct sftp_spot *s);
+/* Names: sftp_path.h. */
 /* Takes a path from P.  False: answered, or P is bad. */
 bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s);
 
@@ -198,6 +182,5 @@ void sftp_reply_begin(struct buf *b, size_t most, uint8_t type, uint32_t id);
 void sftp_reply_end(struct sftp *f, struct buf *b);
 /* The attributes of "/". */
 void sftp_top_attrs(struct attrs *a);
-bool sftp_is_top(const struct sftp_spot *s);
 
 #endif
