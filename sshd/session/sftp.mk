@@ -4,6 +4,8 @@ session_sftp_sources = \
 	sshd/session/files_client.c sshd/session/files_client.h \
 	sshd/session/hash.c sshd/session/hash.h \
 	sshd/session/sftp.c sshd/session/sftp.h \
+	sshd/session/sftp_check.c \
+	sshd/session/sftp_copy.c \
 	sshd/session/sftp_data.c \
 	sshd/session/sftp_ext.c \
 	sshd/session/sftp_handle.c \
