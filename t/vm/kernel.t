@@ -21,10 +21,10 @@ network = none
 disk = 16M
 E2
 rig_up --ini "$SCRATCH/more.ini"
-diag "$("$DAEMON" -c "$CONFIG" -t 2>&1)"
 doctor=$("$TOOL" --run "$RUN" doctor 2>&1)
 is "$(grep -c '^FAIL' <<<"$doctor")" 0 "doctor finds nothing wrong"
-like "$doctor" 'landlock: ABI [1-9]' "landlock is there"
+like "$doctor" "landlock: ABI [1-9]" "landlock is there"
+diag "$doctor"
 
 # --- files ------------------------------------------------------------------------------------------------------------------------
 

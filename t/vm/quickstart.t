@@ -11,6 +11,8 @@ need_root
 RUN_BOUND=1800
 scratch
 cd "$HERE" || bail "no $HERE"
+# Emulated processors compile slowly.
+export CFLAGS=-O1
 ok "etc/quickstart" etc/quickstart
 while IFS= read -r l; do diag "$l"; done <<<"$out$err"
 [ "$rc" = 0 ] || { journalctl -u holdfast -n 20 --no-pager | while IFS= read -r l; do diag "$l"; done; bail "no quickstart, no more to see"; }
