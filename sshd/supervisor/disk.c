@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -234,8 +235,14 @@ static char *root_of(const struct server *v)
 int disk_open(const struct server *v, struct err *e)
 {
     FREE_MEM char *root = root_of(v);
-    int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? err_set(e, errno, "open", "%s", root) : fd;
+    CLOSE_FD int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(e, errno, "open", "%s", root);
+    /* The folder is the server's own, and it may have shut it: its owner could neither look nor mend that. */
+    if ((st.st_mode & S_IRWXU) != S_IRWXU && fchmod(fd, 0750) < 0)
+        return err_set(e, errno, "chmod", "%s", root);
+    return fd_steal(&fd);
 }
 
 uint64_t server_disk_used(struct server *v, uint64_t *inodes)

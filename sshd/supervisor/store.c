@@ -98,7 +98,7 @@ static void on_end(void *data, pid_t pid, int status)
         lost(s);
     if (s->leaving)
         return;
-    /* Its sessions end with it, as their links do.  The back-off keeps a store that cannot start from eating the machine. */
+    /* Its sessions wait: we hold their links until there is a new one.  The back-off keeps a store that cannot start from eating the machine. */
     if (now_ms() - st->started > 60000)
         st->deaths = 0;
     uint64_t ms = st->deaths < 7 ? 250u << st->deaths : 30000;
@@ -114,6 +114,7 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
         log_error("store.conf", "error=\"%s\"", error);
         return;
     }
+    conn_hand_over(s);
     servers_begin(s);
     listen_accept(s, true);
     log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
@@ -152,9 +153,13 @@ static void take_logged_in(struct super *s, struct msg *m)
 {
     uint64_t id = msg_get_u64(m);
     FREE_MEM char *account = msg_get_text(m, NAME_MOST);
+    size_t size;
+    const uint8_t *login = msg_get_bytes(m, &size);
     msg_end(m);
+    if (size > LOGIN_MOST)
+        die("the store broke a rule: %zu bytes of login", size);
     struct session *c = conn_find(s, id);
-    const char *why = c ? conn_logged_in(s, c, account) : "the session has gone";
+    const char *why = c ? conn_logged_in(s, c, account, login, size) : "the session has gone";
     if (why)
         log_info("login.refused", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, account, why);
     struct msg out;
@@ -341,14 +346,20 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     link_send(st->link, &m);
 }
 
-void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link)
+void store_session_new(struct super *s, const struct session *c)
 {
     struct msg m;
+    char address[sizeof c->address];
+    unsigned port = 0;
+    if (sscanf(c->address, "%63s port %u", address, &port) != 2)
+        bug("address of a session: %s", c->address);
     msg_begin(&m, STORE_SESSION_NEW, 0);
-    msg_put_u64(&m, id);
+    msg_put_u64(&m, c->id);
     msg_put_str(&m, address);
     msg_put_u32(&m, port);
-    msg_put_fd(&m, link);
+    msg_put_str(&m, c->account);
+    msg_put_bytes(&m, c->login, c->nlogin);
+    msg_put_fd(&m, c->link);
     link_send(s->store->link, &m);
 }
 

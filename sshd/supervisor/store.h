@@ -11,7 +11,8 @@ bool store_ready(const struct super *s);
 typedef void push_fn(struct super *s, const char *error, const char *summary);
 void store_push(struct super *s, const struct conf *conf, push_fn *fn);
 
-void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link);
+struct session;
+void store_session_new(struct super *s, const struct session *c);
 void store_session_gone(struct super *s, uint64_t id, bool crashed);
 /* Sets ACCOUNT's password; FN gets "" or why not. */
 typedef void passwd_fn(void *data, const char *error);

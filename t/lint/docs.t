@@ -39,7 +39,7 @@ def account_verbs(tree):
     items = re.findall(r"^\.It Cm (.*)$", read(tree, "etc/man/holdfast-ssh.7"), flags=re.M)
     heads = [re.split(r" (?:O[op]|Ar|Fl|Oc)\b", i)[0] for i in items]
     known = {v.strip() for h in heads for v in h.split(",")}
-    found = re.findall(r'\.name = "([a-z ]+)"', code)
+    found = re.findall(r'(?:\.name = |\bSUM\()"([a-z0-9 ]+)"', code)
     problems = [f"etc/man/holdfast-ssh.7:1: lacks the verb '{v}' of sshd/session/verbs.c" for v in found if v not in known]
     problems += [f"etc/man/holdfast-ssh.7:1: names '{v}', which is no verb" for v in sorted(known) if v not in found]
     options = set(re.findall(r"--([a-z]+)", " ".join(re.findall(r'\.usage =?\s*"([^"]*)"', code))))
