@@ -56,6 +56,7 @@ enum store_session_type {
     STORE_LOG,                 /* u32 level, str event, str text: the session has no log of its own; the store escapes both */
     STORE_CLOSE,               /* store -> session, no id: str why: end at once */
     STORE_RIGHTS,              /* store -> session, no id: str server, u32 rights now (0: no longer yours): close what relied on more */
+    STORE_ANEW,                /* store -> session, no id: this is another store than before; what was asked of that one is lost */
 };
 
 /* Operations of STORE_DO (session -> store) and STORE_ORDER (store -> supervisor).  The store checks the right, the supervisor checks again that

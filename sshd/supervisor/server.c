@@ -356,11 +356,7 @@ void servers_apply(struct super *s)
 
 void servers_begin(struct super *s)
 {
-    static bool begun;
     servers_apply(s);
-    if (begun)
-        return;
-    begun = true;
     /* A store that was started anew changes nothing about servers: what somebody stopped stays so. */
     if (s->begun)
         return;

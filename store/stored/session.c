@@ -163,6 +163,9 @@ void session_new(struct store *store, struct msg *m)
         return;
     }
     login_resume(s, account, login, size);
+    struct msg anew;
+    msg_begin(&anew, STORE_ANEW, 0);
+    link_send(s->link, &anew);
     /* What was its right when the old store died may not be any more. */
     recheck(s);
 }

@@ -51,7 +51,10 @@ ok "an order that waits ends with its session" wait_until 5 logged 'order.droppe
 "${SSH[@]}" alice restart one --wait --timeout 600 >/dev/null 2>&1 & client=$!
 sleep 3
 kill_store
+begin=$(now_us)
 wait $client
+is $? 75 "who waits is told to try again"
+atmost $((($(now_us) - begin) / 1000000)) 10 "at once (s)"
 store=$(store_pid)
 exits 0 "kill what was waited for" hf alice kill one --wait --timeout 20
 sleep 1
