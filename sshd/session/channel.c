@@ -12,7 +12,7 @@
 enum {
     QUEUE_MOST = 32 * 1024 * 1024,     /* past CHANNEL_QUEUE is the caller's fault, past this it is a bug */
     LEFT_MOST = 4 * 1024 * 1024,       /* more than two windows of input held back: the client ignores the window */
-    BATCH = 4 * 32758,                 /* four full packets of what OpenSSH takes */
+    BATCH = 4 * 32758,                 /* four full packets of what OpenSSH takes: they leave in one system call */
     FETCH = 64 * 1024,
     REST_CAP = 16 * 1024,
     TERMINAL_SIDE_MOST = 1000,
@@ -385,7 +385,6 @@ static bool write_some(struct channel *c, struct buf *b, write_fn *fn)
         return false;
     size = size < BATCH ? size : BATCH;
     size = size < window ? size : window;
-    ssh_set_fd_towrite(c->s->ssh);
     int n = fn(c->ssh, buf_head(b), (uint32_t)size);
     if (n < 0) {
         /* Closed by the client, which is found out just after this. */

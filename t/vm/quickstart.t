@@ -1,5 +1,6 @@
 #!/bin/bash
 # vm: bare
+# vm: bound 3000
 # The first command of README, from a checkout on a Debian 12 where nothing of holdfast is installed: it builds, the daemon comes up under
 # systemd with limits required, and the game server answers.  Debian's packages are there already, as this machine has no network.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -19,7 +19,7 @@ for u in holdfast-store holdfast-shim; do
 done
 ok "systemd-tmpfiles makes the folders" systemd-tmpfiles --create holdfast.conf
 is "$(stat -c '%U %a' /run/holdfast /var/lib/holdfast | sort -u)" "root 711" "of root's, 0711"
-is "$(systemd-analyze verify holdfast.service 2>&1 | grep -i holdfast)" "" "the unit has no line that systemd does not know"
+is "$(systemd-analyze verify holdfast.service 2>&1 | grep -i holdfast | grep -v "'man ")" "" "the unit has no line that systemd does not know"
 
 # --- a configuration ----------------------------------------------------------------------------------------------------------------------
 
@@ -88,7 +88,15 @@ is "$(cat "/proc/$shim/cgroup")" "0::/holdfast/.shims" "its shim is outside of t
 hf alice send one "first words" >/dev/null
 heard() { hf alice logs one -n 50 | grep -q "heard: $1"; }
 ok "its console hears" wait_until 60 heard "first words"
-history() { (sleep 2) | hf alice console one 2>/dev/null | grep -q "$1"; }
+history() {
+    (sleep 90) | timeout 100 "${SSH[@]}" -tt alice console one >"$SCRATCH/console" 2>/dev/null &
+    local viewer=$!
+    wait_until 90 grep -q "$1" "$SCRATCH/console"
+    local found=$?
+    kill $viewer $(jobs -p) 2>/dev/null
+    wait $viewer 2>/dev/null
+    return $found
+}
 same() {
     wait_until 90 hf alice true
     is "$(field one pid) $(field one state)" "$one running" "$1: the server runs on and is found"
@@ -175,4 +183,31 @@ is "$(unit ActiveState) $(unit Result)" "inactive success" "nothing starts it ag
 nok "the server is gone" kill -0 "$one"
 is "$(find $G -maxdepth 1 -name 'holdfast*')" "" "and the groups"
 is "$(awk '$5 ~ "^/var/lib/holdfast/"' /proc/self/mountinfo; losetup -nl -O BACK-FILE | grep holdfast)" "" "no mount and no loop device stays"
+
+# --- the machine goes down ------------------------------------------------------------------------------------------------------------------------
+
+# All that it brings but the end: what runs this test stays.
+own=$(sed -n 's,^0::/system.slice/\([^/]*\.service\).*,\1,p' /proc/self/cgroup)
+[ -n "$own" ] || bail "not in a service"
+mkdir -p "/run/systemd/system/$own.d"
+printf '[Unit]\nDefaultDependencies=no\n' >"/run/systemd/system/$own.d/stay.conf"
+printf '[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\nAfter=shutdown.target\n' >/run/systemd/system/test-down.target
+systemctl daemon-reload
+systemctl start holdfast.service
+put_run slow <<'E2'
+trap 'sleep 3; echo "world saved"; exit 0' TERM
+echo up
+while :; do sleep 0.2; done
+E2
+exits 0 "a server that needs its time to stop" hf alice start slow --wait --timeout 120
+slow=$(field slow pid)
+logs() { cat /var/lib/holdfast/logs/slow/*; }
+has_log() { logs | grep -q "$1"; }
+ok "is up" wait_until 60 has_log up
+systemctl start --no-block test-down.target
+ok "the machine goes down: the unit ends" wait_until 200 inactive
+is "$(unit Result)" success "in order"
+ok "the server was asked to stop and given its time" has_log 'world saved'
+nok "it is gone" kill -0 "$slow"
+is "$(awk '$5 ~ "^/var/lib/holdfast/"' /proc/self/mountinfo)" "" "its disk is not mounted any more"
 done_testing
