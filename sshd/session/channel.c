@@ -35,6 +35,7 @@ struct channel {
     size_t left;                       /* input libssh holds for us, behind `held` */
     bool resume, eof, eof_told, tight;
     bool exiting, exited, closed;      /* by us: wanted, said; by the client */
+    bool cut;                          /* its end waits for nobody */
     int code;
 };
 
@@ -289,6 +290,14 @@ void channel_exit(struct channel *c, int code)
     work(c);
 }
 
+void channel_cut(struct channel *c)
+{
+    buf_free(&c->out);
+    buf_free(&c->err);
+    c->cut = true;
+    work(c);
+}
+
 bool channel_has_terminal(const struct channel *c) { return c->terminal; }
 
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
@@ -402,7 +411,12 @@ static bool put_out(struct channel *c)
 
 static void say_exit(struct channel *c)
 {
-    if (!c->exiting || c->exited || buf_size(&c->out) > 0 || buf_size(&c->err) > 0)
+    if (!c->exiting || c->exited)
+        return;
+    /* A full wire must not hold up the last words of one that goes at once. */
+    if (c->cut)
+        put_out(c);
+    else if (buf_size(&c->out) > 0 || buf_size(&c->err) > 0)
         return;
     c->exited = true;
     end_program(c);

@@ -23,6 +23,20 @@ void sftp_bad(struct sftp *f, const char *why)
     channel_exit(f->channel, 1);
 }
 
+void sftp_cut(struct sftp *f, const char *why)
+{
+    enum { CODE_NOPERM = 77 };
+    if (f->over)
+        return;
+    f->over = true;
+    f->waiting = false;
+    channel_cut(f->channel);
+    BUF_FREE struct buf line = BUF(1024);
+    buf_put_fmt(&line, "%s\r\n", why);
+    channel_error(f->channel, buf_head(&line), buf_size(&line));
+    channel_exit(f->channel, CODE_NOPERM);
+}
+
 /* A WRITE up to its payload: as much as is known from HAVE bytes.  0: it is none. */
 static size_t write_unit(const uint8_t *p, size_t have)
 {

@@ -100,6 +100,8 @@ void sftp_enter(struct sftp *f);
 void sftp_leave(struct sftp *f);
 /* The client broke the protocol: log, exit status 1. */
 void sftp_bad(struct sftp *f, const char *why);
+/* What the channel lived on was taken away: WHY on stderr, the end at once. */
+void sftp_cut(struct sftp *f, const char *why);
 
 /* WAIT: nothing was done, offer the packet again when something was answered. */
 enum sftp_result { SFTP_DONE, SFTP_WAIT };

@@ -238,6 +238,7 @@ void channel_wrote(struct channel *c, size_t size)
 
 void channel_error(struct channel *c UNUSED, const void *bytes UNUSED, size_t size UNUSED) {}
 void channel_resume(struct channel *c) { c->resumed = true; }
+void channel_cut(struct channel *c UNUSED) {}
 void channel_exit(struct channel *c, int code UNUSED) { c->ended = true; }
 struct session *channel_session(const struct channel *c UNUSED) { return &me; }
 
