@@ -151,7 +151,6 @@ struct sftp_call {
     uint32_t generation;
     uint32_t flags;
     uint64_t size;
-    bool silent;                  /* the client has had its answer */
     sftp_answer_fn *answer;       /* on success; a failure is answered as status */
     sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
 };

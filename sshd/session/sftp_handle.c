@@ -177,7 +177,7 @@ enum sftp_result sftp_opendir(struct sftp *f, uint32_t id, struct buf *p)
     return SFTP_DONE;
 }
 
-/* The client need not wait for the worker: nothing of a close can fail, and what is asked later is answered later. */
+/* Nobody waits for the worker: nothing of a close can fail, and what is asked later is done later. */
 enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
 {
     uint32_t i;
@@ -190,13 +190,12 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
     }
     if (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR) {
         struct msg m;
-        struct sftp_call *c = sftp_call(f, h->server, id, sftp_answer_ok);
-        c->silent = true;
+        struct files *worker = h->server->files;
         files_begin(&m, FILES_CLOSE);
         msg_put_u32(&m, h->number);
         msg_put_u64(&m, h->lease);
         sftp_handle_free(f, i);
-        sftp_call_send(c, &m);
+        files_tell(worker, &m);
     } else
         sftp_handle_free(f, i);
     sftp_status(f, id, FX_OK, "Success");
