@@ -84,12 +84,10 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     errno = saved;
 }
 
-static bool plain(unsigned char c)
-{
-    return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
-}
+/* What of the printable characters would end a value. */
+static const char in_word[] = " \"\\=", in_text[] = "\"\\";
 
-const char *escn(const void *bytes, size_t len)
+static const char *escape(const void *bytes, size_t len, const char *ends)
 {
     static char ring[8][512];
     static unsigned turn;
@@ -101,7 +99,7 @@ const char *escn(const void *bytes, size_t len)
             memcpy(out + at, "...", 4);
             return out;
         }
-        if (plain(p[i]))
+        if (p[i] >= ' ' && p[i] < 0x7f && strchr(ends, p[i]) == NULL)
             out[at++] = (char)p[i];
         else
             at += (size_t)snprintf(out + at, 5, "\\x%02x", p[i]);
@@ -110,7 +108,17 @@ const char *escn(const void *bytes, size_t len)
     return out;
 }
 
+const char *escn(const void *bytes, size_t len)
+{
+    return escape(bytes, len, in_word);
+}
+
 const char *esc(const char *bytes)
 {
     return escn(bytes, strlen(bytes));
+}
+
+const char *esc_text(const char *bytes)
+{
+    return escape(bytes, strlen(bytes), in_text);
 }

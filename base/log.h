@@ -25,5 +25,7 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...) PRI
    lives in one of eight rotating buffers of 512 bytes; longer input is cut and ends in "...". */
 const char *esc(const char *bytes);
 const char *escn(const void *bytes, size_t len);
+/* For a whole phrase, between double quotes: as esc, but spaces and '=' stay too. */
+const char *esc_text(const char *bytes);
 
 #endif

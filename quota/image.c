@@ -82,13 +82,14 @@ static int make(const struct place *p, const struct image *i, struct err *e)
     if (fd < 0)
         return err_set(e, errno, "create", "servers/%s", p->image);
     const struct ext4_limits limits = { i->bytes, i->inodes };
-    if (ext4_make(fd, &limits, i->owner, e) < 0)
+    struct ext4_limits made;
+    if (ext4_make(fd, &limits, i->owner, e) < 0 || ext4_limits_of(fd, &made, e) < 0)
         return -1;
     char self[32];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     if (fsync(fd) < 0 || linkat(AT_FDCWD, self, p->servers, p->image, AT_SYMLINK_FOLLOW) < 0 || fsync(p->servers) < 0)
         return err_set(e, errno, "store", "servers/%s", p->image);
-    log_info("disk made", "server=%s bytes=%" PRIu64 " inodes=%" PRIu64, i->name, i->bytes, i->inodes);
+    log_info("disk made", "server=%s bytes=%" PRIu64 " inodes=%" PRIu64, i->name, made.bytes, made.inodes);
     /* Opened by its name, which is what the loop device then shows. */
     int named = openat(p->servers, p->image, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     return named < 0 ? err_set(e, errno, "open", "servers/%s", p->image) : named;
@@ -128,15 +129,19 @@ static int foreign(const struct place *p, struct err *e)
     return err_set(e, EEXIST, "mount", "something else is mounted on servers/%s", p->folder);
 }
 
-static void compare(const struct image *i, int fd)
+static int compare(struct image *i, int fd, struct err *e)
 {
     const struct ext4_limits wanted = { i->bytes, i->inodes };
     struct ext4_limits has, near = ext4_nearest(fd, &wanted);
-    if (ext4_limits_of(fd, &has, NULL) < 0 || (has.bytes == near.bytes && has.inodes == near.inodes))
-        return;
-    log_warn("disk limit differs from configuration; the image keeps its own",
-             "server=%s bytes=%" PRIu64 " inodes=%" PRIu64 " configured_bytes=%" PRIu64 " configured_inodes=%" PRIu64,
-             i->name, has.bytes, has.inodes, i->bytes, i->inodes);
+    if (ext4_limits_of(fd, &has, e) < 0)
+        return -1;
+    if (has.bytes != near.bytes || has.inodes != near.inodes)
+        log_warn("disk limit differs from configuration; the image keeps its own",
+                 "server=%s bytes=%" PRIu64 " inodes=%" PRIu64 " configured_bytes=%" PRIu64 " configured_inodes=%" PRIu64,
+                 i->name, has.bytes, has.inodes, i->bytes, i->inodes);
+    i->bytes = has.bytes;
+    i->inodes = has.inodes;
+    return 0;
 }
 
 /* The kernel's own words on why a mount failed, out of the context's message queue. */
@@ -211,7 +216,7 @@ static int mount_image(const struct place *p, const struct image *i, int image, 
     return attach_tree(p, tree, e);
 }
 
-int image_up(const struct image *i, struct err *e)
+int image_up(struct image *i, struct err *e)
 {
     PLACE p;
     dev_t dev = 0;
@@ -225,7 +230,8 @@ int image_up(const struct image *i, struct err *e)
         return foreign(&p, e);
     if (image < 0)
         return -1;
-    compare(i, image);
+    if (compare(i, image, e) < 0)
+        return -1;
     return is ? 0 : mount_image(&p, i, image, e);
 }
 

@@ -14,7 +14,8 @@ enum launch_type {
     /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
        the log folder, the shim's listening socket, the cgroup folder or none (then u32 has cgroup = 0) */
     LAUNCH_RUN,
-    LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN adds u32 pid of init (host's view) */
+    LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN adds u32 pid of init (host's view),
+                              DISK_UP u64 bytes, u64 inodes: the limits that the disk has */
 };
 
 /* LAUNCH_RUN, field by field:

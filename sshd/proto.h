@@ -43,6 +43,8 @@ enum files_type {
     FILES_READLINK,                /* bytes path -> bytes target */
     FILES_STATVFS,                 /* bytes path -> u64 x 11: bsize frsize blocks bfree bavail files ffree favail fsid flag namemax */
     FILES_FSYNC,                   /* u32 handle */
+    FILES_COPY,                    /* u32 from handle, u64 offset, u64 bytes at most, u32 to handle, u64 offset -> u64 copied, 4 MiB at
+                                      most (0: the source ends there); the lease of `to` is given back */
 };
 
 /* tool -> supervisor (AF_UNIX SOCK_SEQPACKET, PATHS.run/holdfast.sock, root only): TOOL_REQUEST; answered by any number of TOOL_OUTPUT

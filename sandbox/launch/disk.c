@@ -1,8 +1,11 @@
 #include "sandbox/launch/disk.h"
 
+#include "base/die.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "quota/image.h"
+#include "sandbox/launch/jobs.h"
+#include "sandbox/proto.h"
 
 enum { STATE_MOST = 1024 };
 
@@ -15,7 +18,19 @@ int job_disk_up(struct msg *m, struct err *e)
     i.inodes = msg_get_u64(m);
     i.owner = msg_get_u32(m);
     msg_end(m);
-    return image_up(&i, e);
+    if (image_up(&i, e) < 0)
+        return -1;
+    struct msg answer MSG_FREE;
+    msg_begin(&answer, LAUNCH_DONE, 0);
+    msg_put_u32(&answer, 1);
+    msg_put_u32(&answer, 0);
+    msg_put_str(&answer, "");
+    msg_put_str(&answer, "");
+    msg_put_u64(&answer, i.bytes);
+    msg_put_u64(&answer, i.inodes);
+    if (msg_send(LINK_FD, &answer) < 0)
+        die_errno("answer");
+    return JOB_ANSWERED;
 }
 
 int job_disk_down(struct msg *m, struct err *e)

@@ -1,5 +1,4 @@
-/* The disk jobs of launch.  M is positioned at the first field and is eaten to its end.  Each returns 0, or -1 with E.
- */
+/* The disk jobs of launch.  M is positioned at the first field and is eaten to its end.  As job_fn; disk_up answers itself. */
 #ifndef LAUNCH_DISK_H
 #define LAUNCH_DISK_H
 

@@ -5,7 +5,9 @@
 #include "base/err.h"
 #include "base/msg.h"
 
-/* Returns 0, or -1 with E filled and everything undone.  M was received as a peer's: what is malformed ends the process. */
+enum { JOB_ANSWERED = 1 };
+
+/* Returns 0, JOB_ANSWERED when it has sent LAUNCH_DONE itself, or -1 with E filled and everything undone.  M was received as a peer's: what is malformed ends the process. */
 typedef int job_fn(struct msg *m, struct err *e);
 
 /* LAUNCH_RUN: starts the sandbox, answers LAUNCH_DONE itself and becomes the shim: it returns only to fail. */

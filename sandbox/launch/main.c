@@ -12,8 +12,6 @@ static const struct { uint16_t type; const char *name; job_fn *fn; } jobs[] = {
     { LAUNCH_DISK_UP, "disk up", job_disk_up },
     { LAUNCH_DISK_DOWN, "disk down", job_disk_down },
     { LAUNCH_RUN, "run", job_run },
-    { LAUNCH_DISK_UP, "disk up", job_disk_up },
-    { LAUNCH_DISK_DOWN, "disk down", job_disk_down },
 };
 
 static void answer(int ok, const struct err *e)
@@ -39,8 +37,9 @@ static int do_job(struct msg *m)
             char text[400];
             log_error("failed", "job=%s error=\"%s\"", jobs[i].name, err_text(&e, text, sizeof text));
         }
-        answer(r == 0, &e);
-        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (r != JOB_ANSWERED)
+            answer(r == 0, &e);
+        return r >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     die("no job has the number %#x", m->type);
 }

@@ -71,9 +71,10 @@ int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
     CLOSE_FD int fd = beneath_look(w, path, 1, &st);
     if (fd < 0 || fstatvfs(fd, &f) < 0)
         return fail_errno(w, errno);
-    /* Blocks kept back for root are no part of what the server has. */
-    uint64_t kept = f.f_bfree - f.f_bavail;
-    const uint64_t v[] = { f.f_bsize, f.f_frsize, f.f_blocks - kept, f.f_bavail, f.f_bavail, f.f_files, f.f_ffree, f.f_favail,
+    /* Neither blocks kept back for root nor the few past the limit are what the server has. */
+    uint64_t blocks = f.f_blocks - (f.f_bfree - f.f_bavail), limit = gate_limit(w->gate) / f.f_frsize;
+    uint64_t past = blocks > limit ? blocks - limit : 0, free = f.f_bavail > past ? f.f_bavail - past : 0;
+    const uint64_t v[] = { f.f_bsize, f.f_frsize, blocks - past, free, free, f.f_files, f.f_ffree, f.f_favail,
                            f.f_fsid, f.f_flag, f.f_namemax };
     for (size_t i = 0; i < countof(v); i++)
         msg_put_u64(answer, v[i]);

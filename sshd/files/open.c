@@ -21,6 +21,14 @@ struct opening {
     uint64_t lease;
 };
 
+/* Some clients say "make it" and mean "to write to it"; saying nothing at all is reading. */
+static uint32_t open_flags(uint32_t want)
+{
+    if (want & (FXF_READ | FXF_WRITE | FXF_APPEND))
+        return want;
+    return want | (want & (FXF_CREAT | FXF_TRUNC) ? FXF_WRITE : FXF_READ);
+}
+
 static uint32_t rights_of(uint32_t want)
 {
     uint32_t rights = want & FXF_READ ? RIGHT_FILES_READ : 0;
@@ -31,8 +39,8 @@ static uint32_t rights_of(uint32_t want)
 
 static int allowed(struct worker *w, uint32_t want)
 {
-    if (want & ~(uint32_t)FXF_ALL || (want & (FXF_READ | FXF_WRITE | FXF_APPEND)) == 0)
-        return fail(w, FX_FAILURE, "open for reading, writing or both");
+    if (want & ~(uint32_t)FXF_ALL)
+        return fail(w, FX_FAILURE, "unknown flags (read, write, append, creat, trunc, excl)");
     uint32_t missing = rights_of(want) & ~w->rights;
     char words[128];
     if (missing)
@@ -115,7 +123,7 @@ int files_open(struct worker *w, struct msg *m, struct msg *answer)
 {
     struct attrs a;
     FREE_MEM char *path = msg_get_str(m);
-    struct opening o = { .path = path, .want = msg_get_u32(m) };
+    struct opening o = { .path = path, .want = open_flags(msg_get_u32(m)) };
     request_attrs(m, &a);
     msg_end(m);
     o.mode = a.flags & ATTRS_MODE ? a.mode & 0777 : 0666;

@@ -36,6 +36,7 @@ static const struct {
     ROW(FILES_READLINK, RIGHT_FILES_READ, false, files_readlink),
     ROW(FILES_STATVFS, ANY, false, files_statvfs),
     ROW(FILES_FSYNC, RIGHT_FILES_WRITE, true, files_fsync),
+    ROW(FILES_COPY, RIGHT_FILES_WRITE, true, files_copy),
 #undef ROW
     [FILES_CLOSE - FILES_OPEN] = { .right = ANY, .unanswered = true, .fn = files_close },
 };

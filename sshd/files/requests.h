@@ -17,6 +17,7 @@ void request_attrs(struct msg *m, struct attrs *a);
 void answer_attrs(struct msg *answer, const struct stat *st);
 
 request_fn files_open, files_close, files_lease, files_fsync;                       /* open.c */
+request_fn files_copy;                                                              /* copy.c */
 request_fn files_opendir, files_readdir;                                            /* list.c */
 request_fn files_stat, files_lstat, files_fstat, files_readlink, files_statvfs;     /* look.c */
 request_fn files_setstat, files_lsetstat, files_fsetstat;                           /* setstat.c */

@@ -136,10 +136,11 @@ enum sftp_result sftp_open(struct sftp *f, uint32_t id, struct buf *p)
     struct sftp_call *c = s ? opening(f, id, s, file_opened) : NULL;
     if (c == NULL)
         return SFTP_DONE;
-    c->flags = flags;
+    /* As the worker reads them: to make a file is to write it. */
+    c->flags = flags & (FXF_READ | FXF_WRITE | FXF_APPEND) || !(flags & (FXF_CREAT | FXF_TRUNC)) ? flags : flags | FXF_WRITE;
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, spot.rest);
-    msg_put_u32(&m, flags);
+    msg_put_u32(&m, c->flags);
     sftp_put_attrs(&m, &a);
     sftp_call_send(c, &m);
     return SFTP_DONE;
@@ -177,6 +178,33 @@ enum sftp_result sftp_opendir(struct sftp *f, uint32_t id, struct buf *p)
     return SFTP_DONE;
 }
 
+void sftp_pin(struct sftp *f, uint32_t i)
+{
+    f->handles[i].pinned++;
+    f->handles[i].busy++;
+}
+
+/* The handle may have died meanwhile, and its counts with it. */
+void sftp_unpin(struct sftp *f, uint32_t i)
+{
+    struct sftp_handle *h = &f->handles[i];
+    if (h->pinned == 0)
+        return;
+    h->pinned--;
+    h->busy--;
+}
+
+void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease)
+{
+    struct msg m;
+    if (s->files == NULL)
+        return;
+    files_begin(&m, FILES_CLOSE);
+    msg_put_u32(&m, number);
+    msg_put_u64(&m, lease);
+    files_tell(s->files, &m);
+}
+
 /* Nobody waits for the worker: nothing of a close can fail, and what is asked later is done later. */
 enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
 {
@@ -188,16 +216,14 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
         no_handle(f, id, h);
         return SFTP_DONE;
     }
-    if (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR) {
-        struct msg m;
-        struct files *worker = h->server->files;
-        files_begin(&m, FILES_CLOSE);
-        msg_put_u32(&m, h->number);
-        msg_put_u64(&m, h->lease);
-        sftp_handle_free(f, i);
-        files_tell(worker, &m);
-    } else
-        sftp_handle_free(f, i);
+    if (h->pinned)
+        return SFTP_WAIT;
+    struct sftp_server *s = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR ? h->server : NULL;
+    uint32_t number = h->number;
+    uint64_t lease = h->lease;
+    sftp_handle_free(f, i);
+    if (s)
+        sftp_close_number(s, number, lease);
     sftp_status(f, id, FX_OK, "Success");
     return SFTP_DONE;
 }

@@ -32,6 +32,7 @@ static struct sftp_server *find_or_add(struct sftp *f, const char *name)
 void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, const char *text)
 {
     struct files *files = s->files;
+    sftp_checks_end(f, s, status, text);
     s->files = NULL;
     s->stale = false;
     for (uint32_t i = 0; i < f->nhandles; i++) {

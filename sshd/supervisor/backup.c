@@ -41,6 +41,7 @@ static void drop(struct job *j)
         close(j->file);
     if (j->link >= 0)
         close(j->link);
+    server_tidy(j->server);
     free(j);
 }
 

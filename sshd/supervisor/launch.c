@@ -65,6 +65,7 @@ static void take_state(struct server *v, struct msg *m)
         return;
     if (is_ready)
         server_event(v, EVENT_READY);
+    v->since = v->started;
     if (stopping && v->state != STATE_STOPPING)
         server_set(v, STATE_STOPPING);
     if (ended)
@@ -202,8 +203,10 @@ static int run(struct server *v, const struct conf_server *c, struct err *e)
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
-    if (child_start(s, ROLE_LAUNCH, 0, theirs, on_launch_end, NULL, e) < 0)
+    pid_t pid = child_start(s, ROLE_LAUNCH, 0, theirs, on_launch_end, NULL, e);
+    if (pid < 0)
         return -1;
+    cgroup_take_shim(s, pid);
     v->shim = link_new(s->loop, fd_steal(&ours), &events, v);
     return 0;
 }

@@ -63,6 +63,7 @@ void server_set(struct server *v, enum state state)
     v->since = wall_ms();
     log_info("server.state", "server=%s state=%s reason=\"%s\"", v->name, state_words[state], v->reason);
     wait_check(v);
+    server_tidy(v);
 }
 
 /* ---- what a step does ---- */
@@ -330,31 +331,45 @@ const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, 
     return buf;
 }
 
+void server_tidy(struct server *v)
+{
+    if (conf_of(v) == NULL && v->disk == DISK_UP && v->workers == 0 && !v->backing_up && !server_alive(v))
+        disk_down(v, NULL, NULL);
+}
+
+/* A server that is named no more stays in the list, as orders, workers and jobs may still point at it; without a configuration nobody can
+   ask for it, and its disk goes as soon as nothing uses it. */
 void servers_apply(struct super *s)
 {
-    for (struct server **at = &s->servers; *at;) {
-        struct server *v = *at;
+    for (struct server *v = s->servers; v; v = v->next) {
         const struct conf_server *c = conf_of(v);
-        if (c == NULL && v->disk != DISK_WORKING && !server_alive(v)) {
-            *at = v->next;
-            timer_free(v->backoff);
-            disk_forget(v);
-            free(v);
-            continue;
-        }
         if (c && server_alive(v))
             cgroup_limits(v, c);
-        at = &v->next;
+        if (c == NULL && v->state == STATE_BACKOFF)
+            server_event(v, EVENT_STOP);
+        /* Started after the reload was found to be possible: nobody could stop it any more. */
+        if (c == NULL && server_alive(v))
+            server_event(v, EVENT_KILL);
+        server_tidy(v);
     }
 }
 
 void servers_begin(struct super *s)
 {
+    static bool begun;
     servers_apply(s);
+    if (begun)
+        return;
+    begun = true;
+    /* A store that was started anew changes nothing about servers: what somebody stopped stays so. */
+    if (s->begun)
+        return;
+    s->begun = true;
     launch_adopt_all(s);
     for (struct server *v = s->servers; v; v = v->next) {
         const struct conf_server *c = conf_of(v);
-        disk_need(v, NULL, NULL);
+        if (c)
+            disk_need(v, NULL, NULL);
         if (c && c->autostart == CONF_YES && v->state == STATE_OFFLINE)
             server_event(v, EVENT_START);
     }
@@ -410,9 +425,9 @@ void server_put_status(struct server *v, struct msg *m)
     msg_put_u64(m, use.memory);
     msg_put_u64(m, use.memory_peak);
     msg_put_u32(m, use.pids);
-    uint64_t inodes, inodes_limit;
-    msg_put_u64(m, server_disk_used(v, &inodes, &inodes_limit));
-    msg_put_u64(m, c ? c->disk : 0);
+    uint64_t inodes;
+    msg_put_u64(m, server_disk_used(v, &inodes));
+    msg_put_u64(m, v->disk_limit ? v->disk_limit : c ? c->disk : 0);
     put_address(v, m);
     msg_put_str(m, v->super->limits_missing[0] ? "missing" : "enforced");
     size_t nports = c ? c->port.n : 0;

@@ -21,7 +21,7 @@ struct server {
     struct super *super;
     char name[NAME_MOST + 1];
     uint32_t number;                /* place in the uid range and the address pool */
-    bool numbered, marked;
+    bool numbered;
 
     enum state state;
     int64_t since;                  /* wall ms of the last change of state */
@@ -39,6 +39,7 @@ struct server {
 
     enum disk_state disk;
     struct disk_waiter *disk_waiters;
+    uint64_t disk_limit, inodes_limit;   /* those the disk was made with; 0 until it was up once */
     int gate_fd;
     struct gate *gate;
     unsigned workers;
@@ -48,11 +49,13 @@ struct server {
 struct server *server_find(struct super *s, const char *name);
 /* The store's number for NAME; makes the server if it is new. */
 void server_number(struct super *s, const char *name, uint32_t number);
-/* After the configuration changed: drops servers no longer named, applies new limits.  The check comes before the switch. */
+/* After the configuration changed: applies new limits, unmounts the disks of servers no longer named. */
 void servers_apply(struct super *s);
+/* Something let go of V: unmounts its disk if V is no longer configured and nothing else uses it. */
+void server_tidy(struct server *v);
 /* The reason why CONF cannot be put in force now (a running server is missing from it), or "" ; BUF is returned. */
 const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, size_t size);
-/* At start: finds shims that lived on, mounts disks, starts what is to be started. */
+/* At the start of the daemon, once: finds shims that lived on, mounts disks, starts what is to be started. */
 void servers_begin(struct super *s);
 /* Feeds an event; NULL, or for orders why it was refused. */
 const char *server_event(struct server *v, enum event ev);
@@ -68,8 +71,11 @@ uint32_t server_inside_address(const struct server *v);
 
 /* Answers ORDER, which fed EV, when its state is reached or MS are over (then with 75).  FULL: a start waits until the server is ready, else
    until it was executed. */
-void server_wait_reply(struct server *v, uint32_t order, enum event ev, bool full, uint64_t ms);
+void server_wait_reply(struct server *v, uint64_t session, uint32_t order, enum event ev, bool full, uint64_t ms);
+/* SESSION has ended: nobody waits for its orders any more. */
+void server_waits_drop(struct super *s, uint64_t session);
 void server_put_status(struct server *v, struct msg *m);
-uint64_t server_disk_used(struct server *v, uint64_t *inodes, uint64_t *inodes_limit);
+/* Bytes used and, in *INODES, inodes; 0 while the disk is down. */
+uint64_t server_disk_used(struct server *v, uint64_t *inodes);
 
 #endif

@@ -30,6 +30,7 @@ static void on_end(void *data, pid_t pid, int status)
     if (status != 0)
         log_warn("files.died", "session=%llu server=%s end=\"%s\"", (unsigned long long)w->session, w->server->name,
                  status_text(status));
+    server_tidy(w->server);
     free(w);
 }
 

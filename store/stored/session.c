@@ -11,11 +11,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/rights.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, EVENT_MOST = 64, LINE_MOST = 1024 };
 
 static request_fn log_request;
+static bool recheck(struct session *s);
 
 /* What a session may ask, and when.  `most` is over the whole connection (0: any number): the session holds its client to fewer tries,
    so one that passes these does not do its task. */
@@ -143,6 +145,9 @@ void session_new(struct store *store, struct msg *m)
     uint64_t id = msg_get_u64(m);
     char *address = msg_get_text(m, 64);
     unsigned port = msg_get_u32(m);
+    char *account = msg_get_text(m, NAME_MOST);
+    size_t size;
+    const uint8_t *login = msg_get_bytes(m, &size);
     int fd = msg_get_fd(m);
     msg_end(m);
     if (session_find(store, id))
@@ -153,6 +158,13 @@ void session_new(struct store *store, struct msg *m)
     bucket_init(&s->lines, LINES_BURST, LINES_RATE, now_ms());
     s->link = link_new(store->loop, fd, &events, s);
     store->sessions = s;
+    if (account[0] == '\0') {
+        free(account);
+        return;
+    }
+    login_resume(s, account, login, size);
+    /* What was its right when the old store died may not be any more. */
+    recheck(s);
 }
 
 void session_gone(struct store *store, struct msg *m)
@@ -218,14 +230,6 @@ const char *whoami(struct session *s, struct msg *m)
     return NULL;
 }
 
-/* Text of the session, made fit for the end of a line: blanks and '=' stay, as it has keys of its own. */
-static void soften(char *text)
-{
-    for (char *p = text; *p; p++)
-        if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
-            *p = '?';
-}
-
 static const char *log_request(struct session *s, struct msg *m)
 {
     uint32_t level = msg_get_u32(m);
@@ -240,10 +244,10 @@ static const char *log_request(struct session *s, struct msg *m)
     if (s->lines_dropped)
         log_warn("session.lines", "session=%llu dropped=%u", (unsigned long long)s->id, s->lines_dropped);
     s->lines_dropped = 0;
-    soften(text);
-    /* Behind keys of ours: no session can write a line that looks like an event of the store. */
+    /* Behind keys of ours: no session can write a line that looks like an event of the store.  Escaped here and nowhere else: whoever
+       takes a session over decides what it sends. */
     log_line((enum log_level)level, "session", "session=%llu account=%s event=%s text=\"%s\"", (unsigned long long)s->id,
-             s->phase == PHASE_IN ? s->account : "", esc(event), text);
+             s->phase == PHASE_IN ? s->account : "", esc(event), esc_text(text));
     return NULL;
 }
 

@@ -63,6 +63,8 @@ role_pids() {
         [[ $(readlink "$d/exe" 2>/dev/null) == "$PREFIX/libexec/holdfast-$1"* ]] && echo "${d#/proc/}"
     done
 }
+# The daemon's own store, without the helpers of the same program.
+store_pid() { local p; for p in $(role_pids store); do [ "$(awk '$1 == "PPid:" { print $2 }' "/proc/$p/status" 2>/dev/null)" = "$SERVER_PID" ] && echo "$p"; done; }
 alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
 daemon_up() { alive "$SERVER_PID" && hf alice true; }
 json_ok() { python3 -c '

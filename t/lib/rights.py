@@ -74,7 +74,7 @@ def status_of(pid):
 def uid_problem(name, uid, env):
     sessions, servers = int(env["SESSIONS_UID"]), int(env["SERVERS_UID"])
     ranges = {
-        "holdfastd": (0, 1), "holdfast-launch": (0, 1),
+        "holdfastd": (0, 1), "holdfast-launch": (int(env["SHIM_UID"]) if uid else 0, 1),      # until it becomes the shim
         "holdfast-session": (sessions, 1024),
         "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1),
         "holdfast-files": (servers, 32 * 65536), "holdfast-init": (servers, 32 * 65536), "holdfast-archive": (servers, 32 * 65536),
@@ -101,7 +101,9 @@ def judge(pid, name, env, all_rights, say):
     root = 0 in uids
     if not root:
         say(set(s["Groups"].split()) <= {s["Gid"].split()[0]}, f"{name}: no further groups", s["Groups"])
-        say(os.stat(f"/proc/{pid}/fd").st_uid == 0, f"{name}: not dumpable", os.stat(f"/proc/{pid}/fd").st_uid)
+        # Root's then; of a sandbox, its root's.
+        owner = os.stat(f"/proc/{pid}/fd").st_uid
+        say(owner not in uids, f"{name}: not dumpable", owner)
     held = int(s["CapEff"], 16) | int(s["CapPrm"], 16) | int(s["CapInh"], 16) | int(s["CapAmb"], 16)
     if entry["caps"].startswith("none"):
         say(held == 0, f"{name}: caps none", hex(held))

@@ -34,6 +34,11 @@ struct session_watch {
     void *data;
 };
 
+struct session_turn {
+    session_turn_fn *fn;
+    void *data;
+};
+
 struct rights_listener {
     rights_fn *fn;
     void *data;
@@ -56,6 +61,7 @@ struct session {
     unsigned handles, uid;
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
+    struct session_turn turn;
     struct channel channel;
     size_t chunk;
 };
@@ -157,6 +163,27 @@ void session_watch_free(struct session_watch *w)
         if (me.watches[i] == w)
             me.watches[i] = NULL;
     free(w);
+}
+
+struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
+{
+    invariant(s->turn.fn == NULL);
+    s->turn = (struct session_turn){ fn, data };
+    return &s->turn;
+}
+
+void session_turn_free(struct session_turn *t)
+{
+    if (t)
+        t->fn = NULL;
+}
+
+static void take_turn(struct session *s)
+{
+    struct session_turn t = s->turn;
+    s->turn.fn = NULL;
+    if (t.fn)
+        t.fn(t.data);
 }
 
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
@@ -291,11 +318,12 @@ static void round_of(struct session *s)
     for (size_t i = 0; i < WATCHES; i++)
         if (s->watches[i]) {
             w[n - 2] = s->watches[i];
-            p[n++] = (struct pollfd){ .fd = w[n - 3]->fd, .events = w[n - 3]->events };
+            p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
-    int r = poll(p, n, -1);
+    int r = poll(p, n, s->turn.fn ? 0 : -1);
     if (lost)
         lose_rights(s);
+    take_turn(s);
     if (r <= 0)
         return;
     for (nfds_t i = 2; i < n; i++)

@@ -24,8 +24,7 @@ cleanup kill $witness
 asked=0
 bob_is_fine() {
     asked=$((asked + 1))
-    echo "-ls /three/../three/run" >&7
-    echo "!echo answer $asked" >&7
+    { echo "-ls /three/../three/run"; echo "!echo answer $asked"; } >&7 2>/dev/null
     wait_until 10 grep -q "answer $asked" "$SCRATCH/witness" && alive $witness && ! grep -qi 'couldn.t\|failure\|closed' "$SCRATCH/witness"
 }
 ok "bob's connection stands" bob_is_fine
@@ -50,7 +49,15 @@ says "the session" session
 one_less() { [ "$(role_pids session | wc -l)" -le "$(wc -w <<<"$before")" ]; }
 ok "its files worker goes with it" wait_until 10 one_less
 serve session
-exits 255 "its source is refused for a while" hf_from 127.0.7.1 alice true
+exits 0 "an admin's kill is not held against its source" hf_from 127.0.7.1 alice true
+before=$(role_pids session)
+slowly 127.0.7.9 /one/data & client=$!
+wait_until 10 grown; sleep 0.5
+kill -SEGV "$(comm -13 <(sort <<<"$before") <(role_pids session | sort) | head -n 1)"
+wait $client
+isnt $? 0 "a crash ends its client, too"
+exits 255 "and its source is refused for a while" hf_from 127.0.7.9 alice true
+serve crash
 
 # --- files ----------------------------------------------------------------------------------------------------------------------------------
 
@@ -81,18 +88,18 @@ batch alice <<<"rm /two/most" >/dev/null 2>&1
 
 # --- store ----------------------------------------------------------------------------------------------------------------------------------
 
-victim=$(role_pids store)
+victim=$(store_pid)
 kill -KILL "$victim"
 ok "the log says that the store died" wait_until 5 logged 'store'
-again() { [ -n "$(role_pids store)" ] && [ "$(role_pids store)" != "$victim" ]; }
+again() { [ -n "$(store_pid)" ] && [ "$(store_pid)" != "$victim" ]; }
 ok "a new one is started" wait_until 15 again
 works() { hf alice whoami; }
 ok "logins work again" wait_until 15 works
 is "$(field three pid)" "$three" "no server was harmed"
 ok "the daemon is up" daemon_up
+ok "store: bob's connection stands" bob_is_fine
 alive $witness || {
     exec 7>&-; wait $witness; unset 'tap_stack[-1]'
-    diag "bob's connection went with the store, as it hung on it"
     "${SFTP[@]}" -b - bob <"$SCRATCH/ask" >"$SCRATCH/witness" 2>&1 & witness=$!
     exec 7>"$SCRATCH/ask"
     cleanup kill $witness
@@ -183,7 +190,9 @@ for i in 1 2; do
     text=$("$HERE/t/rig" start "$PREFIX" 2>&1) || diag "$text"
     eval "$(grep '^SERVER_PID=' <<<"$text")"
     is "$(field three pid) $(field three state)" "$three running" "the next daemon finds it"
-    ok "no role of the dead daemon is left" bash -c "[ \$(ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c '$PREFIX/libexec/holdfast-store') = 1 ]"
+    orphans() { for r in store session files; do for p in $(role_pids $r); do [ "$(awk '$1 == "PPid:" { print $2 }' "/proc/$p/status")" != 1 ] || echo "$p $r"; done; done; }
+    no_orphans() { [ -z "$(orphans)" ]; }
+    ok "no role of the dead daemon is left" wait_until 5 no_orphans
 done
 hf bob send three "still there?" >/dev/null
 heard() { hf bob logs three -n 20 | grep -q 'heard: still there?'; }

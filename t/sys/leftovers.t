@@ -12,7 +12,7 @@ fds() { ls "/proc/$1/fd" | wc -l; }
 cycle() { hf alice start one --wait --timeout 20 && hf alice stop one --wait --timeout 20; } >/dev/null 2>&1
 cycle
 hf alice true
-d=$(fds "$SERVER_PID") s=$(fds "$(role_pids store)") m=$(grep -c "$PREFIX" /proc/self/mountinfo)
+d=$(fds "$SERVER_PID") s=$(fds "$(store_pid)") m=$(grep -c "$PREFIX" /proc/self/mountinfo)
 l=$(ip -4 -o addr | grep -c " 10.213.$SLICE.")
 bad=0
 for i in $(seq 15); do cycle || bad=$((bad + 1)); done
@@ -24,7 +24,7 @@ is $bad 0 "15 SFTP sessions"
 settled() { [ "$(role_pids session | wc -l)" = 0 ] && [ "$(role_pids files | wc -l)" = 0 ]; }
 ok "no session and no worker stays" wait_until 10 settled
 atmost "$(fds "$SERVER_PID")" $((d + 2)) "the daemon has no more descriptors than before"
-atmost "$(fds "$(role_pids store)")" $((s + 2)) "nor has the store"
+atmost "$(fds "$(store_pid)")" $((s + 2)) "nor has the store"
 is "$(grep -c "$PREFIX" /proc/self/mountinfo)" "$m" "nor the host more mounts"
 is "$(ip -4 -o addr | grep -c " 10.213.$SLICE.")" "$l" "nor more interfaces"
 is "$(role_pids shim | wc -l)" 0 "no shim stays"
@@ -40,7 +40,8 @@ cleanup "$HERE/t/rig" down "$second"
 second_config=$(sed -n 's/^SSH_CONFIG=//p' <<<"$text")
 is "$(sed -n 's/^PORT=//p' <<<"$text" | grep -cx "$PORT")" 0 "two rigs have two ports"
 ok "both answer" ssh -F "$second_config" alice true
-exits 255 "alice of the one is not alice of the other" ssh -F "$second_config" -o IdentityFile="$KEY" -o BindAddress=127.0.9.1 -o StrictHostKeyChecking=no alice true
+exits 255 "alice of the one is not alice of the other" ssh -F none -p "$(sed -n 's/^PORT=//p' <<<"$text")" -l alice -i "$KEY" -o IdentitiesOnly=yes \
+    -o IdentityAgent=none -o BatchMode=yes -b 127.0.9.1 -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no "$HOST" true
 printf 'put -p %s /one/run\n' "$HERE/t/payload/echo" | sftp -F "$second_config" -b - alice >/dev/null 2>&1
 started one >/dev/null 2>&1
 exits 0 "the same server name and port run in both" ssh -F "$second_config" alice start one --wait --timeout 20

@@ -25,7 +25,9 @@ back() { cat "$SCRATCH/A" >"$A"; cat "$SCRATCH/S" >"$S"; cat "$SCRATCH/D" >"$D";
 exits 0 "a reload of what changed by hand" reload
 exits 0 "alice's first key" key_of alice "$KEY" 127.0.8.1 true
 exits 0 "alice's second key" key_of alice "$SCRATCH/second" 127.0.8.1 true
-exits 0 "holdfastd -t finds nothing wrong" "$DAEMON" -c "$CONFIG" -t
+exits 0 "holdfastd -t beside the running daemon" "$DAEMON" -c "$CONFIG" -t
+is "$(grep -vE '^(ok|warn) ' <<<"$out$err")" "" "finds nothing wrong"
+like "$out" 'warn ports: .* in use, and a holdfastd runs here' "and says that it could not try the port"
 exits 0 "holdfastd -T prints what is in force" "$DAEMON" -c "$CONFIG" -T
 like "$out" '\[server one\]' "every section"
 like "$out" 'login_grace = ' "with its defaults"

@@ -5,3 +5,4 @@ include t/unit/conf.mk
 include t/unit/shim.mk
 include t/unit/store.mk
 include t/unit/session.mk
+include t/unit/base.mk

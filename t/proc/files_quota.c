@@ -1,0 +1,140 @@
+/* The files worker near the limit of a disk. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/rights.h"
+#include "t/proc/files_rig.h"
+
+TestSuite(files_quota, .timeout = 60, .fini = rig_clean_up);
+
+/* On a tmpfs of its own: `used` has to be the disk's. */
+static bool up_on_disk(const char *options, uint64_t limit)
+{
+    rig_folders();
+    if (geteuid() != 0 || mount("tmpfs", rig.in, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0) {
+        rig_clean_up();
+        return false;
+    }
+    rig.mounted = true;
+    rig_own(rig.in);
+    rig_start(RIGHT_ALL, limit);
+    return true;
+}
+
+/* Writes as the session does, in leases.  Returns the bytes written until refused. */
+static uint64_t fill(int h, uint64_t piece)
+{
+    uint64_t at = 0, lease = opened_lease;
+    char *zero = mem_new(piece);
+    for (;; at += piece) {
+        if (lease < piece) {
+            if (ask(FILES_LEASE, "uUU", (uint32_t)h, at, piece) != FX_OK)
+                break;
+            lease = msg_get_u64(&rig.answer);
+        }
+        cr_assert(pwrite(opened_fd, zero, piece, (off_t)at) == (ssize_t)piece, "the wall was hit before the gate");
+        lease -= piece;
+    }
+    free(zero);
+    return at;
+}
+
+Test(files_quota, the_gate_stops_at_the_limit)
+{
+    const uint64_t limit = 8 << 20;
+    if (!up_on_disk("size=8m,nr_inodes=1000", limit))
+        return;
+    int h = file_open("big", FXF_WRITE | FXF_CREAT);
+    cr_assert_eq(fill(h, 32768), limit);
+    says("quota exceeded (8 MiB of 8 MiB)");
+    file_close(h);
+    cr_assert_eq(gate_leased(rig.gate), 0);
+    cr_assert(file_open("big", FXF_WRITE | FXF_TRUNC) < 0);
+    says("quota exceeded (8 MiB of 8 MiB)");
+    cr_assert_eq(inside("big").st_size, (off_t)limit, "refused before it was truncated");
+    cr_assert(file_open("new", FXF_WRITE | FXF_CREAT) < 0);
+    cr_assert_eq(inside("new").st_ino, 0, "nor was anything made");
+    h = file_open("big", FXF_READ | FXF_WRITE);
+    cr_assert(h >= 0 && opened_lease == 0, "what is there may be written over");
+    file_close(h);
+    ok(FILES_REMOVE, "p", "big");
+    h = file_open("big", FXF_WRITE | FXF_CREAT);
+    cr_assert_eq(fill(h, 4096), limit);
+    refused(FX_FAILURE, FILES_LEASE, "uUU", (uint32_t)h, UINT64_C(0), UINT64_C(0));
+    says("quota exceeded");
+    file_close(h);
+    rig_down();
+}
+
+Test(files_quota, a_limit_below_the_disk_and_one_above)
+{
+    if (!up_on_disk("size=16m", 4 << 20))
+        return;
+    int h = file_open("big", FXF_WRITE | FXF_CREAT);
+    cr_assert_eq(fill(h, 4096), 4u << 20);
+    file_close(h);
+    rig_down();
+    if (!up_on_disk("size=4m", 16 << 20))
+        return;
+    h = file_open("big", FXF_WRITE | FXF_CREAT);
+    cr_assert_eq(fill(h, 4096), 4u << 20);
+    file_close(h);
+    rig_down();
+}
+
+Test(files_quota, small_files_count_as_blocks)
+{
+    if (!up_on_disk("size=1m", 1 << 20))
+        return;
+    char name[32];
+    unsigned n = 0;
+    for (;; n++) {
+        snprintf(name, sizeof name, "f%u", n);
+        int h = file_open(name, FXF_WRITE | FXF_CREAT);
+        if (h < 0)
+            break;
+        cr_assert(pwrite(opened_fd, "x", 1, 0) == 1);
+        file_close(h);
+    }
+    cr_assert_eq(n, (1u << 20) / 4096, "%s", rig.text);
+    rig_down();
+}
+
+Test(files_quota, inodes_have_words_of_their_own)
+{
+    if (!up_on_disk("size=8m,nr_inodes=20", 8 << 20))
+        return;
+    char name[32];
+    uint32_t status = FX_OK;
+    for (int i = 0; i < 40 && status == FX_OK; i++) {
+        snprintf(name, sizeof name, "d%d", i);
+        status = ask(FILES_MKDIR, "pa", name, NULL);
+    }
+    cr_assert_eq(status, FX_FAILURE);
+    says("20 of 20 files and directories");
+    rig_down();
+}
+
+Test(files_quota, growing_without_writing_is_free)
+{
+    if (!up_on_disk("size=8m", 8 << 20))
+        return;
+    int h = file_open("x", FXF_WRITE | FXF_CREAT);
+    ok(FILES_FSETSTAT, "ua", (uint32_t)h, &(struct attrs){ .flags = ATTRS_SIZE, .size = 1 << 30 });
+    file_close(h);
+    ok(FILES_OPEN, "pua", "x", FXF_WRITE, NULL);
+    msg_get_u32(&rig.answer);
+    cr_assert_eq(msg_get_u64(&rig.answer), 0, "no part of a file with holes is below the high-water mark");
+    refused(FX_FAILURE, FILES_SETSTAT, "pa", "x", &(struct attrs){ .flags = ATTRS_SIZE, .size = UINT64_MAX });
+    rig_down();
+}
