@@ -144,7 +144,6 @@ struct sftp_call {
     uint32_t flags;
     uint64_t size;
     void *job;                    /* of who asks several times */
-    bool silent;                  /* the client has had its answer */
     sftp_answer_fn *answer;       /* on success; a failure is answered as status */
     sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
 };
@@ -165,7 +164,7 @@ struct sftp_handle *sftp_handle_of(struct sftp *f, const uint8_t *bytes, size_t 
 void sftp_pin(struct sftp *f, uint32_t i);
 void sftp_unpin(struct sftp *f, uint32_t i);
 /* Closes what is open in the worker only. */
-void sftp_close_number(struct sftp *f, struct sftp_server *s, uint32_t number, uint64_t lease);
+void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease);
 sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_readdir, sftp_fsync;
 
 /* sftp_data.c */

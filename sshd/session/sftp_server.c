@@ -169,8 +169,7 @@ static void answered(void *data, uint32_t status, const char *text, struct msg *
     else {
         if (c->refused)
             c->refused(f, c, NULL);
-        if (!c->silent)
-            sftp_status(f, c->id, status, text);
+        sftp_status(f, c->id, status, text);
     }
     free(c);
     sftp_leave(f);
@@ -183,8 +182,7 @@ void sftp_call_send(struct sftp_call *c, struct msg *m)
 
 void sftp_answer_ok(struct sftp *f, struct sftp_call *c, struct msg *answer UNUSED)
 {
-    if (!c->silent)
-        sftp_status(f, c->id, FX_OK, "Success");
+    sftp_status(f, c->id, FX_OK, "Success");
 }
 
 void sftp_answer_attrs(struct sftp *f, struct sftp_call *c, struct msg *answer)

@@ -99,7 +99,9 @@ static void *peer(void *data)
         invariant(n >= 8);
         unsigned type = (unsigned)space[0] << 8 | space[1];
         uint32_t id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
-        bool refuse = turn % 5 == 4 && type != FILES_CLOSE;
+        if (type == FILES_CLOSE)
+            continue;
+        bool refuse = turn % 5 == 4;
         struct msg m;
         msg_begin(&m, FILES_ANSWER, id);
         msg_put_u32(&m, refuse ? FX_FAILURE : FX_OK);
