@@ -40,7 +40,7 @@
 
 #define CONF_SANDBOX(O) \
     O(limits, "limits", ENUM, "required", "required | available", "start servers without cgroup v2 limits?") \
-    O(cgroup, "cgroup", STR, "holdfast", "name", "of our subtree where systemd delegates none")
+    O(cgroup, "cgroup", STR, "holdfast", "name", "of our group, at the root of cgroup2; servers are below it")
 
 #define CONF_NETWORK(O) \
     O(pool, "pool", STR, "10.213.0.0/16", "IPv4 network", "private networks are taken from here, four addresses a server") \

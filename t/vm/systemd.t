@@ -101,7 +101,7 @@ same() {
     wait_until 90 hf alice true
     is "$(field one pid) $(field one state)" "$one running" "$1: the server runs on and is found"
     ok "$1: its console has its history" history 'heard: first words'
-    hf alice send one "$1" >/dev/null
+    exits 0 "$1: takes a line" hf alice send one "$1"
     ok "$1: and hears" wait_until 60 heard "$1"
     is "$(limits)" "$WANT" "$1: its limits stand"
 }
