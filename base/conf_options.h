@@ -13,8 +13,9 @@
     O(unauthenticated, "max_unauthenticated", UINT, "100", "connections, 1 to 10000", "not logged in at once; early drop starts at a tenth") \
     O(per_source, "max_per_source", UINT, "20", "connections, 1 to 10000", "not logged in at once from one source (/32, /64)") \
     O(connections, "max_connections", UINT, "512", "connections, 1 to 10000", "at once, of everybody; one uid each") \
-    O(auth_tries, "auth_tries", UINT, "20", "keys, 1 to 1000", "public keys one connection may offer") \
-    O(password_tries, "password_tries", UINT, "3", "passwords, 0 to 100", "one connection may try") \
+    O(auth_tries, "auth_tries", UINT, "20", "keys, 1 to 1000", "that do not fit, of one source, before it is refused") \
+    O(password_tries, "password_tries", UINT, "3", "passwords, 0 to 100", "wrong ones, of one source, before it is refused") \
+    O(cooldown, "cooldown", TIME, "60s", "time", "a source is refused for after too many tries") \
     O(channels, "channels", UINT, "10", "channels, 1 to 100", "at once on one connection") \
     O(handles, "handles", UINT, "32", "handles, 1 to 1000", "open at once on one SFTP channel") \
     O(keepalive, "keepalive", TIME, "60s", "time", "of silence before the client is asked for a sign of life") \
@@ -79,7 +80,7 @@
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
     O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
     O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
-    O(network, "network", ENUM, "private", "private | none", "its network") \
+    O(network, "network", ENUM, "private", "private | none", "private: reached from the host, reaches nothing else") \
     O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \
     O(stop_timeout, "stop_timeout", TIME, "30s", "time", "before it is killed") \
     O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | none", "what says it is up") \

@@ -192,8 +192,10 @@ void exec_ask(struct exec *x, enum op op, const char *server, uint64_t number, c
 static void rights_changed(void *data, const char *server, uint32_t rights)
 {
     struct exec *x = data;
-    if (x->server && strcmp(server, x->server) == 0 && (rights & x->relied) != x->relied)
-        exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", x->server);
+    if (x->ended || x->server == NULL || strcmp(server, x->server) != 0 || (rights & x->relied) == x->relied)
+        return;
+    channel_cut(x->channel);
+    exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", x->server);
 }
 
 /* ---- the channel's side ---- */

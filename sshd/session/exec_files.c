@@ -62,8 +62,6 @@ static void answered(void *data, uint32_t status, const char *text, struct msg *
         done(x, status, text, answer);
 }
 
-static void told(void *data UNUSED, uint32_t status UNUSED, const char *text UNUSED, struct msg *answer UNUSED) {}
-
 static void gone(void *data, struct files *files)
 {
     struct exec *x = data;
@@ -125,7 +123,7 @@ void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *
 void exec_files_tell(struct exec *x, struct msg *m)
 {
     if (x->files && x->files->files)
-        files_ask(x->files->files, m, told, x);
+        files_tell(x->files->files, m);
     else
         msg_free(m);
 }

@@ -91,6 +91,7 @@ struct sftp {
     unsigned told;          /* lines on stderr so far */
     bool version, eof, running, over, gone;
     bool waiting;           /* a packet is here and cannot be taken now */
+    uint32_t skip;          /* bytes behind a payload, of no meaning */
     bool resume;            /* the channel holds bytes back for us */
 };
 
@@ -99,6 +100,8 @@ void sftp_enter(struct sftp *f);
 void sftp_leave(struct sftp *f);
 /* The client broke the protocol: log, exit status 1. */
 void sftp_bad(struct sftp *f, const char *why);
+/* What the channel lived on was taken away: WHY on stderr, the end at once. */
+void sftp_cut(struct sftp *f, const char *why);
 
 /* WAIT: nothing was done, offer the packet again when something was answered. */
 enum sftp_result { SFTP_DONE, SFTP_WAIT };
@@ -141,7 +144,6 @@ struct sftp_call {
     uint32_t flags;
     uint64_t size;
     void *job;                    /* of who asks several times */
-    bool silent;                  /* the client has had its answer */
     sftp_answer_fn *answer;       /* on success; a failure is answered as status */
     sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
 };
@@ -162,7 +164,7 @@ struct sftp_handle *sftp_handle_of(struct sftp *f, const uint8_t *bytes, size_t 
 void sftp_pin(struct sftp *f, uint32_t i);
 void sftp_unpin(struct sftp *f, uint32_t i);
 /* Closes what is open in the worker only. */
-void sftp_close_number(struct sftp *f, struct sftp_server *s, uint32_t number, uint64_t lease);
+void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease);
 sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_readdir, sftp_fsync;
 
 /* sftp_data.c */

@@ -236,7 +236,7 @@ static void name_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
     struct sftp_check *k = c->job;
     uint32_t number = msg_get_u32(answer);
     msg_get_u64(answer);
-    sftp_close_number(f, c->server, number, msg_get_u64(answer));
+    sftp_close_number(c->server, number, msg_get_u64(answer));
     k->fd = msg_get_fd(answer);
     k->server = c->server;
     const char *why = measure(k);

@@ -28,9 +28,9 @@ static void copying_free(struct sftp *f, struct copying *y)
         sftp_unpin(f, y->to_handle);
     }
     if (y->has_from)
-        sftp_close_number(f, y->server, y->from, 0);
+        sftp_close_number(y->server, y->from, 0);
     if (y->has_to)
-        sftp_close_number(f, y->server, y->to, 0);
+        sftp_close_number(y->server, y->to, 0);
     free(y->to_path);
     free(y);
 }

@@ -194,20 +194,18 @@ void sftp_unpin(struct sftp *f, uint32_t i)
     h->busy--;
 }
 
-void sftp_close_number(struct sftp *f, struct sftp_server *s, uint32_t number, uint64_t lease)
+void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease)
 {
     struct msg m;
     if (s->files == NULL)
         return;
-    struct sftp_call *c = sftp_call(f, s, 0, sftp_answer_ok);
-    c->silent = true;
     files_begin(&m, FILES_CLOSE);
     msg_put_u32(&m, number);
     msg_put_u64(&m, lease);
-    sftp_call_send(c, &m);
+    files_tell(s->files, &m);
 }
 
-/* The client need not wait for the worker: nothing of a close can fail, and what is asked later is answered later. */
+/* Nobody waits for the worker: nothing of a close can fail, and what is asked later is done later. */
 enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
 {
     uint32_t i;
@@ -225,7 +223,7 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
     uint64_t lease = h->lease;
     sftp_handle_free(f, i);
     if (s)
-        sftp_close_number(f, s, number, lease);
+        sftp_close_number(s, number, lease);
     sftp_status(f, id, FX_OK, "Success");
     return SFTP_DONE;
 }

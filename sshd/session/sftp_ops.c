@@ -210,7 +210,7 @@ enum sftp_result sftp_realpath(struct sftp *f, uint32_t id, struct buf *p)
 static const struct sftp_op ops[] = {
     /*                   name      writes  cost  handler */
     [FXP_OPEN] =       { "open",     false, 2, sftp_open },
-    [FXP_CLOSE] =      { "close",    false, 1, sftp_close },
+    [FXP_CLOSE] =      { "close",    false, 0, sftp_close },
     [FXP_READ] =       { "read",     false, 0, sftp_read },
     [FXP_LSTAT] =      { "lstat",    false, 1, op_lstat },
     [FXP_FSTAT] =      { "fstat",    false, 1, sftp_fstat },

@@ -15,6 +15,8 @@
 
 static const char *const needed[] = { "cpu", "memory", "pids" };
 static const char *const wanted[] = { "cpu", "memory", "pids", "io" };
+/* Beside the servers' folders; no server's name begins with a dot. */
+static const char shims[] = ".shims";
 
 /* The mount point of cgroup2, owned; NULL if there is none. */
 static char *mount_point(void)
@@ -96,6 +98,21 @@ void cgroup_find(struct super *s)
     }
     enable(s->cgroup);
     missing_in(s->cgroup, s->limits_missing, sizeof s->limits_missing);
+    FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        log_warn("cgroup", "folder=%s error=\"%s\"", folder, strerror(errno));
+}
+
+void cgroup_take_shim(const struct super *s, pid_t pid)
+{
+    if (s->cgroup == NULL)
+        return;
+    FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
+    char text[16];
+    snprintf(text, sizeof text, "%d", (int)pid);
+    /* Gone already: its link tells. */
+    if (write_at(folder, "cgroup.procs", text) < 0 && errno != ESRCH)
+        log_warn("cgroup", "folder=%s pid=%d error=\"%s\"", folder, (int)pid, strerror(errno));
 }
 
 static char *folder_of(const struct server *v)
@@ -161,13 +178,18 @@ void cgroup_kill(struct server *v)
     write_at(folder, "cgroup.kill", "1");
 }
 
+static void remove_folder(const char *folder)
+{
+    for (int i = 0; i < 100 && rmdir(folder) < 0 && errno == EBUSY; i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+}
+
 void cgroup_remove(struct server *v)
 {
     if (v->super->cgroup == NULL)
         return;
     FREE_MEM char *folder = folder_of(v);
-    for (int i = 0; i < 100 && rmdir(folder) < 0 && errno == EBUSY; i++)
-        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    remove_folder(folder);
 }
 
 static char *read_at(const struct server *v, const char *file)
@@ -212,6 +234,9 @@ void cgroup_read(const struct server *v, struct cgroup_use *use)
 
 void cgroup_leave(struct super *s)
 {
-    if (s->cgroup)
-        rmdir(s->cgroup);
+    if (s->cgroup == NULL)
+        return;
+    FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
+    remove_folder(folder);
+    rmdir(s->cgroup);
 }

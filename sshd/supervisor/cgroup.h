@@ -12,6 +12,8 @@ void cgroup_find(struct super *s);
 void cgroup_probe(char *why, size_t size);
 /* The server's folder with its limits set, open O_RDONLY; -1 when there is no cgroup2 at all (E->no 0) or on an error (E->no set). */
 int cgroup_make(struct server *v, const struct conf_server *c, struct err *e);
+/* Moves a shim to be out of the daemon's own group: who ends all processes of the daemon's unit must not end servers. */
+void cgroup_take_shim(const struct super *s, pid_t pid);
 /* Sets changed limits on a running server; what cannot be set is logged. */
 void cgroup_limits(struct server *v, const struct conf_server *c);
 void cgroup_kill(struct server *v);

@@ -203,8 +203,10 @@ static int run(struct server *v, const struct conf_server *c, struct err *e)
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
-    if (child_start(s, ROLE_LAUNCH, 0, theirs, on_launch_end, NULL, e) < 0)
+    pid_t pid = child_start(s, ROLE_LAUNCH, 0, theirs, on_launch_end, NULL, e);
+    if (pid < 0)
         return -1;
+    cgroup_take_shim(s, pid);
     v->shim = link_new(s->loop, fd_steal(&ours), &events, v);
     return 0;
 }

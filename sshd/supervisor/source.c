@@ -14,7 +14,11 @@ struct source {
     struct source *next;
     uint8_t key[16];
     bool v6;
-    unsigned pending;
+    unsigned pending;   /* connections not logged in */
+    unsigned held;      /* connections: each may still have to be punished at its end */
+    unsigned tries[TRY_KINDS];
+    uint64_t cool;      /* refused until then (ms), for too many tries */
+    uint64_t tried;     /* the last try (ms); tries are forgotten a cooldown after it */
     uint64_t until;     /* penalties last until then (ms); in force while more than penalty_min was accrued */
     bool in_force;
 };
@@ -42,13 +46,13 @@ static void sweep(struct super *s)
     unsigned n = 0;
     for (struct source **at = &s->sources; *at;) {
         struct source *src = *at;
-        if (src->pending == 0 && src->until <= now) {
+        if (src->held == 0 && src->until <= now && src->cool <= now && src->tried + s->conf.limits.cooldown <= now) {
             *at = src->next;
             free(src);
             continue;
         }
         n++;
-        if (src->pending == 0 && (least == NULL || src->until < (*least)->until))
+        if (src->held == 0 && (least == NULL || src->until < (*least)->until))
             least = at;
         at = &src->next;
     }
@@ -77,7 +81,8 @@ struct source *source_of(struct super *s, const struct sockaddr_storage *address
 bool source_refused(struct super *s, const struct source *src)
 {
     (void)s;
-    return src->in_force && src->until > now_ms();
+    uint64_t now = now_ms();
+    return (src->in_force && src->until > now) || src->cool > now;
 }
 
 unsigned source_pending(const struct source *src)
@@ -88,11 +93,17 @@ unsigned source_pending(const struct source *src)
 void source_enter(struct source *src)
 {
     src->pending++;
+    src->held++;
 }
 
 void source_leave(struct source *src)
 {
     src->pending--;
+}
+
+void source_release(struct source *src)
+{
+    src->held--;
 }
 
 void source_punish(struct super *s, struct source *src, uint64_t ms, const char *why)
@@ -112,6 +123,25 @@ void source_punish(struct super *s, struct source *src, uint64_t ms, const char 
         log_warn("source.refused", "source=%s for_s=%llu why=\"%s\"", source_text(src),
                  (unsigned long long)(src->until - now) / 1000, why);
     }
+}
+
+void source_try(struct super *s, struct source *src, enum source_try kind, unsigned most)
+{
+    uint64_t now = now_ms();
+    if (src->tried + s->conf.limits.cooldown <= now)
+        source_forgive(src);
+    src->tried = now;
+    if (++src->tries[kind] < most || src->cool > now)
+        return;
+    src->cool = now + s->conf.limits.cooldown;
+    source_forgive(src);
+    log_warn("source.refused", "source=%s for_s=%llu why=\"too many tries\"", source_text(src),
+             (unsigned long long)s->conf.limits.cooldown / 1000);
+}
+
+void source_forgive(struct source *src)
+{
+    memset(src->tries, 0, sizeof src->tries);
 }
 
 const char *source_text(const struct source *src)

@@ -99,7 +99,9 @@ static void *peer(void *data)
         invariant(n >= 8);
         unsigned type = (unsigned)space[0] << 8 | space[1];
         uint32_t id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
-        bool refuse = turn % 5 == 4 && type != FILES_CLOSE;
+        if (type == FILES_CLOSE)
+            continue;
+        bool refuse = turn % 5 == 4;
         struct msg m;
         msg_begin(&m, FILES_ANSWER, id);
         msg_put_u32(&m, refuse ? FX_FAILURE : FX_OK);
@@ -238,6 +240,7 @@ void channel_wrote(struct channel *c, size_t size)
 
 void channel_error(struct channel *c UNUSED, const void *bytes UNUSED, size_t size UNUSED) {}
 void channel_resume(struct channel *c) { c->resumed = true; }
+void channel_cut(struct channel *c UNUSED) {}
 void channel_exit(struct channel *c, int code UNUSED) { c->ended = true; }
 struct session *channel_session(const struct channel *c UNUSED) { return &me; }
 
@@ -411,8 +414,8 @@ static void put_packet(struct buf *out)
     if (type == FXP_RENAME || type == FXP_SYMLINK || type == FXP_EXTENDED)
         put_path(&b);
     put_attributes(&b);
-    /* A WRITE says its length twice: nothing stands behind the payload. */
-    if (type == FXP_WRITE)
+    /* Often nothing stands behind a WRITE's payload. */
+    if (type == FXP_WRITE && next(4))
         b.len -= b.len - (1 + 4 + 12 + 8 + 4 + ((uint32_t)b.p[25] << 24 | (uint32_t)b.p[26] << 16 | (uint32_t)b.p[27] << 8 | b.p[28]));
     buf_put_bytes(out, buf_head(&b), buf_size(&b));
 }

@@ -43,6 +43,8 @@ tap_exit() {
 trap tap_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 141' HUP
+trap '' PIPE      # a client that has gone is a failed test, not the end of all
 
 cleanup() { tap_stack+=("$(printf '%q ' "$@")"); }
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }

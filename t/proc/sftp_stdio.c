@@ -243,6 +243,7 @@ void channel_wrote(struct channel *c, size_t size)
 }
 
 void channel_error(struct channel *c UNUSED, const void *bytes, size_t size) { io_write_all(2, bytes, size); }
+void channel_cut(struct channel *c) { buf_reset(&c->out); }
 void channel_exit(struct channel *c, int code) { c->ended = true; c->code = code; }
 struct session *channel_session(const struct channel *c UNUSED) { return &me; }
 

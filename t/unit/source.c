@@ -83,3 +83,35 @@ Test(source, are_remembered_within_a_bound)
         n++;
     cr_assert_leq(n, 8192u);
 }
+
+Test(source, cools_down_after_too_many_tries)
+{
+    super.conf.limits.cooldown = 60;
+    struct source *s = of("192.0.2.1");
+    source_enter(s);
+    for (int i = 0; i < 2; i++)
+        source_try(&super, s, TRY_PASSWORD, 3);
+    source_try(&super, s, TRY_KEY, 20);
+    cr_assert_not(source_refused(&super, s));
+    source_forgive(s);
+    source_try(&super, s, TRY_PASSWORD, 3);
+    source_try(&super, s, TRY_PASSWORD, 3);
+    cr_assert_not(source_refused(&super, s), "a login between them starts anew");
+    source_try(&super, s, TRY_PASSWORD, 3);
+    cr_assert(source_refused(&super, s));
+    usleep(90000);
+    cr_assert_not(source_refused(&super, s));
+}
+
+Test(source, is_kept_for_those_who_logged_in)
+{
+    struct source *s = of("192.0.2.1");
+    source_enter(s);
+    source_leave(s);
+    /* Looking up another one forgets what nobody needs. */
+    source_enter(of("192.0.2.2"));
+    cr_assert_eq(of("192.0.2.1"), s);
+    source_punish(&super, s, 90000, "test");
+    cr_assert(source_refused(&super, of("192.0.2.1")), "the connection's end is still held against it");
+    source_release(s);
+}
