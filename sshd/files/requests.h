@@ -7,6 +7,9 @@
 #include "sshd/attrs.h"
 #include "sshd/files/worker.h"
 
+/* setuid and setgid would make a program run with the server's rights for whoever finds it. */
+enum { MODE_MASK = 01777 };
+
 typedef int request_fn(struct worker *w, struct msg *m, struct msg *answer);
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */

@@ -51,16 +51,16 @@ static struct sftp_call *ask(struct sftp *f, struct copying *y, sftp_answer_fn *
     return c;
 }
 
-static void done(struct sftp *f, struct copying *y, uint32_t status)
+static void done(struct sftp *f, struct copying *y)
 {
     uint32_t id = y->id;
     copying_free(f, y);
-    sftp_status(f, id, status, status == FX_OK ? "Success" : "the source ends before so many bytes");
+    sftp_status(f, id, FX_OK, "Success");
 }
 
 static void cut(struct sftp *f, struct sftp_call *c, struct msg *answer UNUSED)
 {
-    done(f, c->job, FX_OK);
+    done(f, c->job);
 }
 
 /* What is left of the file that was written over. */
@@ -80,16 +80,15 @@ static void sliced(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
     struct copying *y = c->job;
     uint64_t n = msg_get_u64(answer);
-    bool to_end = y->left == UINT64_MAX;
     y->from_at += n;
     y->to_at += n;
-    y->left -= to_end ? 0 : n;
+    y->left -= y->left == UINT64_MAX ? 0 : n;
     if (y->pinned && f->handles[y->to_handle].end < y->to_at)
         f->handles[y->to_handle].end = y->to_at;
     if (n > 0 && y->left > 0)
         slice(f, y);
     else if (y->pinned)
-        done(f, y, to_end || y->left == 0 ? FX_OK : FX_EOF);
+        done(f, y);
     else
         cut_rest(f, y);
 }

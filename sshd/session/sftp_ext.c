@@ -115,7 +115,7 @@ static enum sftp_result ext_home_directory(struct sftp *f, uint32_t id, struct b
     if (size == 0 || (size == strlen(account) && memcmp(who, account, size) == 0))
         sftp_reply_name(f, id, "/", 1);
     else
-        sftp_status(f, id, FX_NO_SUCH_FILE, "no home of another account is here");
+        sftp_status(f, id, FX_FAILURE, "no home of another account is here");
     return SFTP_DONE;
 }
 

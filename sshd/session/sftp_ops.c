@@ -176,7 +176,7 @@ static enum sftp_result op_symlink(struct sftp *f, uint32_t id, struct buf *p)
     if (!sftp_fields(f, p))
         return SFTP_DONE;
     if (size == 0 || size > SFTP_PATH_MOST || memchr(bytes, 0, size)) {
-        sftp_status(f, id, FX_FAILURE, "bad link target (1 to 4095 bytes, no NUL)");
+        sftp_status(f, id, size ? FX_FAILURE : FX_NO_SUCH_FILE, "bad link target (1 to 4095 bytes, no NUL)");
         return SFTP_DONE;
     }
     SPOT_FREE struct sftp_spot spot;
