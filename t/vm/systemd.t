@@ -166,7 +166,7 @@ ok "and one in a slice of its own" systemd-run --quiet --wait --slice=test-vm.sl
 systemctl daemon-reload
 for c in cpu memory pids; do like " $(cat $G/cgroup.subtree_control) " " $c " "$c stays enabled at the root"; done
 for c in cpu memory pids; do like " $(cat $G/holdfast/cgroup.subtree_control) " " $c " "and for servers"; done
-same "systemd's own changes"
+same "changes of systemd"
 is "$(systemctl --failed --no-legend | grep -v holdfast | wc -l)" "$HAD" "no other unit failed"
 is "$(journalctl -b -q -t systemd --no-pager | grep -ciE 'left-over process|cgroup.*(fail|busy)|Failed.*cgroup')" 0 \
     "systemd complains neither about groups nor about processes that stayed"
