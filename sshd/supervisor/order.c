@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -123,6 +124,13 @@ static void do_console(struct super *s, struct order *o)
     result_send(s, &m);
 }
 
+/* The folder is the shim's: a link to somebody else's file must not be read for it. */
+static bool is_log(const struct super *s, int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == s->conf.ids.shim && st.st_nlink == 1;
+}
+
 static void do_logs(struct super *s, struct order *o)
 {
     static const char *const files[] = { "console.log", "console.log.1", "console.log.2", "console.log.3" };
@@ -130,9 +138,9 @@ static void do_logs(struct super *s, struct order *o)
     uint32_t n = 0;
     for (size_t i = 0; i < countof(files); i++) {
         FREE_MEM char *path = mem_fmt("%s/logs/%s/%s", s->conf.paths.state, o->server->name, files[i]);
-        int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0)
-            fds[n++] = fd;
+        CLOSE_FD int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 && is_log(s, fd))
+            fds[n++] = fd_steal(&fd);
     }
     struct msg m;
     result_begin(&m, o->id, CODE_DONE, "");
