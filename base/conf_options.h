@@ -80,7 +80,7 @@
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
     O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
     O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
-    O(network, "network", ENUM, "private", "private | none", "its network") \
+    O(network, "network", ENUM, "private", "private | none", "private: reached from the host, reaches nothing else") \
     O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \
     O(stop_timeout, "stop_timeout", TIME, "30s", "time", "before it is killed") \
     O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | none", "what says it is up") \

@@ -21,6 +21,8 @@ install-data-hook:
 uninstall-hook:
 	rm -f $(DESTDIR)$(completiondir)/holdfast $(DESTDIR)$(prefix)/lib/sysusers.d/holdfast.conf \
 		$(DESTDIR)$(prefix)/lib/tmpfiles.d/holdfast.conf
+	@for d in $(samplesserversdir) $(samplesdir) $(docdir) $(pkglibexecdir); do \
+		test ! -d "$(DESTDIR)$$d" || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d"; done
 
 dist_man_MANS += etc/man/holdfastd.8 etc/man/holdfast.8 etc/man/holdfast.ini.5 etc/man/holdfast-ssh.7
 EXTRA_DIST += etc/holdfast.service.in etc/holdfast.bash etc/sysusers.conf etc/tmpfiles.conf etc/quickstart

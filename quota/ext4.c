@@ -24,17 +24,27 @@ enum {
     INODES_STEP = EXT4_BLOCK / INODE_SIZE,   /* per group: whole blocks of the table */
     INODES_KEPT = 10,                        /* below the first that users get; lost+found's is given back */
     ROOT_BLOCKS = 1,
+    BYTES_PER_INODE = 1024,                  /* at least: above that the tables, which no limit counts, outgrow the disk */
     JOURNAL_SMALL = 4, JOURNAL_BIG = 16,     /* MiB */
     TRIES = 24,
 };
 
-struct super { uint64_t blocks, reserved, free, overhead; uint32_t inodes; };
+/* `index`: blocks of the journal's extent tree, which `overhead` leaves out. */
+struct super { uint64_t blocks, reserved, overhead, index, groups; uint32_t inodes; };
 
 static uint32_t le32_at(const uint8_t *raw, size_t at)
 {
     uint32_t v;
     memcpy(&v, raw + at, sizeof v);
     return le32toh(v);
+}
+
+/* A journal in many pieces has a block that lists them; the superblock holds a copy of its inode's extent root. */
+static uint64_t journal_index(const uint8_t *raw)
+{
+    enum { COPY = 0x10c, MAGIC = 0xf30a };
+    uint32_t root = le32_at(raw, COPY), depth = le32_at(raw, COPY + 4) >> 16;
+    return (root & 0xffff) == MAGIC && depth > 0 ? root >> 16 : 0;
 }
 
 static int super_read(int fd, struct super *s, struct err *e)
@@ -48,9 +58,11 @@ static int super_read(int fd, struct super *s, struct err *e)
         .inodes = le32_at(raw, 0),
         .blocks = le32_at(raw, 4) | (uint64_t)le32_at(raw, 0x150) << 32,
         .reserved = le32_at(raw, 8) | (uint64_t)le32_at(raw, 0x154) << 32,
-        .free = le32_at(raw, 12) | (uint64_t)le32_at(raw, 0x158) << 32,
         .overhead = le32_at(raw, 0x248),
+        .index = journal_index(raw),
     };
+    uint32_t a_group = le32_at(raw, 0x20);
+    s->groups = a_group ? (s->blocks + a_group - 1) / a_group : 1;
     return 0;
 }
 
@@ -67,11 +79,18 @@ static uint64_t groups_of(uint64_t blocks, uint64_t inodes)
     return by_blocks > by_inodes ? by_blocks : by_inodes;
 }
 
-/* mke2fs spreads inodes evenly over the groups, in whole blocks: the most of those that stay within the limit. */
+/* mke2fs spreads inodes evenly over the groups, in whole blocks: the most of those that stay within the limit, or one
+   block's in each group when the limit is below that. */
 static uint64_t inodes_for(uint64_t blocks, uint64_t limit)
 {
     uint64_t step = groups_of(blocks, limit + INODES_KEPT) * INODES_STEP;
-    return (limit + INODES_KEPT) / step * step;
+    return limit + INODES_KEPT < step ? step : (limit + INODES_KEPT) / step * step;
+}
+
+/* Blocks that no user of the empty file system gets, besides the reserved. */
+static uint64_t kept(const struct super *s)
+{
+    return s->overhead + s->index + ROOT_BLOCKS + kernel_keeps(s->blocks);
 }
 
 /* Runs one of e2fsprogs on IMAGE, which it sees as descriptor 3; ARGV[0] is its name.  The exit code, or -1 with E.
@@ -177,21 +196,27 @@ static uint64_t first_guess(uint64_t users, uint64_t inodes)
     return blocks < 2304 ? 2304 : blocks;   /* the least that mke2fs puts a journal into */
 }
 
+/* The inodes to aim at on a disk of so many bytes. */
+static uint64_t aim(const struct ext4_limits *limits)
+{
+    uint64_t most = limits->bytes / BYTES_PER_INODE;
+    return limits->inodes < most ? limits->inodes : most;
+}
+
 int ext4_make(int fd, const struct ext4_limits *limits, uid_t owner, struct err *e)
 {
-    uint64_t users = limits->bytes / EXT4_BLOCK, blocks = first_guess(users, limits->inodes);
+    uint64_t users = limits->bytes / EXT4_BLOCK, wanted = aim(limits), blocks = first_guess(users, wanted);
     for (uint64_t try = 0; try < TRIES; try++) {
-        uint64_t inodes = inodes_for(blocks, limits->inodes);
+        uint64_t inodes = inodes_for(blocks, wanted);
         struct super s;
-        if (inodes == 0)
-            return err_set(e, EINVAL, "make image",
-                           "%" PRIu64 " inodes are too few for a disk of this size; allowed: at least %" PRIu64,
-                           limits->inodes, groups_of(blocks, 0) * INODES_STEP - INODES_KEPT);
         if (format(fd, blocks, inodes, owner, e) < 0 || super_read(fd, &s, e) < 0)
             return -1;
-        uint64_t taken = s.overhead + ROOT_BLOCKS + kernel_keeps(s.blocks) + users;
-        if (s.inodes > limits->inodes + INODES_KEPT)
-            return err_set(e, EIO, "make image", "mke2fs made %" PRIu32 " inodes, not %" PRIu64, s.inodes, inodes);
+        uint64_t taken = kept(&s) + users, most = wanted + INODES_KEPT;
+        /* Rounding may give it one group more than was reckoned with. */
+        if (s.inodes > most && s.inodes > s.groups * INODES_STEP) {
+            wanted -= s.inodes - most < wanted ? s.inodes - most : wanted;
+            continue;
+        }
         if (taken <= s.blocks)
             return reserve(fd, s.blocks - taken, e);
         /* Also when the last group was too short to be made: then only more helps. */
@@ -206,7 +231,7 @@ int ext4_limits_of(int fd, struct ext4_limits *limits, struct err *e)
     struct super s;
     if (super_read(fd, &s, e) < 0)
         return -1;
-    uint64_t taken = s.overhead + ROOT_BLOCKS + kernel_keeps(s.blocks) + s.reserved;
+    uint64_t taken = kept(&s) + s.reserved;
     limits->bytes = taken < s.blocks ? (s.blocks - taken) * EXT4_BLOCK : 0;
     limits->inodes = s.inodes > INODES_KEPT ? s.inodes - INODES_KEPT : 0;
     return 0;
@@ -215,11 +240,12 @@ int ext4_limits_of(int fd, struct ext4_limits *limits, struct err *e)
 struct ext4_limits ext4_nearest(int fd, const struct ext4_limits *limits)
 {
     struct super s;
-    struct ext4_limits near = { limits->bytes / EXT4_BLOCK * EXT4_BLOCK, limits->inodes };
-    if (super_read(fd, &s, NULL) == 0) {
-        uint64_t inodes = inodes_for(s.blocks, limits->inodes);
-        near.inodes = inodes > INODES_KEPT ? inodes - INODES_KEPT : 0;
-    }
+    struct ext4_limits near = { limits->bytes / EXT4_BLOCK * EXT4_BLOCK, aim(limits) };
+    if (super_read(fd, &s, NULL) < 0)
+        return near;
+    uint64_t wanted = near.inodes + INODES_KEPT, step = s.groups * INODES_STEP;
+    if (s.inodes <= wanted ? wanted - s.inodes < 2 * step : s.inodes == step)
+        near.inodes = s.inodes - INODES_KEPT;
     return near;
 }
 

@@ -12,8 +12,8 @@ enum { EXT4_BLOCK = 4096 };
 struct ext4_limits { uint64_t bytes, inodes; };
 
 /* Formats the empty file open at FD (its size is set) so that an unprivileged user of the empty file system has LIMITS:
-   bytes rounded down to whole blocks, inodes to what groups allow.  EINVAL when so few inodes cannot be had in so many
-   bytes. */
+   bytes rounded down to whole blocks, inodes the nearest below that the groups allow.  Inodes differ where the format has its
+   own bounds: at most one a KiB, at least 16 per 128 MiB (of which 10 in all are kept). */
 int ext4_make(int fd, const struct ext4_limits *limits, uid_t owner, struct err *e);
 /* The limits that the file system in FD was made with, from its superblock. */
 int ext4_limits_of(int fd, struct ext4_limits *limits, struct err *e);

@@ -82,13 +82,14 @@ static int make(const struct place *p, const struct image *i, struct err *e)
     if (fd < 0)
         return err_set(e, errno, "create", "servers/%s", p->image);
     const struct ext4_limits limits = { i->bytes, i->inodes };
-    if (ext4_make(fd, &limits, i->owner, e) < 0)
+    struct ext4_limits made;
+    if (ext4_make(fd, &limits, i->owner, e) < 0 || ext4_limits_of(fd, &made, e) < 0)
         return -1;
     char self[32];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     if (fsync(fd) < 0 || linkat(AT_FDCWD, self, p->servers, p->image, AT_SYMLINK_FOLLOW) < 0 || fsync(p->servers) < 0)
         return err_set(e, errno, "store", "servers/%s", p->image);
-    log_info("disk made", "server=%s bytes=%" PRIu64 " inodes=%" PRIu64, i->name, i->bytes, i->inodes);
+    log_info("disk made", "server=%s bytes=%" PRIu64 " inodes=%" PRIu64, i->name, made.bytes, made.inodes);
     /* Opened by its name, which is what the loop device then shows. */
     int named = openat(p->servers, p->image, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     return named < 0 ? err_set(e, errno, "open", "servers/%s", p->image) : named;

@@ -1,7 +1,7 @@
 /* Backend `image`: a server's files live in a sparse ext4 image, STATE/servers/NAME.img, mounted through a loop device
    on STATE/servers/NAME.  The kernel's own free counts are the wall: what an unprivileged user may use of an empty
-   image is exactly the limit in bytes (whole blocks of 4 KiB) and at most the limit in inodes, the nearest that ext4's
-   groups allow.
+   image is exactly the limit in bytes (whole blocks of 4 KiB) and the limit in inodes or the nearest below that ext4
+   allows (quota/ext4.h; a large disk cannot have very few).
 
    For root, in one-shot processes: calls block, on a lock of the name, on mke2fs, on the disk. */
 #ifndef QUOTA_IMAGE_H

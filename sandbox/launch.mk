@@ -7,6 +7,7 @@ holdfast_launch_SOURCES = \
 	sandbox/launch/etc.c \
 	sandbox/launch/jobs.h \
 	sandbox/launch/main.c \
+	sandbox/launch/mounts.h \
 	sandbox/launch/net.c sandbox/launch/net.h \
 	sandbox/launch/plan.c sandbox/launch/plan.h \
 	sandbox/launch/root.c sandbox/launch/root.h \

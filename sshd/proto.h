@@ -21,13 +21,13 @@ enum start_type {
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
 
-/* session -> files; every request has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
+/* session -> files; every request but CLOSE has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
    for the client.  `attrs` is one bytes field as in sshd/attrs.h.  Paths are relative to the server's root, byte strings without NUL, "" and "." the root itself. */
 enum files_type {
     FILES_ANSWER = 0x0200,         /* u32 status, str text, then what each request says below (only when status is 0) */
     FILES_OPEN = 0x0201,           /* bytes path, u32 SSH_FXF_* flags, attrs -> u32 handle, u64 size (0 if it has holes: bytes
                                       below it need no lease), u64 lease; fd */
-    FILES_CLOSE,                   /* u32 handle, u64 lease left -> - */
+    FILES_CLOSE,                   /* u32 handle, u64 lease left; not answered */
     FILES_LEASE,                   /* u32 handle, u64 high-water mark, u64 bytes wanted past it -> u64 granted (in place of the old
                                       lease; less than wanted when less is left); wanted 0: gives back, refused with the words of a full disk */
     FILES_OPENDIR,                 /* bytes path -> u32 handle */
@@ -43,6 +43,8 @@ enum files_type {
     FILES_READLINK,                /* bytes path -> bytes target */
     FILES_STATVFS,                 /* bytes path -> u64 x 11: bsize frsize blocks bfree bavail files ffree favail fsid flag namemax */
     FILES_FSYNC,                   /* u32 handle */
+    FILES_COPY,                    /* u32 from handle, u64 offset, u64 bytes at most, u32 to handle, u64 offset -> u64 copied, 4 MiB at
+                                      most (0: the source ends there); the lease of `to` is given back */
 };
 
 /* tool -> supervisor (AF_UNIX SOCK_SEQPACKET, PATHS.run/holdfast.sock, root only): TOOL_REQUEST; answered by any number of TOOL_OUTPUT

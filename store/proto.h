@@ -4,7 +4,7 @@
 #define STORE_PROTO_H
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number. */
-enum { STORE_SCHEMA = 1 };
+enum { STORE_SCHEMA = 1, LOGIN_MOST = 512 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -17,7 +17,9 @@ enum store_super_type {
     STORE_CONF_END,            /* - */
     STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
                                   (its place in the uid range and the address pool, from 0, kept for ever) */
-    STORE_SESSION_NEW,         /* u64 session id, str peer address, u32 peer port; fd: the store's end of the session's link */
+    /* u64 session id, str peer address, u32 peer port, str account, bytes login; fd: the store's end of the session's link.  Account and login
+       are "" but after a death of the store, when each session that is logged in is handed to the new one. */
+    STORE_SESSION_NEW,
     STORE_SESSION_GONE,        /* u64 session id, u32 crashed */
     STORE_SESSIONS,            /* u32 cookie: who is there? */
     STORE_SESSIONS_ANSWER,     /* u32 cookie, u32 n, per session: u64 id, str account, str address, i.e. since as u64 wall ms */
@@ -28,7 +30,8 @@ enum store_super_type {
 
 /* store -> supervisor */
 enum store_order_type {
-    STORE_LOGGED_IN = 0x0440,  /* u64 session id, str account; answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
+    STORE_LOGGED_IN = 0x0440,  /* u64 session id, str account, bytes login (the store's own words on how, at most LOGIN_MOST, kept by the
+                                  supervisor for STORE_SESSION_NEW); answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
     STORE_LOGIN_ANSWER,        /* supervisor -> store: u64 session id, u32 accepted, str why not */
     STORE_AUTH_FAILED,         /* u64 session id, u32 auth_failure */
     STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
@@ -53,6 +56,7 @@ enum store_session_type {
     STORE_LOG,                 /* u32 level, str event, str text: the session has no log of its own; the store escapes both */
     STORE_CLOSE,               /* store -> session, no id: str why: end at once */
     STORE_RIGHTS,              /* store -> session, no id: str server, u32 rights now (0: no longer yours): close what relied on more */
+    STORE_ANEW,                /* store -> session, no id: this is another store than before; what was asked of that one is lost */
 };
 
 /* Operations of STORE_DO (session -> store) and STORE_ORDER (store -> supervisor).  The store checks the right, the supervisor checks again that
@@ -60,7 +64,8 @@ enum store_session_type {
 
       op             needs            number             text         fields of the result */
 enum op {
-    OP_STATUS = 1, /* status                                          see STATUS_FIELDS; server "" : all the account may see */
+    OP_STATUS = 1, /* status          skip                            see STATUS_FIELDS; server "": all the account may see, behind the
+                                                                      first `skip`, as many as fit; ask again with what one has */
     OP_START,      /* start           wait ms (0: no)                 the server's fields, at the end of the wait */
     OP_STOP,       /* stop            wait ms                         the same */
     OP_RESTART,    /* start and stop  wait ms                         the same */

@@ -116,7 +116,8 @@ static int set_limits(struct child *c, struct err *e)
         { RLIMIT_SIGPENDING, 4096 },
         { RLIMIT_NICE, 0 },
         { RLIMIT_RTPRIO, 0 },
-        { RLIMIT_NPROC, c->plan->cgroup < 0 ? c->plan->pids : RLIM_INFINITY },
+        /* Beside the cgroup's: there may be none, or one without that controller. */
+        { RLIMIT_NPROC, c->plan->pids },
     };
     for (size_t i = 0; i < countof(limits); i++)
         if (limit(limits[i].resource, limits[i].most, e) < 0)

@@ -9,10 +9,8 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "sandbox/launch/mounts.h"
 #include "sandbox/launch/root.h"
-
-int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
-enum { M_BIND = 4096, M_REC = 16384 };
 
 static void hostname(const struct plan *p, struct buf *b)
 {
@@ -23,7 +21,8 @@ static void hosts(const struct plan *p, struct buf *b)
 {
     struct in_addr inside = { htonl(p->inside) };
     char dotted[INET_ADDRSTRLEN];
-    buf_put_fmt(b, "127.0.0.1 localhost\n");
+    /* Both families: a name that hosts has in one only is asked of the resolvers for the other, and waited for. */
+    buf_put_fmt(b, "127.0.0.1 localhost\n::1 localhost\n");
     if (p->network == NETWORK_PRIVATE && inet_ntop(AF_INET, &inside, dotted, sizeof dotted))
         buf_put_fmt(b, "%s %s\n", dotted, p->server);
     else
@@ -92,8 +91,11 @@ static int bind_shared(struct err *e)
         const char *at = shared[i].host + 1;
         if (!shared[i].folder && mknod(at, S_IFREG | 0644, 0) < 0)
             return err_set(e, errno, "create", "%s", shared[i].host);
-        if (mount(shared[i].host, at, NULL, M_BIND | M_REC, NULL) == 0)
+        if (mount(shared[i].host, at, NULL, M_BIND | M_REC, NULL) == 0) {
+            if (mount(NULL, at, NULL, M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC, NULL) < 0)
+                return err_set(e, errno, "read-only", "%s", shared[i].host);
             continue;
+        }
         if (errno != ENOENT)
             return err_set(e, errno, "bind", "%s", shared[i].host);
         if (!shared[i].folder)

@@ -164,18 +164,6 @@ static void put_address(struct batch *b, int index, uint32_t address)
     end_request(b, h);
 }
 
-static void put_default_route(struct batch *b, int index, uint32_t gateway)
-{
-    struct rtmsg info = { .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
-                          .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST };
-    uint32_t wire = htonl(gateway);
-    struct nlmsghdr *h = request(b, RTM_NEWROUTE, NLM_F_CREATE, 0);
-    add(b, &info, sizeof info);
-    attr(b, RTA_GATEWAY, &wire, sizeof wire);
-    attr(b, RTA_OIF, &index, sizeof index);
-    end_request(b, h);
-}
-
 static int remove_link(struct batch *b, const char *name)
 {
     struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
@@ -236,9 +224,9 @@ int net_inside_up(const struct plan *p, int fd, struct err *e)
         int index = index_of(&b, "eth0");
         if (index < 0)
             return err_set(e, errno, "network: index", "eth0 inside");
+        /* No way further than the host: what the host would forward it to, nobody filters yet.  An attempt fails at once. */
         put_address(&b, index, p->inside);
         put_up(&b, index, true);
-        put_default_route(&b, index, p->host);
     }
     return commit(&b) < 0 ? err_set(e, errno, "network: address", "inside") : 0;
 }

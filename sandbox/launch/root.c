@@ -1,3 +1,4 @@
+#include "sandbox/launch/mounts.h"
 #include "sandbox/launch/root.h"
 
 #include <errno.h>
@@ -7,13 +8,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* glibc's <sys/mount.h> and the kernel's clash before 2.37; these are the kernel's numbers. */
-enum { M_RDONLY = 1, M_NOSUID = 2, M_NODEV = 4, M_NOEXEC = 8, M_REMOUNT = 32, M_BIND = 4096, M_REC = 16384, M_PRIVATE = 1 << 18,
-       U_DETACH = 2 };
-
-int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
-int umount2(const char *target, int flags);
 
 /* Where the new root is built: any folder every host has; covered in this mount namespace only. */
 static const char building[] = "/tmp";

@@ -8,7 +8,7 @@
 #include "sshd/attrs.h"
 #include "sshd/files/space.h"
 
-/* Statuses as clients of version 3 expect them: only "no such file", "permission denied" and "not supported" have a number of their own. */
+/* Statuses as clients of version 3 expect them ("unsupported" is said of a whole request, which they then never send again): only "no such file", "permission denied" and "not supported" have a number of their own. */
 static const struct { int no; uint32_t status; const char *text; } reasons[] = {
     { ENOENT, FX_NO_SUCH_FILE, "no such file or directory" },
     { ENOTDIR, FX_NO_SUCH_FILE, "a part of the path is not a directory" },
@@ -38,7 +38,7 @@ static const struct { int no; uint32_t status; const char *text; } reasons[] = {
     { EINVAL, FX_FAILURE, "invalid argument" },
     { EILSEQ, FX_FAILURE, "the file system does not take this name" },
     { ENOSYS, FX_OP_UNSUPPORTED, "not supported" },
-    { EOPNOTSUPP, FX_OP_UNSUPPORTED, "not supported" },
+    { EOPNOTSUPP, FX_FAILURE, "not supported" },
 };
 
 int fail(struct worker *w, uint32_t status, const char *fmt, ...)

@@ -6,6 +6,7 @@ EXTRA_DIST += etc/seccomp/files.policy sshd/files/RIGHTS
 pkglibexec_PROGRAMS += holdfast-files
 holdfast_files_SOURCES = \
 	sshd/files/beneath.c sshd/files/beneath.h \
+	sshd/files/copy.c \
 	sshd/files/failure.c sshd/files/failure.h \
 	sshd/files/handle.c sshd/files/handle.h \
 	sshd/files/list.c \

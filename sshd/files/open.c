@@ -126,7 +126,7 @@ int files_open(struct worker *w, struct msg *m, struct msg *answer)
     struct opening o = { .path = path, .want = open_flags(msg_get_u32(m)) };
     request_attrs(m, &a);
     msg_end(m);
-    o.mode = a.flags & ATTRS_MODE ? a.mode & 0777 : 0666;
+    o.mode = a.flags & ATTRS_MODE ? a.mode & MODE_MASK : 0666;
     if (allowed(w, o.want) < 0 || look_first(w, &o) < 0 || lease_first(w, &o) < 0)
         return -1;
     int r = opened(w, &o, answer);

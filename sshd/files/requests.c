@@ -13,11 +13,11 @@ enum { ANY = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
 static const struct {
     uint32_t right;
     bool writes;
+    bool unanswered;
     request_fn *fn;
 } requests[] = {
 #define ROW(type, r, w, f) [type - FILES_OPEN] = { .right = r, .writes = w, .fn = f }
     ROW(FILES_OPEN, ANY, false, files_open),
-    ROW(FILES_CLOSE, ANY, false, files_close),
     ROW(FILES_LEASE, RIGHT_FILES_WRITE, true, files_lease),
     ROW(FILES_OPENDIR, RIGHT_FILES_READ, false, files_opendir),
     ROW(FILES_READDIR, RIGHT_FILES_READ, false, files_readdir),
@@ -36,7 +36,9 @@ static const struct {
     ROW(FILES_READLINK, RIGHT_FILES_READ, false, files_readlink),
     ROW(FILES_STATVFS, ANY, false, files_statvfs),
     ROW(FILES_FSYNC, RIGHT_FILES_WRITE, true, files_fsync),
+    ROW(FILES_COPY, RIGHT_FILES_WRITE, true, files_copy),
 #undef ROW
+    [FILES_CLOSE - FILES_OPEN] = { .right = ANY, .unanswered = true, .fn = files_close },
 };
 
 static void answer_begin(struct msg *a, uint32_t id, uint32_t status, const char *text)
@@ -66,7 +68,7 @@ void request(struct worker *w, int link, struct msg *m)
         msg_free(&answer);
         answer_begin(&answer, m->id, w->failure.status, w->failure.text);
     }
-    if (msg_send(link, &answer) < 0)
+    if (!requests[row].unanswered && msg_send(link, &answer) < 0)
         die_errno("answer");
 }
 

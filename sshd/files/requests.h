@@ -7,6 +7,9 @@
 #include "sshd/attrs.h"
 #include "sshd/files/worker.h"
 
+/* setuid and setgid would make a program run with the server's rights for whoever finds it. */
+enum { MODE_MASK = 01777 };
+
 typedef int request_fn(struct worker *w, struct msg *m, struct msg *answer);
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
@@ -17,6 +20,7 @@ void request_attrs(struct msg *m, struct attrs *a);
 void answer_attrs(struct msg *answer, const struct stat *st);
 
 request_fn files_open, files_close, files_lease, files_fsync;                       /* open.c */
+request_fn files_copy;                                                              /* copy.c */
 request_fn files_opendir, files_readdir;                                            /* list.c */
 request_fn files_stat, files_lstat, files_fstat, files_readlink, files_statvfs;     /* look.c */
 request_fn files_setstat, files_lsetstat, files_fsetstat;                           /* setstat.c */

@@ -14,9 +14,6 @@
 #define SYS_fchmodat2 452
 #endif
 
-/* setuid and setgid would make a program run with the server's rights for whoever finds it. */
-enum { MODE_MASK = 01777 };
-
 /* What is changed: a real descriptor, or one to look through (O_PATH) and the path it was found at. */
 struct subject {
     int fd;
@@ -43,7 +40,7 @@ static int set_size(struct worker *w, const struct subject *s, uint64_t size)
 static int chmod_opened(struct worker *w, const struct subject *s, mode_t mode)
 {
     if (!S_ISREG(s->st.st_mode) && !S_ISDIR(s->st.st_mode))
-        return fail(w, FX_OP_UNSUPPORTED, "the mode of such a file cannot be changed here");
+        return fail(w, FX_FAILURE, "the mode of such a file cannot be changed here");
     CLOSE_FD int fd = beneath_same(w, s->path, O_RDONLY | s->nofollow, &s->st);
     if (fd < 0 && errno == EACCES && S_ISREG(s->st.st_mode))
         fd = beneath_same(w, s->path, O_WRONLY | s->nofollow, &s->st);
@@ -56,7 +53,7 @@ static int set_mode(struct worker *w, const struct subject *s, mode_t mode)
     if (s->path == NULL)
         return fchmod(s->fd, mode) < 0 ? fail_errno(w, errno) : 0;
     if (S_ISLNK(s->st.st_mode))
-        return fail(w, FX_OP_UNSUPPORTED, "a symbolic link has no mode of its own");
+        return fail(w, FX_FAILURE, "a symbolic link has no mode of its own");
     if (syscall(SYS_fchmodat2, s->fd, "", mode, AT_EMPTY_PATH) == 0)
         return 0;
     return errno == ENOSYS ? chmod_opened(w, s, mode) : fail_errno(w, errno);

@@ -58,6 +58,12 @@ uint64_t space_take(struct worker *w, uint64_t want)
     return gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
 }
 
+uint64_t space_high(const struct worker *w, const struct stat *st)
+{
+    uint64_t size = (uint64_t)st->st_size;
+    return (uint64_t)st->st_blocks * 512 < size ? 0 : blocks_up(w, size);
+}
+
 void space_give(struct worker *w, uint64_t bytes)
 {
     gate_give(w->gate, w->slot, bytes);

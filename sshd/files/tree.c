@@ -28,7 +28,7 @@ int files_mkdir(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     CLOSE_FD int dir = beneath_parent(w, path, &name);
     if (dir < 0)
         return errno == EBUSY ? fail_errno(w, EEXIST) : fail_errno(w, errno);
-    mode_t mode = a.flags & ATTRS_MODE ? a.mode & 0777 : 0777;
+    mode_t mode = a.flags & ATTRS_MODE ? a.mode & MODE_MASK : 0777;
     return mkdirat(dir, name, mode) < 0 ? fail_errno(w, errno) : 0;
 }
 
@@ -86,7 +86,7 @@ int files_link(struct worker *w, struct msg *m, struct msg *answer UNUSED)
         return fail_parent(w);
     if (linkat(target_dir, target_name, dir, name, 0) == 0)
         return 0;
-    return errno == EPERM ? fail(w, FX_FAILURE, "a directory cannot be linked") : fail_errno(w, errno);
+    return errno == EPERM ? fail(w, FX_PERMISSION_DENIED, "a directory cannot be linked") : fail_errno(w, errno);
 }
 
 int files_symlink(struct worker *w, struct msg *m, struct msg *answer UNUSED)

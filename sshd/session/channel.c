@@ -12,7 +12,7 @@
 enum {
     QUEUE_MOST = 32 * 1024 * 1024,     /* past CHANNEL_QUEUE is the caller's fault, past this it is a bug */
     LEFT_MOST = 4 * 1024 * 1024,       /* more than two windows of input held back: the client ignores the window */
-    BATCH = 4 * 32758,                 /* four full packets of what OpenSSH takes */
+    BATCH = 4 * 32758,                 /* four full packets of what OpenSSH takes: they leave in one system call */
     FETCH = 64 * 1024,
     REST_CAP = 16 * 1024,
     TERMINAL_SIDE_MOST = 1000,
@@ -35,6 +35,7 @@ struct channel {
     size_t left;                       /* input libssh holds for us, behind `held` */
     bool resume, eof, eof_told, tight;
     bool exiting, exited, closed;      /* by us: wanted, said; by the client */
+    bool cut;                          /* its end waits for nobody */
     int code;
 };
 
@@ -289,6 +290,14 @@ void channel_exit(struct channel *c, int code)
     work(c);
 }
 
+void channel_cut(struct channel *c)
+{
+    buf_free(&c->out);
+    buf_free(&c->err);
+    c->cut = true;
+    work(c);
+}
+
 bool channel_has_terminal(const struct channel *c) { return c->terminal; }
 
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
@@ -376,7 +385,6 @@ static bool write_some(struct channel *c, struct buf *b, write_fn *fn)
         return false;
     size = size < BATCH ? size : BATCH;
     size = size < window ? size : window;
-    ssh_set_fd_towrite(c->s->ssh);
     int n = fn(c->ssh, buf_head(b), (uint32_t)size);
     if (n < 0) {
         /* Closed by the client, which is found out just after this. */
@@ -403,7 +411,12 @@ static bool put_out(struct channel *c)
 
 static void say_exit(struct channel *c)
 {
-    if (!c->exiting || c->exited || buf_size(&c->out) > 0 || buf_size(&c->err) > 0)
+    if (!c->exiting || c->exited)
+        return;
+    /* A full wire must not hold up the last words of one that goes at once. */
+    if (c->cut)
+        put_out(c);
+    else if (buf_size(&c->out) > 0 || buf_size(&c->err) > 0)
         return;
     c->exited = true;
     end_program(c);

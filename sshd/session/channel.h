@@ -39,6 +39,9 @@ void channel_error(struct channel *c, const void *bytes, size_t size);   /* stde
 void channel_resume(struct channel *c);
 /* When the queue has drained: exit status, EOF, close.  Nothing may be written afterwards; `closed` follows. */
 void channel_exit(struct channel *c, int code);
+/* What the channel relied on was taken away: drops the output that is queued.  What is written from here on, and the channel_exit that must
+   follow, wait for no window: the channel is closed in this turn of the loop. */
+void channel_cut(struct channel *c);
 
 bool channel_has_terminal(const struct channel *c);
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows);

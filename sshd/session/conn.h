@@ -37,7 +37,7 @@ struct session {
     char *method, *fingerprint, *address;
 
     /* store.c */
-    uint32_t last_id;
+    uint32_t last_id, stores;   /* stores: that took us over */
     struct ask *asks;
     unsigned refusals_logged;
 

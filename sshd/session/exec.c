@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"
+#include "sshd/session/exec_files.h"
 #include "sshd/session/json.h"
 #include "sshd/session/verbs.h"
 
@@ -88,6 +89,7 @@ static void let_go(struct exec *x)
         x->drop = NULL;
         drop(x);
     }
+    exec_files_end(x);
     if (x->asked)
         session_do_cancel(x->session, x->asked);
     x->asked = 0;
@@ -190,8 +192,10 @@ void exec_ask(struct exec *x, enum op op, const char *server, uint64_t number, c
 static void rights_changed(void *data, const char *server, uint32_t rights)
 {
     struct exec *x = data;
-    if (x->server && strcmp(server, x->server) == 0 && (rights & x->relied) != x->relied)
-        exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", x->server);
+    if (x->ended || x->server == NULL || strcmp(server, x->server) != 0 || (rights & x->relied) == x->relied)
+        return;
+    channel_cut(x->channel);
+    exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", x->server);
 }
 
 /* ---- the channel's side ---- */
@@ -357,11 +361,11 @@ static bool take_words(struct exec *x, char **words)
 {
     bool only_args = false;
     for (size_t i = 0; words[i]; i++) {
-        if (!only_args && strcmp(words[i], "--") == 0) {
+        if (!only_args && !x->verb->plain && strcmp(words[i], "--") == 0) {
             only_args = true;
             continue;
         }
-        if (!only_args && is_option(words[i])) {
+        if (!only_args && !x->verb->plain && is_option(words[i])) {
             if (!take_option(x, words, &i))
                 return false;
             continue;

@@ -26,6 +26,7 @@ enum option {
 enum server_word { SERVER_NONE, SERVER_ONE, SERVER_ALL };
 
 struct exec;
+struct exec_files;
 
 struct verb {
     const char *name;            /* one word, or two: "backup create" */
@@ -34,6 +35,7 @@ struct verb {
     unsigned options;
     unsigned least, most;        /* words behind SERVER */
     bool literal;                /* from the first word behind SERVER on, nothing is an option */
+    bool plain;                  /* every word is an argument: the verb has options of its own */
     bool streams;                /* no deadline of its own */
     void (*run)(struct exec *x);
     const char *usage, *help;
@@ -65,6 +67,7 @@ struct exec {
     void (*answer)(struct exec *x, int code, const char *text, struct msg *m);
     struct timer *deadline;
     struct rights_listener *rights;
+    struct exec_files *files;    /* exec_files.c */
     uint32_t relied;             /* rights without which the command ends; the verb's, and what it adds */
     bool ended;
 };

@@ -142,6 +142,23 @@ void files_begin(struct msg *m, uint16_t type)
     msg_begin(m, type, 0);
 }
 
+/* Sends M or queues it, and frees it. */
+static void post(struct files *f, struct msg *m)
+{
+    int error = f->unsent ? EAGAIN : f->broken || msg_send(f->fd, m) == 0 ? 0 : errno;
+    if (error == EAGAIN || error == ENOBUFS) {
+        enqueue(f, m);
+        return;
+    }
+    if (error == EMSGSIZE)
+        bug("a request of type %u does not fit", m->type);
+    if (error)
+        worker_gone(f);
+    else if (f->broken)
+        refuse_all(f, FX_FAILURE, "the worker for this server's files has ended; try again");
+    msg_free(m);
+}
+
 static uint32_t ask(struct files *f, struct msg *m, files_fn *fn, void *data)
 {
     struct call *c = mem_new(sizeof *c);
@@ -149,27 +166,21 @@ static uint32_t ask(struct files *f, struct msg *m, files_fn *fn, void *data)
     *f->calls_end = c;
     f->calls_end = &c->next;
     m->id = c->id;
-    uint32_t id = c->id;
-    if (f->broken)
-        refuse_all(f, FX_FAILURE, "the worker for this server's files has ended; try again");
-    else if (f->unsent == NULL && msg_send(f->fd, m) == 0) {
-        msg_free(m);
-        return id;
-    } else if (f->unsent || errno == EAGAIN || errno == ENOBUFS) {
-        enqueue(f, m);
-        return id;
-    } else if (errno == EMSGSIZE)
-        bug("a request of type %u does not fit", m->type);
-    else
-        worker_gone(f);
-    msg_free(m);
-    return id;
+    post(f, m);
+    return f->id;
 }
 
 void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
 {
     f->busy++;
     ask(f, m, fn, data);
+    leave(f);
+}
+
+void files_tell(struct files *f, struct msg *m)
+{
+    f->busy++;
+    post(f, m);
     leave(f);
 }
 
@@ -194,7 +205,8 @@ static void answered(struct files *f, struct msg *m)
 
 static void receive(struct files *f)
 {
-    for (int i = 0; i < 64 && !f->broken; i++) {
+    /* With no answer outstanding there is nothing more to come but the end, which wakes us by itself. */
+    for (int i = 0; i < 64 && !f->broken && (i == 0 || f->calls); i++) {
         MSG_FREE struct msg m = { 0 };
         int n = msg_recv(f->fd, &m);
         if (n < 0 && errno == EAGAIN)

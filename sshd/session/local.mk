@@ -6,6 +6,7 @@ holdfast_session_SOURCES = \
 	sshd/session/channel.c sshd/session/channel.h \
 	sshd/session/conn.c sshd/session/conn.h \
 	sshd/session/exec.c sshd/session/exec.h \
+	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
 	sshd/session/json.c sshd/session/json.h \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
@@ -16,12 +17,15 @@ holdfast_session_SOURCES = \
 	sshd/session/store.c \
 	sshd/session/verb_backup.c \
 	sshd/session/verb_console.c \
+	sshd/session/verb_df.c \
 	sshd/session/verb_info.c \
 	sshd/session/verb_logs.c \
 	sshd/session/verb_power.c \
 	sshd/session/verb_quota.c \
 	sshd/session/verb_send.c \
 	sshd/session/verb_status.c \
+	sshd/session/verb_sum.c \
+	sshd/session/verb_test.c \
 	sshd/session/verbs.c sshd/session/verbs.h \
 	sshd/session/viewer.c sshd/session/viewer.h \
 	sshd/session/watch.c \

@@ -44,6 +44,12 @@ struct session_watch *session_watch_new(struct session *s, int fd, short events,
 void session_watch_events(struct session_watch *w, short events);
 void session_watch_free(struct session_watch *w);
 
+/* Calls FN once, in the next round of the loop, when everybody else has had a turn.  It is gone when FN is called. */
+struct session_turn;
+typedef void session_turn_fn(void *data);
+struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data);
+void session_turn_free(struct session_turn *t);   /* NULL is allowed */
+
 /* Told when rights on SERVER changed (0: gone) so that what relied on more is closed; one listener a channel. */
 typedef void rights_fn(void *data, const char *server, uint32_t rights);
 struct rights_listener;

@@ -23,6 +23,20 @@ void sftp_bad(struct sftp *f, const char *why)
     channel_exit(f->channel, 1);
 }
 
+void sftp_cut(struct sftp *f, const char *why)
+{
+    enum { CODE_NOPERM = 77 };
+    if (f->over)
+        return;
+    f->over = true;
+    f->waiting = false;
+    channel_cut(f->channel);
+    BUF_FREE struct buf line = BUF(1024);
+    buf_put_fmt(&line, "%s\r\n", why);
+    channel_error(f->channel, buf_head(&line), buf_size(&line));
+    channel_exit(f->channel, CODE_NOPERM);
+}
+
 /* A WRITE up to its payload: as much as is known from HAVE bytes.  0: it is none. */
 static size_t write_unit(const uint8_t *p, size_t have)
 {
@@ -32,7 +46,7 @@ static size_t write_unit(const uint8_t *p, size_t have)
     size_t head = WRITE_FIRST + (size_t)handle + 8 + 4;
     if (handle > WRITE_HANDLE_MOST || packet + LENGTH < head)
         return 0;
-    return have >= head && packet + LENGTH - head != number(p + head - 4) ? 0 : head;
+    return have >= head && packet + LENGTH - head < number(p + head - 4) ? 0 : head;
 }
 
 /* The bytes that are taken at once: a packet, or the head of a WRITE.  More than HAVE: so many are wanted to know more.  0: ended as bad. */
@@ -55,6 +69,9 @@ static bool take(struct sftp *f, const uint8_t *p, size_t size)
         sftp_bad(f, "a request before INIT");
     else
         f->waiting = (p[LENGTH] == FXP_WRITE ? sftp_write_begin(f, &view) : sftp_packet(f, &view)) == SFTP_WAIT;
+    /* The last WRITE of rclone is as long as those before it, with its data in front. */
+    if (p[LENGTH] == FXP_WRITE && !f->waiting && !f->over)
+        f->skip = number(p) + LENGTH - (uint32_t)size - number(p + size - 4);
     return !f->waiting;
 }
 
@@ -88,6 +105,12 @@ static bool step(struct sftp *f, const uint8_t *bytes, size_t size, size_t *used
         *used += sftp_write_data(f, bytes + *used, left);
         return left > 0;
     }
+    if (f->skip > 0) {
+        size_t part = left < f->skip ? left : f->skip;
+        f->skip -= (uint32_t)part;
+        *used += part;
+        return left > 0;
+    }
     f->waiting = channel_room(f->channel) < CHANNEL_LOW || f->cost >= SFTP_COST_MOST;
     if (f->waiting || (left == 0 && buf_size(&f->in) == 0))
         return false;
@@ -118,7 +141,7 @@ static void finish(struct sftp *f)
     if (!f->eof || f->over || f->waiting || f->cost)
         return;
     f->over = true;
-    channel_exit(f->channel, f->write.on || buf_size(&f->in) ? 1 : 0);
+    channel_exit(f->channel, f->write.on || f->skip || buf_size(&f->in) ? 1 : 0);
 }
 
 static void destroy(struct sftp *f)

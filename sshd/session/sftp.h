@@ -1,7 +1,7 @@
 /* SFTP version 3 on one channel; what its files share.  The rest of the session knows sftp_start (channel.h) only.
 
    sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
-   sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
+   sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
 #ifndef SESSION_SFTP_H
 #define SESSION_SFTP_H
 
@@ -11,9 +11,9 @@
 
 #include "base/buf.h"
 #include "base/msg.h"
-#include "base/name.h"
 #include "sshd/attrs.h"
 #include "sshd/session/files_client.h"
+#include "sshd/session/sftp_path.h"
 
 struct channel;
 struct session;
@@ -21,8 +21,8 @@ struct session;
 enum {
     SFTP_PACKET_MOST = 257 * 1024,   /* without its length field */
     SFTP_DATA_MOST = 255 * 1024,     /* of one READ */
-    SFTP_PATH_MOST = 4096,
     SFTP_COST_MOST = 64,             /* with the workers at once, by the costs of the tables; no input is taken above */
+    SFTP_COPY_COST = 16,             /* of a slice that is copied */
     SFTP_BLOCK = 4096,               /* leases are counted in these */
 };
 
@@ -51,6 +51,7 @@ struct sftp_handle {
     uint32_t number;        /* the worker's */
     uint32_t flags;         /* FXF_* of the open */
     unsigned busy;          /* requests about it that are not answered: data has to wait for them */
+    unsigned pinned;        /* of these, those that go on over several turns: its close waits as well */
     bool read;              /* HANDLE_TOP: was listed */
     int fd;                 /* HANDLE_FILE */
     uint64_t high;          /* writes below need no lease; whole blocks */
@@ -70,6 +71,7 @@ struct sftp_write {
 };
 
 struct sftp_op;
+struct sftp_check;
 
 struct sftp {
     struct channel *channel;
@@ -82,11 +84,14 @@ struct sftp {
     struct sftp_handle *handles;
     uint32_t nhandles, generation;
     const struct sftp_op *op;   /* at hand */
-    unsigned cost;          /* with the workers now */
+    unsigned cost;          /* with the workers now, and of checks */
+    struct sftp_check *checks;  /* sftp_check.c: in the order they came */
+    struct session_turn *turn;  /* for them */
     unsigned depth;         /* of our functions on the stack */
     unsigned told;          /* lines on stderr so far */
     bool version, eof, running, over, gone;
     bool waiting;           /* a packet is here and cannot be taken now */
+    uint32_t skip;          /* bytes behind a payload, of no meaning */
     bool resume;            /* the channel holds bytes back for us */
 };
 
@@ -95,6 +100,8 @@ void sftp_enter(struct sftp *f);
 void sftp_leave(struct sftp *f);
 /* The client broke the protocol: log, exit status 1. */
 void sftp_bad(struct sftp *f, const char *why);
+/* What the channel lived on was taken away: WHY on stderr, the end at once. */
+void sftp_cut(struct sftp *f, const char *why);
 
 /* WAIT: nothing was done, offer the packet again when something was answered. */
 enum sftp_result { SFTP_DONE, SFTP_WAIT };
@@ -113,22 +120,7 @@ enum sftp_result sftp_packet(struct sftp *f, struct buf *p);
 /* True when all fields were there; else ends the channel. */
 bool sftp_fields(struct sftp *f, const struct buf *p);
 
-/* sftp_path.c: pure. */
-enum sftp_path_error { PATH_OK, PATH_NUL, PATH_LONG };
-/* Absolute, without ".", "..", or double slashes; "" is "/", "/.." is "/".  Owned by the caller; NULL with *WHY. */
-char *sftp_path_normal(const uint8_t *bytes, size_t size, enum sftp_path_error *why);
-/* The first component of a normal path, copied ("" for "/"; cut if longer than a name may be, which then is none), and the rest
-   without a slash in front (points into PATH). */
-const char *sftp_path_split(const char *path, char server[NAME_MOST + 2]);
-
-/* What a path of the client means. */
-struct sftp_spot {
-    char *path;                   /* normal; owned */
-    char name[NAME_MOST + 2];     /* "": the top, which lists the servers */
-    const char *rest;             /* in the server's directory */
-};
-#define SPOT_FREE __attribute__((cleanup(sftp_spot_free)))
-void sftp_spot_free(struct sftp_spot *s);
+/* Names: sftp_path.h. */
 /* Takes a path from P.  False: answered, or P is bad. */
 bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s);
 
@@ -151,7 +143,7 @@ struct sftp_call {
     uint32_t generation;
     uint32_t flags;
     uint64_t size;
-    bool silent;                  /* the client has had its answer */
+    void *job;                    /* of who asks several times */
     sftp_answer_fn *answer;       /* on success; a failure is answered as status */
     sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
 };
@@ -168,6 +160,11 @@ void sftp_handle_free(struct sftp *f, uint32_t i);
 /* The handle in P; NULL when there is none (nothing is answered).  *I is its index. */
 struct sftp_handle *sftp_handle(struct sftp *f, struct buf *p, uint32_t *i);
 struct sftp_handle *sftp_handle_of(struct sftp *f, const uint8_t *bytes, size_t size, uint32_t *i);
+/* Something goes on with handle I over several turns of the loop. */
+void sftp_pin(struct sftp *f, uint32_t i);
+void sftp_unpin(struct sftp *f, uint32_t i);
+/* Closes what is open in the worker only. */
+void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease);
 sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_readdir, sftp_fsync;
 
 /* sftp_data.c */
@@ -176,6 +173,14 @@ sftp_fn sftp_read;
 enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head);
 /* Uses up to SIZE bytes of the payload; returns how many. */
 size_t sftp_write_data(struct sftp *f, const uint8_t *bytes, size_t size);
+
+/* sftp_check.c */
+sftp_fn sftp_check_handle, sftp_check_plain, sftp_check_name;
+/* Ends those on S's files (NULL: all) with STATUS. */
+void sftp_checks_end(struct sftp *f, const struct sftp_server *s, uint32_t status, const char *text);
+
+/* sftp_copy.c */
+sftp_fn sftp_copy_data, sftp_copy_file;
 
 /* sftp_ext.c */
 sftp_fn sftp_extended;
@@ -198,6 +203,5 @@ void sftp_reply_begin(struct buf *b, size_t most, uint8_t type, uint32_t id);
 void sftp_reply_end(struct sftp *f, struct buf *b);
 /* The attributes of "/". */
 void sftp_top_attrs(struct attrs *a);
-bool sftp_is_top(const struct sftp_spot *s);
 
 #endif

@@ -7,7 +7,7 @@
 #include "sshd/session/session.h"
 #include "sshd/session/sftp.h"
 
-enum { STATVFS_NUMBERS = 11, STATVFS_FLAG = 9, FLAG_READ_ONLY = 1, FLAG_NO_SETUID = 2 };
+enum { STATVFS_NUMBERS = 11, STATVFS_FLAG = 9, FLAG_READ_ONLY = 1, FLAG_NO_SETUID = 2, IDS_MOST = 8192 };
 
 static enum sftp_result ext_posix_rename(struct sftp *f, uint32_t id, struct buf *p)
 {
@@ -115,7 +115,64 @@ static enum sftp_result ext_home_directory(struct sftp *f, uint32_t id, struct b
     if (size == 0 || (size == strlen(account) && memcmp(who, account, size) == 0))
         sftp_reply_name(f, id, "/", 1);
     else
-        sftp_status(f, id, FX_NO_SUCH_FILE, "no home of another account is here");
+        sftp_status(f, id, FX_FAILURE, "no home of another account is here");
+    return SFTP_DONE;
+}
+
+/* Whatever a file's ids are, it is the server's: that is what a listing's lines say as well. */
+static enum sftp_result ext_users_groups(struct sftp *f, uint32_t id, struct buf *p)
+{
+    size_t size[2];
+    buf_get_bytes(p, &size[0]);
+    buf_get_bytes(p, &size[1]);
+    if (!sftp_fields(f, p))
+        return SFTP_DONE;
+    if (size[0] % 4 || size[1] % 4 || size[0] + size[1] > IDS_MOST * 4) {
+        sftp_status(f, id, FX_FAILURE, "bad lists of ids (4 bytes each, at most 8192 in all)");
+        return SFTP_DONE;
+    }
+    struct buf b;
+    sftp_reply_begin(&b, SFTP_PACKET_MOST, FXP_EXTENDED_REPLY, id);
+    for (int k = 0; k < 2; k++) {
+        buf_put_u32(&b, (uint32_t)(size[k] / 4 * (4 + strlen("server"))));
+        for (size_t i = 0; i < size[k] / 4; i++)
+            buf_put_str(&b, "server");
+    }
+    sftp_reply_end(f, &b);
+    return SFTP_DONE;
+}
+
+static void reply_space(struct sftp *f, uint32_t id, const uint64_t *v)
+{
+    struct buf b;
+    sftp_reply_begin(&b, 256, FXP_EXTENDED_REPLY, id);
+    buf_put_u64(&b, v[1] * v[2]);
+    buf_put_u64(&b, v[1] * v[3]);
+    buf_put_u64(&b, v[1] * v[2]);
+    buf_put_u64(&b, v[1] * v[4]);
+    buf_put_u32(&b, (uint32_t)v[1]);
+    sftp_reply_end(f, &b);
+}
+
+static void space_answered(struct sftp *f, struct sftp_call *c, struct msg *answer)
+{
+    uint64_t v[STATVFS_NUMBERS];
+    for (size_t i = 0; i < STATVFS_NUMBERS; i++)
+        v[i] = msg_get_u64(answer);
+    reply_space(f, c->id, v);
+}
+
+static enum sftp_result ext_space(struct sftp *f, uint32_t id, struct buf *p)
+{
+    static const uint64_t nothing[STATVFS_NUMBERS];
+    struct buf ahead = *p;
+    SPOT_FREE struct sftp_spot spot;
+    bool ok = sftp_spot(f, id, p, &spot);
+    if (!sftp_fields(f, p) || !ok)
+        return SFTP_DONE;
+    if (!sftp_is_top(&spot))
+        return sftp_one_path(f, id, &ahead, FILES_STATVFS, space_answered);
+    reply_space(f, id, nothing);
     return SFTP_DONE;
 }
 
@@ -130,6 +187,14 @@ static const struct { const char *version; struct sftp_op op; } extensions[] = {
     { "1", { "limits@openssh.com",       false, 0, ext_limits } },
     { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path } },
     { "1", { "home-directory",           false, 0, ext_home_directory } },
+    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups } },
+    { "1", { "space-available",          false, 1, ext_space } },
+    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data } },
+    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file } },
+    { "1", { "check-file-handle",        false, 16, sftp_check_handle } },
+    { "1", { "check-file-name",          false, 16, sftp_check_name } },
+    /* As the first draft had it and paramiko speaks it: by handle, and the answer repeats the name. */
+    { "1", { "check-file",               false, 16, sftp_check_plain } },
 };
 
 void sftp_extensions(struct buf *b)

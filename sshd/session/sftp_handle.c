@@ -178,7 +178,34 @@ enum sftp_result sftp_opendir(struct sftp *f, uint32_t id, struct buf *p)
     return SFTP_DONE;
 }
 
-/* The client need not wait for the worker: nothing of a close can fail, and what is asked later is answered later. */
+void sftp_pin(struct sftp *f, uint32_t i)
+{
+    f->handles[i].pinned++;
+    f->handles[i].busy++;
+}
+
+/* The handle may have died meanwhile, and its counts with it. */
+void sftp_unpin(struct sftp *f, uint32_t i)
+{
+    struct sftp_handle *h = &f->handles[i];
+    if (h->pinned == 0)
+        return;
+    h->pinned--;
+    h->busy--;
+}
+
+void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease)
+{
+    struct msg m;
+    if (s->files == NULL)
+        return;
+    files_begin(&m, FILES_CLOSE);
+    msg_put_u32(&m, number);
+    msg_put_u64(&m, lease);
+    files_tell(s->files, &m);
+}
+
+/* Nobody waits for the worker: nothing of a close can fail, and what is asked later is done later. */
 enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
 {
     uint32_t i;
@@ -189,17 +216,14 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
         no_handle(f, id, h);
         return SFTP_DONE;
     }
-    if (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR) {
-        struct msg m;
-        struct sftp_call *c = sftp_call(f, h->server, id, sftp_answer_ok);
-        c->silent = true;
-        files_begin(&m, FILES_CLOSE);
-        msg_put_u32(&m, h->number);
-        msg_put_u64(&m, h->lease);
-        sftp_handle_free(f, i);
-        sftp_call_send(c, &m);
-    } else
-        sftp_handle_free(f, i);
+    if (h->pinned)
+        return SFTP_WAIT;
+    struct sftp_server *s = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR ? h->server : NULL;
+    uint32_t number = h->number;
+    uint64_t lease = h->lease;
+    sftp_handle_free(f, i);
+    if (s)
+        sftp_close_number(s, number, lease);
     sftp_status(f, id, FX_OK, "Success");
     return SFTP_DONE;
 }

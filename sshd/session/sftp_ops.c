@@ -176,7 +176,7 @@ static enum sftp_result op_symlink(struct sftp *f, uint32_t id, struct buf *p)
     if (!sftp_fields(f, p))
         return SFTP_DONE;
     if (size == 0 || size > SFTP_PATH_MOST || memchr(bytes, 0, size)) {
-        sftp_status(f, id, FX_FAILURE, "bad link target (1 to 4095 bytes, no NUL)");
+        sftp_status(f, id, size ? FX_FAILURE : FX_NO_SUCH_FILE, "bad link target (1 to 4095 bytes, no NUL)");
         return SFTP_DONE;
     }
     SPOT_FREE struct sftp_spot spot;
@@ -210,7 +210,7 @@ enum sftp_result sftp_realpath(struct sftp *f, uint32_t id, struct buf *p)
 static const struct sftp_op ops[] = {
     /*                   name      writes  cost  handler */
     [FXP_OPEN] =       { "open",     false, 2, sftp_open },
-    [FXP_CLOSE] =      { "close",    false, 1, sftp_close },
+    [FXP_CLOSE] =      { "close",    false, 0, sftp_close },
     [FXP_READ] =       { "read",     false, 0, sftp_read },
     [FXP_LSTAT] =      { "lstat",    false, 1, op_lstat },
     [FXP_FSTAT] =      { "fstat",    false, 1, sftp_fstat },

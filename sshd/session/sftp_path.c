@@ -55,6 +55,26 @@ void sftp_spot_free(struct sftp_spot *s)
     free(s->path);
 }
 
+const char *sftp_path_why(enum sftp_path_error why)
+{
+    return why == PATH_NUL ? "a name cannot hold a NUL byte" : "path too long (at most 4096 bytes)";
+}
+
+bool sftp_spot_of(const struct session *s, const uint8_t *bytes, size_t size, struct sftp_spot *spot, enum sftp_path_error *why)
+{
+    *spot = (struct sftp_spot){ .path = sftp_path_normal(bytes, size, why) };
+    if (spot->path == NULL)
+        return false;
+    const char *home = session_home(s);
+    if (home == NULL)
+        spot->rest = sftp_path_split(spot->path, spot->name);
+    else {
+        spot->rest = spot->path + 1;
+        memcpy(spot->name, home, strnlen(home, NAME_MOST));
+    }
+    return true;
+}
+
 bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s)
 {
     enum sftp_path_error why;
@@ -63,20 +83,10 @@ bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s)
     const uint8_t *bytes = buf_get_bytes(p, &size);
     if (p->bad)
         return false;
-    s->path = sftp_path_normal(bytes, size, &why);
-    if (s->path == NULL) {
-        sftp_status(f, id, why == PATH_NUL ? FX_NO_SUCH_FILE : FX_FAILURE,
-                    why == PATH_NUL ? "a name cannot hold a NUL byte" : "path too long (at most 4096 bytes)");
-        return false;
-    }
-    const char *home = session_home(f->session);
-    if (home == NULL)
-        s->rest = sftp_path_split(s->path, s->name);
-    else {
-        s->rest = s->path + 1;
-        memcpy(s->name, home, strnlen(home, NAME_MOST));
-    }
-    return true;
+    if (sftp_spot_of(f->session, bytes, size, s, &why))
+        return true;
+    sftp_status(f, id, why == PATH_NUL ? FX_NO_SUCH_FILE : FX_FAILURE, sftp_path_why(why));
+    return false;
 }
 
 bool sftp_is_top(const struct sftp_spot *s)

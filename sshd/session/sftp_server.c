@@ -9,6 +9,8 @@
 
 enum { CODE_NOPERM = 77 };
 
+#define FILES (RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)
+
 static struct sftp_server *find(struct sftp *f, const char *name)
 {
     for (size_t i = 0; i < f->nservers; i++)
@@ -32,6 +34,7 @@ static struct sftp_server *find_or_add(struct sftp *f, const char *name)
 void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, const char *text)
 {
     struct files *files = s->files;
+    sftp_checks_end(f, s, status, text);
     s->files = NULL;
     s->stale = false;
     for (uint32_t i = 0; i < f->nhandles; i++) {
@@ -60,7 +63,7 @@ static void worker_gone(void *data, struct files *files)
 static uint32_t rights_now(const struct sftp *f, const char *name)
 {
     const struct server_right *r = session_server(f->session, name);
-    return r ? r->rights : 0;
+    return r ? r->rights & FILES : 0;
 }
 
 static bool start(struct sftp *f, uint32_t id, struct sftp_server *s)
@@ -106,17 +109,23 @@ struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name)
     return s;
 }
 
+/* A client whose handles are closed under it does not all notice: where the channel is in the middle of something with the server, or was
+   made for it, the channel ends.  One that merely looked at it before goes on with the others. */
 void sftp_server_rights(void *data, const char *server, uint32_t rights)
 {
     struct sftp *f = data;
     struct sftp_server *s = find(f, server);
-    if (s == NULL || s->files == NULL)
-        return;
+    const char *home = session_home(f->session);
+    bool lost = s && s->files && (s->rights & ~rights), used = lost && (s->open || s->asked);
     sftp_enter(f);
-    if (s->rights & ~rights)
+    if (lost)
         sftp_server_end(f, s, FX_PERMISSION_DENIED, "your rights on this server have changed");
-    else if (rights != s->rights)
+    else if (s && s->files && (rights & FILES) != s->rights)
         s->stale = true;
+    if (used || (home && strcmp(home, server) == 0 && (rights & FILES) == 0)) {
+        FREE_MEM char *why = mem_fmt("%s: your rights on this server have changed; the connection to its files is closed", server);
+        sftp_cut(f, why);
+    }
     sftp_leave(f);
 }
 
@@ -160,8 +169,7 @@ static void answered(void *data, uint32_t status, const char *text, struct msg *
     else {
         if (c->refused)
             c->refused(f, c, NULL);
-        if (!c->silent)
-            sftp_status(f, c->id, status, text);
+        sftp_status(f, c->id, status, text);
     }
     free(c);
     sftp_leave(f);
@@ -174,8 +182,7 @@ void sftp_call_send(struct sftp_call *c, struct msg *m)
 
 void sftp_answer_ok(struct sftp *f, struct sftp_call *c, struct msg *answer UNUSED)
 {
-    if (!c->silent)
-        sftp_status(f, c->id, FX_OK, "Success");
+    sftp_status(f, c->id, FX_OK, "Success");
 }
 
 void sftp_answer_attrs(struct sftp *f, struct sftp_call *c, struct msg *answer)

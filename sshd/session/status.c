@@ -38,7 +38,6 @@ static void read_one(struct status *t, struct msg *m)
 
 void status_read(struct statuses *all, struct msg *m)
 {
-    *all = (struct statuses){ .n = 0 };
     uint32_t n = msg_get_u32(m);
     for (uint32_t i = 0; i < n; i++) {
         all->v = mem_grow(all->v, all->n + 1, sizeof *all->v);

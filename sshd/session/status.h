@@ -15,7 +15,7 @@ struct status {
 
 struct statuses { struct status *v; uint32_t n; };
 
-/* Reads the fields to the end of M. */
+/* Reads the fields to the end of M, behind what ALL (zeroed at first) has. */
 void status_read(struct statuses *all, struct msg *m);
 void status_free(struct statuses *all);
 /* The whole answer on stdout: JSON lines or a table. */

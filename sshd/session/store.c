@@ -115,6 +115,30 @@ static void notice(struct session *s, struct msg *m)
     }
 }
 
+static struct ask *asked_until(struct session *s, uint32_t last)
+{
+    for (struct ask *a = s->asks; a; a = a->next)
+        if (a->id <= last)
+            return a;
+    return NULL;
+}
+
+/* Another store than the one that was asked: nothing of what is out will be answered. */
+static void anew(struct session *s)
+{
+    uint32_t last = s->last_id;
+    s->stores++;
+    for (struct ask *a; (a = asked_until(s, last)) != NULL;) {
+        MSG_FREE struct msg none;
+        do_fn *fn = a->fn;
+        void *data = a->data;
+        timer_free(a->timer);
+        ask_free(a);
+        msg_begin(&none, 0, 0);
+        fn(data, CODE_LATER, "the service was restarted, please try again", &none);
+    }
+}
+
 static void whoami(struct session *s, struct msg *m)
 {
     free(s->account);
@@ -138,6 +162,10 @@ static void dispatch(struct session *s, struct msg *m)
         break;
     case STORE_WHOAMI_ANSWER:
         whoami(s, m);
+        break;
+    case STORE_ANEW:
+        msg_end(m);
+        anew(s);
         break;
     case STORE_ANSWER:
     case STORE_DO_RESULT:
@@ -189,10 +217,11 @@ static bool ask_and_wait(struct session *s, struct msg *q, struct msg *answer)
 {
     uint32_t id = q->id;
     uint64_t until = now_ms() + WAIT_MS;
+    uint32_t stores = s->stores;
     if (!ask(s, q))
         return false;
     while (!receive(s, id, answer))
-        if (s->link == NULL || !wait_link(POLLIN, until))
+        if (s->link == NULL || s->stores != stores || !wait_link(POLLIN, until))
             return false;
     return true;
 }

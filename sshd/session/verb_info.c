@@ -119,11 +119,12 @@ void verb_version(struct exec *x)
 
 void verb_echo(struct exec *x)
 {
-    for (size_t i = 0; i < x->nargs; i++) {
-        exec_out(x, " ", i > 0);
+    size_t first = x->nargs > 0 && strcmp(x->args[0], "-n") == 0 ? 1 : 0;
+    for (size_t i = first; i < x->nargs; i++) {
+        exec_out(x, " ", i > first);
         exec_out(x, x->args[i], strlen(x->args[i]));
     }
-    exec_out(x, "\n", 1);
+    exec_out(x, "\n", first == 0);
     exec_end(x, EXIT_DONE);
 }
 

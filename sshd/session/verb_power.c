@@ -13,7 +13,7 @@ static void power_answer(struct exec *x, int code, const char *text, struct msg 
 {
     if (!exec_ok(x, code, text))
         return;
-    struct statuses all;
+    struct statuses all = { .n = 0 };
     status_read(&all, m);
     for (uint32_t i = 0; i < all.n; i++)
         exec_print(x, "%s: %s\n", all.v[i].server, all.v[i].state);

@@ -4,6 +4,9 @@
 
 #define POWER (OPTION_WAIT | OPTION_TIMEOUT)
 #define ANY 100000
+#define SUM(word)                                                                                                                  \
+    { .name = word, .most = ANY, .plain = true, .streams = true, .run = verb_sum, .usage = word " [-btz] [--tag] [PATH...]",       \
+      .help = "digests of files, or of the input" }
 
 const struct verb verbs[] = {
     { .name = "status", .server = SERVER_ALL, .right = RIGHT_STATUS, .options = OPTION_JSON, .run = verb_status,
@@ -37,9 +40,14 @@ const struct verb verbs[] = {
     { .name = "help", .most = 2, .run = verb_help, .usage = "help [VERB]", .help = "this" },
     { .name = "version", .options = OPTION_JSON, .run = verb_version, .usage = "version [--json]", .help = "of this service" },
     /* What stock clients send to find out what is at the other end. */
-    { .name = "echo", .most = ANY, .literal = true, .run = verb_echo, .usage = "echo [WORD...]", .help = "print the words" },
-    { .name = "true", .most = ANY, .literal = true, .run = verb_true, .usage = "true", .help = "do nothing, exit 0" },
-    { .name = "pwd", .run = verb_pwd, .usage = "pwd", .help = "print /" },
+    { .name = "df", .most = ANY, .plain = true, .streams = true, .run = verb_df, .usage = "df [-k | -h] [PATH...]",
+      .help = "space on your servers' disks, in KiB" },
+    SUM("md5sum"), SUM("sha1sum"), SUM("sha224sum"), SUM("sha256sum"), SUM("sha384sum"), SUM("sha512sum"),
+    { .name = "test", .most = ANY, .plain = true, .run = verb_test, .usage = "test -e|-f|-d|-L|-s PATH",
+      .help = "exit 0 if PATH is there, a file, a folder, a link, not empty; else 1" },
+    { .name = "echo", .most = ANY, .plain = true, .run = verb_echo, .usage = "echo [-n] [WORD...]", .help = "print the words" },
+    { .name = "true", .most = ANY, .plain = true, .run = verb_true, .usage = "true", .help = "do nothing, exit 0" },
+    { .name = "pwd", .most = ANY, .plain = true, .run = verb_pwd, .usage = "pwd", .help = "print /" },
     { .name = NULL },
 };
 

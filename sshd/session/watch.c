@@ -32,6 +32,35 @@ void session_watch_events(struct session_watch *w, short events)
     watch_events(w->watch, (unsigned)events);
 }
 
+struct session_turn {
+    struct timer *timer;
+    session_turn_fn *fn;
+    void *data;
+};
+
+static void turned(void *data)
+{
+    struct session_turn t = *(struct session_turn *)data;
+    free(data);
+    t.fn(t.data);
+}
+
+struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
+{
+    struct session_turn *t = mem_new(sizeof *t);
+    *t = (struct session_turn){ .fn = fn, .data = data };
+    t->timer = loop_timer(s->loop, 0, turned, t);
+    return t;
+}
+
+void session_turn_free(struct session_turn *t)
+{
+    if (t == NULL)
+        return;
+    timer_free(t->timer);
+    free(t);
+}
+
 void session_watch_free(struct session_watch *w)
 {
     if (w == NULL)

@@ -16,6 +16,7 @@
 #include "sshd/proto.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source.h"
 #include "sshd/supervisor/store.h"
 
@@ -57,8 +58,12 @@ static void free_session(struct session *c)
             break;
         }
     super->slots[c->slot] = NULL;
+    source_release(c->source);
     timer_free(c->grace);
     timer_free(c->killing);
+    if (c->link >= 0)
+        close(c->link);
+    free(c->login);
     free(c);
 }
 
@@ -88,6 +93,7 @@ static void on_end(void *data, pid_t pid, int status)
     log_info("session.end", "session=%llu account=%s from=%s pid=%d end=\"%s\"", (unsigned long long)c->id,
              c->account[0] ? c->account : "-", c->address, (int)pid, status_text(status));
     store_session_gone(super, c->id, crashed(status));
+    server_waits_drop(super, c->id);
     free_session(c);
 }
 
@@ -167,7 +173,8 @@ static int start(struct super *s, struct session *c, int client, const char *add
     c->pid = child_start(s, ROLE_SESSION, uid, theirs, on_end, c, e);
     if (c->pid < 0)
         return -1;
-    store_session_new(s, c->id, address, port, ours);
+    c->link = fd_steal(&ours);
+    store_session_new(s, c);
     return 0;
 }
 
@@ -182,7 +189,7 @@ void conn_new(struct super *s, int fd, const struct sockaddr_storage *from, stru
     }
     struct session *c = mem_new(sizeof *c);
     *c = (struct session){ .next = s->sessions, .id = ++s->next_session, .slot = (unsigned)slot, .source = src,
-                           .since = wall_ms() };
+                           .since = wall_ms(), .link = -1 };
     char address[48] = "";
     unsigned port = address_text(from, address, sizeof address);
     snprintf(c->address, sizeof c->address, "%s port %u", address, port);
@@ -210,7 +217,16 @@ struct session *conn_find(struct super *s, uint64_t id)
     return NULL;
 }
 
-const char *conn_logged_in(struct super *s, struct session *c, const char *account)
+void conn_hand_over(struct super *s)
+{
+    for (struct session *c = s->sessions; c; c = c->next)
+        if (c->account[0])
+            store_session_new(s, c);
+        else
+            kill(c->pid, SIGKILL);
+}
+
+const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size)
 {
     const struct conf_account *a = conf_account(&s->conf, account);
     if (a == NULL || a->suspended == CONF_YES)
@@ -226,6 +242,9 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     source_forgive(c->source);
     waited(c);
     snprintf(c->account, sizeof c->account, "%s", account);
+    c->login = mem_new(size);
+    memcpy(c->login, login, size);
+    c->nlogin = size;
     timer_free(c->grace);
     c->grace = NULL;
     return NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ enum { JOBS_MOST = 4 };
 
 struct disk_waiter {
     struct disk_waiter *next;
+    bool up;                /* wants it up, or down */
     disk_fn *fn;
     void *data;
 };
@@ -37,16 +39,34 @@ struct disk_queue {
 
 static void next_job(struct super *s);
 
-static void tell(struct server *v, const char *error)
+static void enqueue(struct server *v, uint16_t type);
+
+static struct disk_waiter *waiter_take(struct server *v, bool up)
 {
-    struct disk_waiter *list = v->disk_waiters;
-    v->disk_waiters = NULL;
-    while (list) {
-        struct disk_waiter *w = list;
-        list = w->next;
+    for (struct disk_waiter **at = &v->disk_waiters; *at; at = &(*at)->next)
+        if ((*at)->up == up) {
+            struct disk_waiter *w = *at;
+            *at = w->next;
+            return w;
+        }
+    return NULL;
+}
+
+/* Those who want UP and nothing else: the others came while the job was under way, and it is not theirs. */
+static void tell(struct server *v, bool up, const char *error)
+{
+    for (struct disk_waiter *w; (w = waiter_take(v, up)) != NULL; free(w))
         w->fn(w->data, error);
-        free(w);
-    }
+}
+
+static void go_on(struct server *v)
+{
+    bool up = v->disk == DISK_UP;
+    if (v->disk == DISK_WORKING)
+        return;
+    tell(v, up, NULL);
+    if (v->disk_waiters && v->disk != DISK_WORKING)
+        enqueue(v, up ? LAUNCH_DISK_DOWN : LAUNCH_DISK_UP);
 }
 
 static int gate_of(struct server *v, struct err *e)
@@ -75,7 +95,11 @@ static void finished(struct job *j)
     v->disk = up ? DISK_UP : DISK_DOWN;
     if (failed)
         log_error("disk", "server=%s error=\"%s\"", v->name, j->error);
-    tell(v, failed ? j->error : NULL);
+    tell(v, j->type == LAUNCH_DISK_UP, failed ? j->error : NULL);
+    go_on(v);
+    /* It may have left the configuration meanwhile. */
+    if (up && !failed)
+        server_tidy(v);
 }
 
 /* One answer a job, read when the process has ended. */
@@ -170,12 +194,12 @@ static void enqueue(struct server *v, uint16_t type)
     next_job(s);
 }
 
-static void wait_for(struct server *v, disk_fn *fn, void *data)
+static void wait_for(struct server *v, bool up, disk_fn *fn, void *data)
 {
     if (fn == NULL)
         return;
     struct disk_waiter *w = mem_new(sizeof *w);
-    *w = (struct disk_waiter){ .next = v->disk_waiters, .fn = fn, .data = data };
+    *w = (struct disk_waiter){ .next = v->disk_waiters, .up = up, .fn = fn, .data = data };
     v->disk_waiters = w;
 }
 
@@ -186,7 +210,7 @@ void disk_need(struct server *v, disk_fn *fn, void *data)
             fn(data, NULL);
         return;
     }
-    wait_for(v, fn, data);
+    wait_for(v, true, fn, data);
     if (v->disk == DISK_DOWN)
         enqueue(v, LAUNCH_DISK_UP);
 }
@@ -198,7 +222,7 @@ void disk_down(struct server *v, disk_fn *fn, void *data)
             fn(data, NULL);
         return;
     }
-    wait_for(v, fn, data);
+    wait_for(v, false, fn, data);
     if (v->disk == DISK_UP)
         enqueue(v, LAUNCH_DISK_DOWN);
 }
@@ -211,8 +235,14 @@ static char *root_of(const struct server *v)
 int disk_open(const struct server *v, struct err *e)
 {
     FREE_MEM char *root = root_of(v);
-    int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? err_set(e, errno, "open", "%s", root) : fd;
+    CLOSE_FD int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(e, errno, "open", "%s", root);
+    /* The folder is the server's own, and it may have shut it: its owner could neither look nor mend that. */
+    if ((st.st_mode & S_IRWXU) != S_IRWXU && fchmod(fd, 0750) < 0)
+        return err_set(e, errno, "chmod", "%s", root);
+    return fd_steal(&fd);
 }
 
 uint64_t server_disk_used(struct server *v, uint64_t *inodes)

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -107,6 +108,14 @@ static enum verdict check_programs(struct visit *v)
     return OK;
 }
 
+/* Its ports cannot be tried then. */
+static bool daemon_runs(const struct conf *c)
+{
+    FREE_MEM char *path = mem_fmt("%s/holdfastd.pid", c->paths.run);
+    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 static enum verdict check_ports(struct visit *v)
 {
     snprintf(v->text, sizeof v->text, "%s", v->live ? "held by this daemon" : "free");
@@ -121,8 +130,9 @@ static enum verdict check_ports(struct visit *v)
         CLOSE_FD int fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
         if (bind(fd, (struct sockaddr *)&a, size) < 0 || listen(fd, 1) < 0) {
-            snprintf(v->text, sizeof v->text, "%s: %s", text, strerror(errno));
-            return FAIL;
+            bool ours = errno == EADDRINUSE && daemon_runs(v->conf);
+            snprintf(v->text, sizeof v->text, "%s: %s", text, ours ? "in use, and a holdfastd runs here" : strerror(errno));
+            return ours ? WARN : FAIL;
         }
     }
     return OK;

@@ -82,6 +82,9 @@ static void on_connect(void *data, int fd, unsigned events)
 {
     (void)events;
     struct super *s = data;
+    /* The store died in this very round: nobody could decide about it, and the next round will not ask. */
+    if (!s->listening)
+        return;
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
     CLOSE_FD int client = accept4(fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);

@@ -75,6 +75,14 @@ static void configure(void)
     exit(1);
 }
 
+/* Another holdfastd of this configuration: it holds the lock on the pid file. */
+static bool is_running(void)
+{
+    FREE_MEM char *path = mem_fmt("%s/holdfastd.pid", super.conf.paths.run);
+    CLOSE_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 static void check_only(void)
 {
     if (print_only) {
@@ -84,7 +92,7 @@ static void check_only(void)
     }
     if (test_only) {
         struct buf b = BUF(65536);
-        unsigned bad = doctor(&super.conf, super.folder, false, &b);
+        unsigned bad = doctor(&super.conf, super.folder, is_running(), &b);
         fwrite(buf_head(&b), 1, buf_size(&b), stdout);
         exit(bad ? 1 : 0);
     }
@@ -269,6 +277,9 @@ int main(int argc, char **argv)
     check_only();
     if (geteuid() != 0)
         die("must run as root");
+    /* What our starter left open is nobody's below us. */
+    if (close_range(3, ~0U, 0) < 0)
+        die_errno("close_range");
     super.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     super.log_fd = STDERR_FILENO;
     if (super.null_fd < 0)

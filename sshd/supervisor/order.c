@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -33,28 +34,34 @@ uint32_t order_rights(const struct conf_server *c, const char *account)
     return rights;
 }
 
+/* O->NUMBER of them are known to the asker; as many of the others as fit a message. */
 static void do_status_all(struct super *s, struct order *o)
 {
-    struct msg m;
+    enum { MOST = MSG_MOST - 1024 };
+    struct msg rows, out;
     uint32_t n = 0;
+    uint64_t skip = o->number;
     FREE_MEM char *names = mem_fmt(" %s ", o->text);
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1) {
-            result_begin(&m, o->id, CODE_DONE, "");
-            msg_put_u32(&m, n);
+    msg_begin(&rows, 0, 0);
+    for (struct server *v = s->servers; v; v = v->next) {
+        FREE_MEM char *word = mem_fmt(" %s ", v->name);
+        const struct conf_server *c = conf_server(&s->conf, v->name);
+        if (c == NULL || strstr(names, word) == NULL || !(order_rights(c, o->account) & RIGHT_STATUS) || (skip > 0 && skip--))
+            continue;
+        size_t before = rows.body.len;
+        server_put_status(v, &rows);
+        if (rows.body.len > MOST || rows.body.bad) {
+            rows.body.len = before;
+            rows.body.bad = false;
+            break;
         }
-        for (struct server *v = s->servers; v; v = v->next) {
-            FREE_MEM char *word = mem_fmt(" %s ", v->name);
-            const struct conf_server *c = conf_server(&s->conf, v->name);
-            if (c == NULL || strstr(names, word) == NULL || !(order_rights(c, o->account) & RIGHT_STATUS))
-                continue;
-            if (pass == 0)
-                n++;
-            else
-                server_put_status(v, &m);
-        }
+        n++;
     }
-    result_send(s, &m);
+    result_begin(&out, o->id, CODE_DONE, "");
+    msg_put_u32(&out, n);
+    buf_put(&out.body, buf_head(&rows.body), buf_size(&rows.body));
+    msg_free(&rows);
+    result_send(s, &out);
 }
 
 static void do_status(struct super *s, struct order *o)
@@ -90,7 +97,7 @@ static void do_power(struct super *s, struct order *o)
     bool full = o->number > 0;
     if (full || powers[o->op].always_waits) {
         uint64_t ms = full ? o->number : powers[o->op].least;
-        server_wait_reply(v, o->id, powers[o->op].event, full, ms < WAIT_MOST ? ms : WAIT_MOST);
+        server_wait_reply(v, o->session->id, o->id, powers[o->op].event, full, ms < WAIT_MOST ? ms : WAIT_MOST);
         return;
     }
     do_status(s, o);
@@ -117,6 +124,13 @@ static void do_console(struct super *s, struct order *o)
     result_send(s, &m);
 }
 
+/* The folder is the shim's: a link to somebody else's file must not be read for it. */
+static bool is_log(const struct super *s, int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == s->conf.ids.shim && st.st_nlink == 1;
+}
+
 static void do_logs(struct super *s, struct order *o)
 {
     static const char *const files[] = { "console.log", "console.log.1", "console.log.2", "console.log.3" };
@@ -124,9 +138,9 @@ static void do_logs(struct super *s, struct order *o)
     uint32_t n = 0;
     for (size_t i = 0; i < countof(files); i++) {
         FREE_MEM char *path = mem_fmt("%s/logs/%s/%s", s->conf.paths.state, o->server->name, files[i]);
-        int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0)
-            fds[n++] = fd;
+        CLOSE_FD int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 && is_log(s, fd))
+            fds[n++] = fd_steal(&fd);
     }
     struct msg m;
     result_begin(&m, o->id, CODE_DONE, "");

@@ -13,6 +13,8 @@
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 
+enum { ROWS_MOST = 1000 };
+
 static struct {
     struct conf next;
     reload_fn *fn;
@@ -42,6 +44,15 @@ static void check_keys(const struct conf_account *a, struct conf_errors *errors)
         complain(errors, "%s: account %s has %zu bytes of keys; allowed: %d", a->where, a->name, bytes, MSG_MOST - 1024);
 }
 
+/* What one message about the server holds. */
+static void check_rows(const struct conf_server *v, struct conf_errors *errors)
+{
+    if (v->allow.n > ROWS_MOST)
+        complain(errors, "%s: server %s has %zu lines of allow; allowed: %d", v->where, v->name, v->allow.n, ROWS_MOST);
+    if (v->port.n > ROWS_MOST)
+        complain(errors, "%s: server %s has %zu ports; allowed: %d", v->where, v->name, v->port.n, ROWS_MOST);
+}
+
 int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
 {
     struct err e;
@@ -64,6 +75,8 @@ int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
     }
     for (size_t i = 0; i < c->naccounts; i++)
         check_keys(&c->accounts[i], errors);
+    for (size_t i = 0; i < c->nservers; i++)
+        check_rows(&c->servers[i], errors);
     return errors->n ? -1 : 0;
 }
 
@@ -85,7 +98,7 @@ static void done(bool ok, const char *text)
     if (ok)
         log_info("reload", "summary=\"%s\"", text);
     else
-        log_error("reload.refused", "error=\"%s\"", esc(text));
+        log_error("reload.refused", "error=\"%s\"", esc_text(text));
     if (fn)
         fn(data, ok, text);
 }

@@ -63,6 +63,7 @@ void server_set(struct server *v, enum state state)
     v->since = wall_ms();
     log_info("server.state", "server=%s state=%s reason=\"%s\"", v->name, state_words[state], v->reason);
     wait_check(v);
+    server_tidy(v);
 }
 
 /* ---- what a step does ---- */
@@ -346,6 +347,9 @@ void servers_apply(struct super *s)
             cgroup_limits(v, c);
         if (c == NULL && v->state == STATE_BACKOFF)
             server_event(v, EVENT_STOP);
+        /* Started after the reload was found to be possible: nobody could stop it any more. */
+        if (c == NULL && server_alive(v))
+            server_event(v, EVENT_KILL);
         server_tidy(v);
     }
 }
@@ -353,6 +357,10 @@ void servers_apply(struct super *s)
 void servers_begin(struct super *s)
 {
     servers_apply(s);
+    /* A store that was started anew changes nothing about servers: what somebody stopped stays so. */
+    if (s->begun)
+        return;
+    s->begun = true;
     launch_adopt_all(s);
     for (struct server *v = s->servers; v; v = v->next) {
         const struct conf_server *c = conf_of(v);

@@ -55,7 +55,7 @@ void servers_apply(struct super *s);
 void server_tidy(struct server *v);
 /* The reason why CONF cannot be put in force now (a running server is missing from it), or "" ; BUF is returned. */
 const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, size_t size);
-/* At start: finds shims that lived on, mounts disks, starts what is to be started. */
+/* At the start of the daemon, once: finds shims that lived on, mounts disks, starts what is to be started. */
 void servers_begin(struct super *s);
 /* Feeds an event; NULL, or for orders why it was refused. */
 const char *server_event(struct server *v, enum event ev);
@@ -71,7 +71,9 @@ uint32_t server_inside_address(const struct server *v);
 
 /* Answers ORDER, which fed EV, when its state is reached or MS are over (then with 75).  FULL: a start waits until the server is ready, else
    until it was executed. */
-void server_wait_reply(struct server *v, uint32_t order, enum event ev, bool full, uint64_t ms);
+void server_wait_reply(struct server *v, uint64_t session, uint32_t order, enum event ev, bool full, uint64_t ms);
+/* SESSION has ended: nobody waits for its orders any more. */
+void server_waits_drop(struct super *s, uint64_t session);
 void server_put_status(struct server *v, struct msg *m);
 /* Bytes used and, in *INODES, inodes; 0 while the disk is down. */
 uint64_t server_disk_used(struct server *v, uint64_t *inodes);

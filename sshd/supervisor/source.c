@@ -14,7 +14,9 @@ struct source {
     struct source *next;
     uint8_t key[16];
     bool v6;
-    unsigned pending, tries[TRY_KINDS];
+    unsigned pending;   /* connections not logged in */
+    unsigned held;      /* connections: each may still have to be punished at its end */
+    unsigned tries[TRY_KINDS];
     uint64_t cool;      /* refused until then (ms), for too many tries */
     uint64_t tried;     /* the last try (ms); tries are forgotten a cooldown after it */
     uint64_t until;     /* penalties last until then (ms); in force while more than penalty_min was accrued */
@@ -44,13 +46,13 @@ static void sweep(struct super *s)
     unsigned n = 0;
     for (struct source **at = &s->sources; *at;) {
         struct source *src = *at;
-        if (src->pending == 0 && src->until <= now && src->cool <= now && src->tried + s->conf.limits.cooldown <= now) {
+        if (src->held == 0 && src->until <= now && src->cool <= now && src->tried + s->conf.limits.cooldown <= now) {
             *at = src->next;
             free(src);
             continue;
         }
         n++;
-        if (src->pending == 0 && (least == NULL || src->until < (*least)->until))
+        if (src->held == 0 && (least == NULL || src->until < (*least)->until))
             least = at;
         at = &src->next;
     }
@@ -91,11 +93,17 @@ unsigned source_pending(const struct source *src)
 void source_enter(struct source *src)
 {
     src->pending++;
+    src->held++;
 }
 
 void source_leave(struct source *src)
 {
     src->pending--;
+}
+
+void source_release(struct source *src)
+{
+    src->held--;
 }
 
 void source_punish(struct super *s, struct source *src, uint64_t ms, const char *why)

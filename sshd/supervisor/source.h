@@ -12,8 +12,10 @@ struct source *source_of(struct super *s, const struct sockaddr_storage *address
 /* True if a connection from SRC is refused now for its penalties. */
 bool source_refused(struct super *s, const struct source *src);
 unsigned source_pending(const struct source *src);
-void source_enter(struct source *src);             /* one more not logged in */
+/* One more connection, not logged in; it is now, or ends; and the end, which for one that logged in comes later. */
+void source_enter(struct source *src);
 void source_leave(struct source *src);
+void source_release(struct source *src);
 /* Adds MS of penalty, up to limits.penalty_max. */
 void source_punish(struct super *s, struct source *src, uint64_t ms, const char *why);
 /* One more failed try; with MOST of a kind since the last login from there, it is refused for limits.cooldown. */

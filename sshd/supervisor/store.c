@@ -25,6 +25,12 @@ struct passwd_wait {
     void *data;
 };
 
+/* An order under way, under a number of ours: the store that gave it may be dead when its result comes, and the next one counts anew. */
+struct given {
+    struct given *next;
+    uint32_t ours, theirs;
+};
+
 struct store {
     pid_t pid;
     struct link *link;
@@ -34,13 +40,28 @@ struct store {
     push_fn *pushed;
     struct passwd_wait *passwds;
     uint32_t cookies;
+    struct given *given;
+    uint32_t orders;
 };
 
 static void launch(void *data);
 
+static struct given *given_take(struct store *st, uint32_t ours)
+{
+    for (struct given **at = &st->given; *at; at = &(*at)->next)
+        if ((*at)->ours == ours) {
+            struct given *g = *at;
+            *at = g->next;
+            return g;
+        }
+    return NULL;
+}
+
 static void lost(struct super *s)
 {
     struct store *st = s->store;
+    while (st->given)
+        free(given_take(st, st->given->ours));
     st->ready = false;
     listen_accept(s, false);
     link_free(st->link);
@@ -77,7 +98,7 @@ static void on_end(void *data, pid_t pid, int status)
         lost(s);
     if (s->leaving)
         return;
-    /* Its sessions end with it, as their links do.  The back-off keeps a store that cannot start from eating the machine. */
+    /* Its sessions wait: we hold their links until there is a new one.  The back-off keeps a store that cannot start from eating the machine. */
     if (now_ms() - st->started > 60000)
         st->deaths = 0;
     uint64_t ms = st->deaths < 7 ? 250u << st->deaths : 30000;
@@ -93,6 +114,7 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
         log_error("store.conf", "error=\"%s\"", error);
         return;
     }
+    conn_hand_over(s);
     servers_begin(s);
     listen_accept(s, true);
     log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
@@ -131,9 +153,13 @@ static void take_logged_in(struct super *s, struct msg *m)
 {
     uint64_t id = msg_get_u64(m);
     FREE_MEM char *account = msg_get_text(m, NAME_MOST);
+    size_t size;
+    const uint8_t *login = msg_get_bytes(m, &size);
     msg_end(m);
+    if (size > LOGIN_MOST)
+        die("the store broke a rule: %zu bytes of login", size);
     struct session *c = conn_find(s, id);
-    const char *why = c ? conn_logged_in(s, c, account) : "the session has gone";
+    const char *why = c ? conn_logged_in(s, c, account, login, size) : "the session has gone";
     if (why)
         log_info("login.refused", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, account, why);
     struct msg out;
@@ -163,7 +189,7 @@ static void take_kick(struct super *s, struct msg *m)
     struct session *c = conn_find(s, id);
     if (c == NULL)
         return;
-    log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc(why));
+    log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc_text(why));
     conn_kill(s, c, false);
 }
 
@@ -183,6 +209,16 @@ static void take_passwd_done(struct super *s, struct msg *m)
     }
 }
 
+static void take_order(struct super *s, struct msg *m)
+{
+    struct store *st = s->store;
+    struct given *g = mem_new(sizeof *g);
+    *g = (struct given){ .next = st->given, .ours = ++st->orders, .theirs = m->id };
+    st->given = g;
+    m->id = g->ours;
+    order_take(s, m);
+}
+
 static const struct {
     uint16_t type;
     void (*take)(struct super *s, struct msg *m);
@@ -192,7 +228,7 @@ static const struct {
     { STORE_LOGGED_IN, take_logged_in },
     { STORE_AUTH_FAILED, take_auth_failed },
     { STORE_KICK, take_kick },
-    { STORE_ORDER, order_take },
+    { STORE_ORDER, take_order },
     { STORE_PASSWD_DONE, take_passwd_done },
 };
 
@@ -310,14 +346,20 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     link_send(st->link, &m);
 }
 
-void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link)
+void store_session_new(struct super *s, const struct session *c)
 {
     struct msg m;
+    char address[sizeof c->address];
+    unsigned port = 0;
+    if (sscanf(c->address, "%63s port %u", address, &port) != 2)
+        bug("address of a session: %s", c->address);
     msg_begin(&m, STORE_SESSION_NEW, 0);
-    msg_put_u64(&m, id);
+    msg_put_u64(&m, c->id);
     msg_put_str(&m, address);
     msg_put_u32(&m, port);
-    msg_put_fd(&m, link);
+    msg_put_str(&m, c->account);
+    msg_put_bytes(&m, c->login, c->nlogin);
+    msg_put_fd(&m, c->link);
     link_send(s->store->link, &m);
 }
 
@@ -359,10 +401,14 @@ void result_begin(struct msg *m, uint32_t id, int code, const char *text)
 
 void result_send(struct super *s, struct msg *m)
 {
-    if (s->store->link)
+    FREE_MEM struct given *g = given_take(s->store, m->id);
+    if (g) {
+        m->id = g->theirs;
         link_send(s->store->link, m);
-    else
-        msg_free(m);
+        return;
+    }
+    log_debug("order.orphan", "order=%u", m->id);
+    msg_free(m);
 }
 
 void result(struct super *s, uint32_t id, int code, const char *fmt, ...)

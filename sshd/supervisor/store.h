@@ -11,13 +11,15 @@ bool store_ready(const struct super *s);
 typedef void push_fn(struct super *s, const char *error, const char *summary);
 void store_push(struct super *s, const struct conf *conf, push_fn *fn);
 
-void store_session_new(struct super *s, uint64_t id, const char *address, uint32_t port, int link);
+struct session;
+void store_session_new(struct super *s, const struct session *c);
 void store_session_gone(struct super *s, uint64_t id, bool crashed);
 /* Sets ACCOUNT's password; FN gets "" or why not. */
 typedef void passwd_fn(void *data, const char *error);
 void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data);
 
-/* Answers order ID: msg_begin'ed by result_begin, the op's fields put behind, sent by result_send. */
+/* Answers order ID, once; of no effect when the store that gave it has died.  msg_begin'ed by result_begin, the
+   op's fields put behind, sent by result_send. */
 void result_begin(struct msg *m, uint32_t id, int code, const char *text);
 void result_send(struct super *s, struct msg *m);
 /* Begin and send in one, for answers without fields. */

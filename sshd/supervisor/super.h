@@ -28,6 +28,7 @@ struct super {
     int null_fd, log_fd;
     int hostkeys;               /* sealed memfd */
     bool listening, leaving;    /* leaving: `shutdown` was ordered */
+    bool begun;                 /* servers_begin was called */
     struct listener *listeners;
     struct session *sessions;   /* list */
     struct session **slots;     /* by slot, limits.connections of them */

@@ -11,6 +11,7 @@
 
 #include "base/die.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/conn.h"
@@ -88,7 +89,11 @@ static void do_status(struct client *c)
     struct buf b = BUF(4 << 20);
     char since[24];
     if (!c->json) {
-        buf_put_fmt(&b, "holdfastd %s, pid %d, sessions %u unauthenticated\n", VERSION, (int)getpid(), s->unauthenticated);
+        unsigned all = 0;
+        for (const struct session *o = s->sessions; o; o = o->next)
+            all++;
+        buf_put_fmt(&b, "holdfastd %s, pid %d, %u session%s, %u of them not logged in\n", VERSION, (int)getpid(), all,
+                    all == 1 ? "" : "s", s->unauthenticated);
         buf_put_fmt(&b, "limits: %s%s\n", s->limits_missing[0] ? "NOT ENFORCED: " : "enforced", s->limits_missing);
     }
     for (struct server *v = s->servers; v; v = v->next) {
@@ -137,6 +142,7 @@ static void do_kick(struct client *c)
         done(c, CODE_FAILED, "no such session; see 'holdfast sessions'");
         return;
     }
+    log_info("session.kick", "session=%llu account=%s why=\"by an admin\"", (unsigned long long)id, o->account);
     conn_kill(c->super, o, true);
     done(c, 0, "");
 }

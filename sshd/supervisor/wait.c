@@ -10,6 +10,7 @@ struct waiter {
     struct waiter *next;
     struct server *server;
     struct timer *timer;
+    uint64_t session;
     uint32_t order;
     enum event asked;
     bool full;              /* until it is up, or down; else a start ends when the program was executed */
@@ -77,11 +78,26 @@ void wait_check(struct server *v)
     }
 }
 
-void server_wait_reply(struct server *v, uint32_t order, enum event ev, bool full, uint64_t ms)
+void server_wait_reply(struct server *v, uint64_t session, uint32_t order, enum event ev, bool full, uint64_t ms)
 {
     struct waiter *w = mem_new(sizeof *w);
-    *w = (struct waiter){ .next = v->waiters, .server = v, .order = order, .asked = ev, .full = full };
+    *w = (struct waiter){ .next = v->waiters, .server = v, .session = session, .order = order, .asked = ev, .full = full };
     v->waiters = w;
     w->timer = loop_timer(v->super->loop, ms, timed_out, w);
     wait_check(v);
+}
+
+void server_waits_drop(struct super *s, uint64_t session)
+{
+    unsigned n = 0;
+    for (struct server *v = s->servers; v; v = v->next)
+        for (struct waiter *w = v->waiters, *next; w; w = next) {
+            next = w->next;
+            if (w->session != session)
+                continue;
+            answer(w, CODE_LATER, "");
+            n++;
+        }
+    if (n)
+        log_info("order.dropped", "session=%llu orders=%u", (unsigned long long)session, n);
 }

@@ -107,6 +107,10 @@ static int run(const struct command *c, const struct verb *v)
         fprintf(stderr, "usage: holdfast %s %s\n", v->name, v->arguments);
         return TOOL_USAGE;
     }
+    if (v->secret && strcmp(c->argv[0], "passwd") != 0) {
+        fprintf(stderr, "holdfast: unknown word '%s'; usage: holdfast %s %s\n", c->argv[0], v->name, v->arguments);
+        return TOOL_USAGE;
+    }
     if (v->local)
         return v->local(c);
     struct buf secret = BUF(1024);

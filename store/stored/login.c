@@ -1,14 +1,16 @@
 /* Logins: a key is looked up, a password is verified by the helper, then the supervisor is asked, as it counts connections; only its
    yes lets the session in.  The lines have OpenSSH's wording, whole, so that filters written for it match. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/stored/session.h"
 
-enum { TYPE_MOST = 64 };
+enum { TYPE_MOST = 64, OFFERS_LOGGED = 20 };
 
 struct claim {
     char *account;              /* owned */
@@ -91,6 +93,10 @@ static void refused_offer(struct session *s, const struct claim *c)
     struct err e;
     if (account_any_key(s->store->db, c->hash, &e) == 1)
         return;
+    /* For filters that read the log, once a connection, where OpenSSH writes it too. */
+    if (++s->refused_offers == OFFERS_LOGGED)
+        log_error("maximum", "authentication attempts exceeded for %s from %s port %u ssh2 [preauth]", esc(c->account), s->address,
+                  s->port);
     failed(s, AUTH_UNKNOWN_KEY);
 }
 
@@ -120,10 +126,37 @@ static void ask_supervisor(struct session *s)
         return;
     }
     s->asked_supervisor = true;
+    struct buf login = BUF(LOGIN_MOST);
+    buf_put_str(&login, s->method);
+    buf_put_bytes(&login, s->hash, sizeof s->hash);
+    buf_put_str(&login, s->fingerprint);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
+    msg_put_bytes(&m, buf_head(&login), buf_size(&login));
     link_send(s->store->super, &m);
+    buf_free(&login);
+}
+
+void login_resume(struct session *s, char *account, const void *login, size_t size)
+{
+    struct buf b = BUF(LOGIN_MOST);
+    size_t nhash;
+    buf_put(&b, login, size);
+    FREE_MEM char *method = buf_get_str(&b);
+    const uint8_t *hash = buf_get_bytes(&b, &nhash);
+    FREE_MEM char *fingerprint = buf_get_str(&b);
+    if (b.bad || nhash != sizeof s->hash || buf_size(&b) != 0)
+        die("the supervisor hands over a login that is none of ours");
+    s->account = account;
+    s->method = strcmp(method, "password") == 0 ? "password" : "publickey";
+    memcpy(s->hash, hash, sizeof s->hash);
+    snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
+    s->phase = PHASE_IN;
+    buf_free(&b);
+    struct err e;
+    if (session_look(s, &e) < 0)
+        complain(&e);
 }
 
 static void suspended(const char *account)

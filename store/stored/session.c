@@ -11,11 +11,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/rights.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, EVENT_MOST = 64, LINE_MOST = 1024 };
 
 static request_fn log_request;
+static bool recheck(struct session *s);
 
 /* What a session may ask, and when.  `most` is over the whole connection (0: any number): the session holds its client to fewer tries,
    so one that passes these does not do its task. */
@@ -143,6 +145,9 @@ void session_new(struct store *store, struct msg *m)
     uint64_t id = msg_get_u64(m);
     char *address = msg_get_text(m, 64);
     unsigned port = msg_get_u32(m);
+    char *account = msg_get_text(m, NAME_MOST);
+    size_t size;
+    const uint8_t *login = msg_get_bytes(m, &size);
     int fd = msg_get_fd(m);
     msg_end(m);
     if (session_find(store, id))
@@ -153,6 +158,16 @@ void session_new(struct store *store, struct msg *m)
     bucket_init(&s->lines, LINES_BURST, LINES_RATE, now_ms());
     s->link = link_new(store->loop, fd, &events, s);
     store->sessions = s;
+    if (account[0] == '\0') {
+        free(account);
+        return;
+    }
+    login_resume(s, account, login, size);
+    struct msg anew;
+    msg_begin(&anew, STORE_ANEW, 0);
+    link_send(s->link, &anew);
+    /* What was its right when the old store died may not be any more. */
+    recheck(s);
 }
 
 void session_gone(struct store *store, struct msg *m)

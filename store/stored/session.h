@@ -40,6 +40,7 @@ struct session {
     struct visible *seen;
     size_t nseen;
     char *invalid;               /* the unknown account that was logged last; owned */
+    unsigned refused_offers;     /* of keys that are nobody's */
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
@@ -52,6 +53,8 @@ request_fn key_offer, key_login, password_login, whoami, order_do;
 struct session *session_find(struct store *store, uint64_t id);
 /* Ends the session: tells it WHY, tells the supervisor, forgets it.  S is gone afterwards. */
 void session_kick(struct session *s, const char *fmt, ...) PRINTF(2, 3);
+/* S was logged in before the store died: takes ACCOUNT over, and the LOGIN that an earlier store gave the supervisor. */
+void login_resume(struct session *s, char *account, const void *login, size_t size);
 /* STORE_ANSWER to request ID. */
 void session_answer(struct session *s, uint32_t id, bool yes, const char *why);
 /* The login failed: back to PHASE_BEFORE and forget whose it would have been. */

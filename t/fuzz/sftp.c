@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 struct session_watch { int fd; short events; session_watch_fn *fn; void *data; };
 struct rights_listener { rights_fn *fn; void *data; };
+struct session_turn { session_turn_fn *fn; void *data; };
 
 struct channel {
     const struct channel_ops *ops;
@@ -42,6 +43,7 @@ struct channel {
 struct session {
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
+    struct session_turn turn;
     struct server_right servers[2];
     struct channel channel;
     pthread_t peers[64];
@@ -66,6 +68,10 @@ static void put_fields(struct msg *m, unsigned type)
         msg_put_fd(m, fd);
     } else if (type == FILES_LEASE)
         msg_put_u64(m, UINT64_C(1) << 33);
+    else if (type == FILES_COPY) {
+        static _Thread_local unsigned slices;
+        msg_put_u64(m, ++slices % 3 ? 4096 : 0);
+    }
     else if (type == FILES_READDIR) {
         msg_put_u32(m, 1);
         msg_put_bytes(m, name, sizeof name);
@@ -93,7 +99,9 @@ static void *peer(void *data)
         invariant(n >= 8);
         unsigned type = (unsigned)space[0] << 8 | space[1];
         uint32_t id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
-        bool refuse = turn % 5 == 4 && type != FILES_CLOSE;
+        if (type == FILES_CLOSE)
+            continue;
+        bool refuse = turn % 5 == 4;
         struct msg m;
         msg_begin(&m, FILES_ANSWER, id);
         msg_put_u32(&m, refuse ? FX_FAILURE : FX_OK);
@@ -167,6 +175,27 @@ void session_watch_free(struct session_watch *w)
     free(w);
 }
 
+struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
+{
+    invariant(s->turn.fn == NULL);
+    s->turn = (struct session_turn){ fn, data };
+    return &s->turn;
+}
+
+void session_turn_free(struct session_turn *t)
+{
+    if (t)
+        t->fn = NULL;
+}
+
+static void take_turn(struct session *s)
+{
+    struct session_turn t = s->turn;
+    s->turn.fn = NULL;
+    if (t.fn)
+        t.fn(t.data);
+}
+
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
 {
     s->listener = (struct rights_listener){ fn, data };
@@ -211,6 +240,7 @@ void channel_wrote(struct channel *c, size_t size)
 
 void channel_error(struct channel *c UNUSED, const void *bytes UNUSED, size_t size UNUSED) {}
 void channel_resume(struct channel *c) { c->resumed = true; }
+void channel_cut(struct channel *c UNUSED) {}
 void channel_exit(struct channel *c, int code UNUSED) { c->ended = true; }
 struct session *channel_session(const struct channel *c UNUSED) { return &me; }
 
@@ -232,6 +262,7 @@ static void check_out(struct buf *b)
 
 static void turn(struct channel *c, int wait)
 {
+    take_turn(&me);
     for (size_t i = 0; i < WATCHES; i++) {
         struct session_watch *w = me.watches[i];
         struct pollfd p = { .fd = w ? w->fd : -1, .events = w ? w->events : 0 };
@@ -320,11 +351,41 @@ static void put_handle(struct buf *b)
     buf_put_u32(b, 1 + next(6));
 }
 
+/* Those with fields of their own, mostly as they should be. */
+static void put_long(struct buf *out)
+{
+    static const char *const names[] = { "copy-data", "check-file-handle", "check-file-name", "check-file" };
+    static const char *const hashes[] = { "md5", "none,crc32,sha1", "", "sha512" };
+    unsigned which = next(countof(names));
+    BUF_FREE struct buf b = BUF(64 * 1024);
+    buf_put_u8(&b, FXP_EXTENDED);
+    buf_put_u32(&b, next(1000));
+    buf_put_str(&b, names[which]);
+    if (which == 2)
+        put_path(&b);
+    else
+        put_handle(&b);
+    if (which > 0)
+        buf_put_str(&b, hashes[next(countof(hashes))]);
+    buf_put_u64(&b, next(3) ? next(1000) : UINT64_MAX - next(2));
+    buf_put_u64(&b, next(3) ? next(100000) : UINT64_MAX - next(2));
+    if (which == 0) {
+        put_handle(&b);
+        buf_put_u64(&b, next(100000));
+    } else
+        buf_put_u32(&b, next(3) ? 0 : next(1000));
+    buf_put_bytes(out, buf_head(&b), buf_size(&b));
+}
+
 static void put_packet(struct buf *out)
 {
     static const char *const extensions[] = { "posix-rename@openssh.com", "statvfs@openssh.com", "fstatvfs@openssh.com",
         "hardlink@openssh.com", "fsync@openssh.com", "lsetstat@openssh.com", "limits@openssh.com", "expand-path@openssh.com",
-        "home-directory", "none" };
+        "home-directory", "users-groups-by-id@openssh.com", "space-available", "copy-file", "none" };
+    if (next(8) == 0) {
+        put_long(out);
+        return;
+    }
     BUF_FREE struct buf b = BUF(1 << 20);
     static const uint8_t often[] = { FXP_OPEN, FXP_OPEN, FXP_WRITE, FXP_WRITE, FXP_READ, FXP_FSETSTAT, FXP_CLOSE };
     uint8_t type = next(2) ? often[next(countof(often))] : next(6) ? (uint8_t)(FXP_OPEN + next(FXP_SYMLINK - FXP_OPEN + 2))
@@ -353,8 +414,8 @@ static void put_packet(struct buf *out)
     if (type == FXP_RENAME || type == FXP_SYMLINK || type == FXP_EXTENDED)
         put_path(&b);
     put_attributes(&b);
-    /* A WRITE says its length twice: nothing stands behind the payload. */
-    if (type == FXP_WRITE)
+    /* Often nothing stands behind a WRITE's payload. */
+    if (type == FXP_WRITE && next(4))
         b.len -= b.len - (1 + 4 + 12 + 8 + 4 + ((uint32_t)b.p[25] << 24 | (uint32_t)b.p[26] << 16 | (uint32_t)b.p[27] << 8 | b.p[28]));
     buf_put_bytes(out, buf_head(&b), buf_size(&b));
 }

@@ -21,7 +21,7 @@ def field(v):
     if isinstance(v, int):
         return b"\x01" + struct.pack(">I", v)
     if isinstance(v, str):
-        v = v.encode()
+        v = v.encode(errors="surrogateescape")
     return b"\x03" + struct.pack(">I", len(v)) + v
 
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "base/msg.h"
 #include "sandbox/proto.h"
@@ -35,14 +36,18 @@ static void init_says(struct pollfd *p)
 
 int main(int argc, char **argv)
 {
-    dprintf(2, "shim: uid=%u", (unsigned)getuid());
+    /* Each line in one write: the starter writes to the same place. */
+    struct buf b = BUF(65536);
+    buf_put_fmt(&b, "shim: uid=%u", (unsigned)getuid());
     for (int i = 1; i < argc; i++)
-        dprintf(2, " [%s]", argv[i]);
-    dprintf(2, "\nshim: fds");
+        buf_put_fmt(&b, " [%s]", argv[i]);
+    buf_put_fmt(&b, "\nshim: fds");
     for (int i = 0; i < 20; i++)
         if (fcntl(i, F_GETFD) >= 0)
-            dprintf(2, " %d", i);
-    dprintf(2, "\n");
+            buf_put_fmt(&b, " %d", i);
+    buf_put_fmt(&b, "\n");
+    io_write_all(2, buf_head(&b), buf_size(&b));
+    buf_free(&b);
     if (argc > 3 && argv[3][0] == '1')
         io_write_all(5, "typed\n", 6);
     struct pollfd p[] = { { 4, POLLIN, 0 }, { argc > 3 && argv[3][0] == '1' ? 5 : 6, POLLIN, 0 }, { 7, POLLIN, 0 } };

@@ -10,7 +10,7 @@ def headers():
     rows = set()
     for path in ("sshd/proto.h", "store/proto.h", "sandbox/proto.h"):
         text = re.sub(r"/\*.*?\*/", "", open(path).read(), flags=re.S)
-        for body in re.findall(r"enum \w* *\{(.*?)\}", text, flags=re.S):
+        for body in re.findall(r"enum \w+ \{(.*?)\}", text, flags=re.S):
             value = -1
             for item in filter(None, (i.strip() for i in body.split(","))):
                 name, _, given = (p.strip() for p in item.partition("="))

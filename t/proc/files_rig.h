@@ -44,6 +44,8 @@ int file_open(const char *path, uint32_t flags);
 extern int opened_fd;
 extern uint64_t opened_lease;
 void file_close(int handle);
+/* A close has no answer: that of what is asked next says that it is done. */
+void handle_close(uint32_t handle);
 /* What stands at NAME, as the test itself sees it; all 0 when nothing does. */
 struct stat inside(const char *name);
 

@@ -287,7 +287,7 @@ def test_channels(rig):
         p.stdin.flush()
         p.stdout.readline()
     p = subprocess.run([*through, "version"], capture_output=True, timeout=20)
-    ok(p.returncode == 255 and rig.seen("log", "request.refused"), "a channel past the limit is refused and logged", (p, rig.events[-5:]))
+    ok(p.returncode == 255 and rig.wait("log", "request.refused"), "a channel past the limit is refused and logged", (p, rig.events[-5:]))
     consoles[0].stdin.close()
     consoles[0].wait()
     p = subprocess.run([*through, "version"], capture_output=True, timeout=20)
@@ -441,7 +441,7 @@ def test_keepalive():
     ok(p.poll() is None and not rig.seen("exit"), "an idle client that answers stays", rig.events)
     p.send_signal(19)
     ended = rig.wait("exit", seconds=8)
-    ok(ended and rig.seen("log", "connection.dead"), "one that does not is ended", rig.events)
+    ok(ended and rig.wait("log", "connection.dead"), "one that does not is ended", rig.events)
     p.send_signal(18)
     p.kill()
     p.wait()
@@ -467,9 +467,10 @@ def test_locks(rig):
     with open(f"/proc/{pid}/status") as f:
         text = f.read()
     ok("Seccomp:\t2" in text and "NoNewPrivs:\t1" in text, "the session is locked", text)
-    with open(f"/proc/{pid}/smaps_rollup") as f:
-        pss = re.search(r"Pss:\s+(\d+)", f.read()).group(1)
-    print(f"# an idle logged-in session: PSS {pss} KiB")
+    if os.getuid() == 0:    # nobody else may look into a process that cannot be dumped
+        with open(f"/proc/{pid}/smaps_rollup") as f:
+            pss = re.search(r"Pss:\s+(\d+)", f.read()).group(1)
+        print(f"# an idle logged-in session: PSS {pss} KiB")
     p.kill()
     p.wait()
 

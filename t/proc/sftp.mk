@@ -1,6 +1,6 @@
 noinst_PROGRAMS += t/proc/sftp_stdio
 t_proc_sftp_stdio_SOURCES = t/proc/sftp_stdio.c $(session_sftp_sources)
-t_proc_sftp_stdio_LDADD = libgate.a libbase.a
+t_proc_sftp_stdio_LDADD = libgate.a libbase.a -lcrypto
 
 if CRITERION
 FILES_TEST_RIG = t/proc/files_rig.c t/proc/files_rig.h sshd/attrs.c
@@ -22,5 +22,5 @@ endif
 check_PROGRAMS += t/fuzz/sftp
 TESTS += t/fuzz/sftp
 t_fuzz_sftp_SOURCES = t/fuzz/sftp.c $(session_sftp_sources)
-t_fuzz_sftp_LDADD = libbase.a -lpthread
+t_fuzz_sftp_LDADD = libbase.a -lpthread -lcrypto
 EXTRA_DIST += t/proc/sftp.t

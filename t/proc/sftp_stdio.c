@@ -34,6 +34,11 @@ struct session_watch {
     void *data;
 };
 
+struct session_turn {
+    session_turn_fn *fn;
+    void *data;
+};
+
 struct rights_listener {
     rights_fn *fn;
     void *data;
@@ -56,6 +61,7 @@ struct session {
     unsigned handles, uid;
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
+    struct session_turn turn;
     struct channel channel;
     size_t chunk;
 };
@@ -159,6 +165,27 @@ void session_watch_free(struct session_watch *w)
     free(w);
 }
 
+struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
+{
+    invariant(s->turn.fn == NULL);
+    s->turn = (struct session_turn){ fn, data };
+    return &s->turn;
+}
+
+void session_turn_free(struct session_turn *t)
+{
+    if (t)
+        t->fn = NULL;
+}
+
+static void take_turn(struct session *s)
+{
+    struct session_turn t = s->turn;
+    s->turn.fn = NULL;
+    if (t.fn)
+        t.fn(t.data);
+}
+
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
 {
     s->listener = (struct rights_listener){ fn, data };
@@ -216,6 +243,7 @@ void channel_wrote(struct channel *c, size_t size)
 }
 
 void channel_error(struct channel *c UNUSED, const void *bytes, size_t size) { io_write_all(2, bytes, size); }
+void channel_cut(struct channel *c) { buf_reset(&c->out); }
 void channel_exit(struct channel *c, int code) { c->ended = true; c->code = code; }
 struct session *channel_session(const struct channel *c UNUSED) { return &me; }
 
@@ -293,9 +321,10 @@ static void round_of(struct session *s)
             w[n - 2] = s->watches[i];
             p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
-    int r = poll(p, n, -1);
+    int r = poll(p, n, s->turn.fn ? 0 : -1);
     if (lost)
         lose_rights(s);
+    take_turn(s);
     if (r <= 0)
         return;
     for (nfds_t i = 2; i < n; i++)

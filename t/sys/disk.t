@@ -34,7 +34,6 @@ limits_hold "$S" odd 3000001 999 16
 limits_hold "$S" full 67108864 20000 16
 limits_hold "$S" large 10737418240 100000 1300
 limits_hold "$S" many 5368709120 1000000 700
-limits_hold "$S" crowded 16777216 100000 64
 
 is "$(findmnt -no FSTYPE "$D/full")" ext4 "it is ext4"
 like "$(findmnt -no OPTIONS "$D/full")" "nosuid,nodev" "nosuid and nodev"
@@ -66,9 +65,28 @@ is "$(<"$TAP_TMP/made")" "$left" "a user can make as many files as inodes were f
 is "$(free_inodes "$D/full")" 0 "no inode is left"
 find "$D/full" -mindepth 1 -name 'f*' -delete
 
-nok "too few inodes for the size are refused" "$CTL" up "$S" none 10737418240 100 $UID_
-like "$err" "allowed: at least [0-9]+" "and the least is named"
-nok "no image is left of it" test -e "$D/none.img"
+# Any size with any number of inodes: the bytes exactly; the inodes near below the limit, but at most one a KiB and at least one block of 16 in
+# each group of 128 MiB.
+grid() {
+    local size inodes bytes most least d=$SCRATCH/g/servers/grid
+    mkdir "$SCRATCH/g"
+    for size in 4M 5M 8M 16M 64M 100M 1G 10G 100G; do
+        for inodes in 16 100 1000 20000 100000 1000000 1000000000; do
+            bytes=$(numfmt --from=iec $size)
+            most=$((inodes < bytes / 1024 ? inodes : bytes / 1024))
+            least=$(((bytes / 134217728 + 4) * 16))
+            "$CTL" up "$SCRATCH/g" grid "$bytes" "$inodes" $UID_ >"$TAP_TMP/grid" 2>&1 || { echo "$size $inodes: $(<"$TAP_TMP/grid")"; continue; }
+            [ "$(free_bytes "$d")" = "$bytes" ] || echo "$size $inodes: $(free_bytes "$d") bytes"
+            [ "$(free_inodes "$d")" -le $((most > least ? most : least)) ] || echo "$size $inodes: $(free_inodes "$d") inodes, too many"
+            [ "$(free_inodes "$d")" -ge $((most - most / 50 - least)) ] || echo "$size $inodes: $(free_inodes "$d") inodes, too few"
+            grep -q "disk made.* bytes=$bytes inodes=$(free_inodes "$d")\$" "$TAP_TMP/grid" || echo "$size $inodes: $(<"$TAP_TMP/grid")"
+            "$CTL" up "$SCRATCH/g" grid "$bytes" "$inodes" $UID_ 2>&1
+            "$CTL" down "$SCRATCH/g" grid 2>&1
+            rm -f "$SCRATCH/g/servers/grid.img"
+        done
+    done
+}
+is "$(grid)" "" "any size has a disk with any number of inodes, and says its limits"
 
 ok "up again is harmless" "$CTL" up "$S" full 67108864 20000 $UID_
 unlike "$err" "differs" "and silent"
@@ -120,7 +138,7 @@ is "$(cat "/proc/$copier/root$D/full/shared" 2>/dev/null || nsenter -t $copier -
 rm "$D/full/shared"
 kill $copier; wait $copier 2>/dev/null
 
-for n in small odd full large many crowded; do "$CTL" down "$S" $n || fail "down $n"; done
+for n in small odd full large many; do "$CTL" down "$S" $n || fail "down $n"; done
 is "$(loops)" 0 "no loop device is left"
 is "$(grep -cF "$SCRATCH" /proc/self/mountinfo)" 0 "no mount is left"
 

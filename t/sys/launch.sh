@@ -80,7 +80,8 @@ if [ -x /usr/bin/python3 ]; then
     wait $job
 fi
 out=$(run net=private -- /bin/sh -c 'cat /proc/net/route /proc/net/if_inet6')
-ok "a default route" has "$out" '^eth0	00000000'
+ok "a route to the host" has "$out" '^eth0	'
+ok "and none beyond" has_not "$out" '^eth0	00000000'
 ok "no IPv6 address but loopback's" has_not "$out" 'eth0$'
 out=$(run net=none -- /bin/sh -c 'cat /proc/net/dev')
 ok "none: loopback only" has_not "$out" 'eth0'

@@ -25,8 +25,9 @@ back() { cat "$SCRATCH/A" >"$A"; cat "$SCRATCH/S" >"$S"; cat "$SCRATCH/D" >"$D";
 exits 0 "a reload of what changed by hand" reload
 exits 0 "alice's first key" key_of alice "$KEY" 127.0.8.1 true
 exits 0 "alice's second key" key_of alice "$SCRATCH/second" 127.0.8.1 true
-run "$DAEMON" -c "$CONFIG" -t
-is "$(grep -vE '^(ok|warn) ' <<<"$out$err" | grep -v '^FAIL ports:.*in use')" "" "holdfastd -t finds nothing wrong but its own port in use"
+exits 0 "holdfastd -t beside the running daemon" "$DAEMON" -c "$CONFIG" -t
+is "$(grep -vE '^(ok|warn) ' <<<"$out$err")" "" "finds nothing wrong"
+like "$out" 'warn ports: .* in use, and a holdfastd runs here' "and says that it could not try the port"
 exits 0 "holdfastd -T prints what is in force" "$DAEMON" -c "$CONFIG" -T
 like "$out" '\[server one\]' "every section"
 like "$out" 'login_grace = ' "with its defaults"
@@ -140,19 +141,58 @@ ends "a lost right"
 size=$(stat -c %s "$PREFIX/state/servers/one/slow3" 2>/dev/null)
 sleep 1
 is "$(stat -c %s "$PREFIX/state/servers/one/slow3" 2>/dev/null)" "$size" "a lost right: not a byte more is written"
-sed 's/^\[server one\]/&\nallow = dora: console/' "$SCRATCH/S" >"$S"
+like "$(<"$SCRATCH/upload")" 'one: your rights .* changed' "a lost right: the client is told why"
+
+# Channels that wait: FILE gets what the client says, FILE.ended when it ended.
+hold() {
+    local file=$1; shift
+    rm -f "$file.ended"
+    ( sleep 25 | timeout 60 "$@" >"$file" 2>&1; echo "${PIPESTATUS[1]} ${EPOCHREALTIME/./}" >"$file.ended" ) &
+}
+DORA=(-F none -i "$SCRATCH/dora" -o BindAddress=127.0.8.6 -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile="$KNOWN_HOSTS"
+    -o StrictHostKeyChecking=yes -o BatchMode=yes -o LogLevel=ERROR)
+gone_in_time() {
+    wait_until 3 test -s "$2.ended"
+    if [ -s "$2.ended" ]; then
+        atmost $((($(cut -d' ' -f2 "$2.ended") - from) / 1000)) 1500 "a lost right: $1 ends within a second, ms"
+    else
+        fail "a lost right: $1 ends"
+    fi
+}
 put_run one <"$HERE/t/payload/echo"
 started one >/dev/null 2>&1
+sed 's/^\[server one\]/&\nallow = dora: files console logs/' "$SCRATCH/S" >"$S"
 reload >/dev/null
-( sleep 20 | key_of dora "$SCRATCH/dora" 127.0.8.6 console one >"$SCRATCH/view" 2>&1; echo "$? ${EPOCHREALTIME/./}" >"$SCRATCH/viewed" ) & viewer=$!
-wait_until 10 grep -q 'up as' "$SCRATCH/view"
+H=$SCRATCH/held
+hold "$H.console" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" console one
+hold "$H.logs" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" logs one -f
+hold "$H.home" sftp "${DORA[@]}" -P "$PORT" -b - "dora+one@$HOST"
+{ echo 'ls /one'; sleep 4; echo 'ls /'; } | timeout 60 sftp "${DORA[@]}" -P "$PORT" -b - "dora@$HOST" >"$H.looked" 2>&1 & looker=$!
+( echo 'get /one/slow3 /dev/null'; sleep 20 ) | timeout -s KILL 60 sftp "${DORA[@]}" -l 800 -P "$PORT" -b - "dora@$HOST" >/dev/null 2>&1 &
+hf alice send one "before" >/dev/null
+wait_until 10 grep -q 'heard: before' "$H.console"
+wait_until 10 grep -q 'heard: before' "$H.logs"
+wait_until 10 grep -q run "$H.looked"
+workers=$(role_pids files)
+atleast "$(wc -w <<<"$workers")" 2 "a lost right: workers are at it"
+# A client that does not read must not hold on to anything.
+stalled=$(pgrep -f -- "-l 800 -P $PORT" | head -n 5)
+[ -z "$stalled" ] || kill -STOP $stalled
 back
 from=$(now_us)
 reload >/dev/null
+gone() { local p; for p in $workers; do ! alive "$p" || return 1; done; }
+ok "a lost right: every worker of it has gone" wait_until 1 gone
+for what in console logs home; do gone_in_time "$what" "$H.$what"; done
+[ -z "$stalled" ] || kill -KILL $stalled
 hf alice send one "after the fact" >/dev/null
-sleep 1.2
-unlike "$(<"$SCRATCH/view")" 'heard: after the fact' "a lost right: a console shows nothing more"
-kill $viewer 2>/dev/null; wait $viewer 2>/dev/null
+for what in console logs; do
+    like "$(<"$H.$what")" 'one: the right to do this was taken away' "a lost right: $what says so"
+    unlike "$(<"$H.$what")" 'heard: after the fact' "a lost right: $what shows nothing more"
+    is "$(cut -d' ' -f1 "$H.$what.ended" 2>/dev/null)" 77 "a lost right: $what exits 77"
+done
+like "$(<"$H.home")" 'one: your rights .* changed' "a lost right: a login to the server alone is told"
+ok "a lost right: a channel that only looked at it goes on" wait $looker
 ok "the daemon is up" daemon_up
 is "$(grep -c 'BUG\|invariant' "$LOG")" 0 "no invariant broke"
 done_testing

@@ -195,7 +195,7 @@ Test(server, gives_up_after_five_crashes_and_says_so)
 Test(server, a_failed_launch_is_told_and_not_repeated)
 {
     server_event(v, EVENT_START);
-    server_wait_reply(v, 9, EVENT_START, false, 10000);
+    server_wait_reply(v, 77, 9, EVENT_START, false, 10000);
     cr_assert_eq(answered, 0);
     snprintf(v->reason, sizeof v->reason, "mount /proc: EPERM");
     server_event(v, EVENT_LAUNCH_FAILED);
@@ -207,20 +207,20 @@ Test(server, a_failed_launch_is_told_and_not_repeated)
 Test(server, waiting_orders_are_answered_once)
 {
     server_event(v, EVENT_START);
-    server_wait_reply(v, 1, EVENT_START, false, 10000);
-    server_wait_reply(v, 2, EVENT_START, true, 10000);
+    server_wait_reply(v, 77, 1, EVENT_START, false, 10000);
+    server_wait_reply(v, 77, 2, EVENT_START, true, 10000);
     server_event(v, EVENT_LAUNCHED);
     cr_assert_eq(answered, 1, "who does not wait is answered when it was executed");
     server_event(v, EVENT_READY);
     cr_assert_eq(answered, 2);
     cr_assert_eq(code, (uint32_t)CODE_DONE);
     server_event(v, EVENT_STOP);
-    server_wait_reply(v, 3, EVENT_STOP, true, 10000);
+    server_wait_reply(v, 77, 3, EVENT_STOP, true, 10000);
     cr_assert_eq(answered, 2);
     ended(0, 0);
     cr_assert_eq(answered, 3);
     server_event(v, EVENT_START);
-    server_wait_reply(v, 4, EVENT_START, true, 20);
+    server_wait_reply(v, 77, 4, EVENT_START, true, 20);
     for (int i = 0; i < 20 && answered == 3; i++)
         loop_once(super.loop, 10);
     cr_assert_eq(answered, 4);

@@ -102,3 +102,16 @@ Test(source, cools_down_after_too_many_tries)
     usleep(90000);
     cr_assert_not(source_refused(&super, s));
 }
+
+Test(source, is_kept_for_those_who_logged_in)
+{
+    struct source *s = of("192.0.2.1");
+    source_enter(s);
+    source_leave(s);
+    /* Looking up another one forgets what nobody needs. */
+    source_enter(of("192.0.2.2"));
+    cr_assert_eq(of("192.0.2.1"), s);
+    source_punish(&super, s, 90000, "test");
+    cr_assert(source_refused(&super, of("192.0.2.1")), "the connection's end is still held against it");
+    source_release(s);
+}

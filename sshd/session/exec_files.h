@@ -1,0 +1,23 @@
+/* The files of servers, for verbs: one worker at a time, asked one thing at a time. */
+#ifndef SESSION_EXEC_FILES_H
+#define SESSION_EXEC_FILES_H
+
+#include "sshd/attrs.h"
+#include "sshd/proto.h"
+#include "sshd/session/exec.h"
+#include "sshd/session/files_client.h"
+#include "sshd/session/sftp_path.h"
+
+/* Where WORD leads, as SFTP has it.  NULL; or words that say why it leads nowhere (static). */
+const char *exec_place(struct exec *x, const char *word, struct sftp_spot *spot);
+
+/* Sends M (begun by files_begin; taken over) to SERVER's worker, which is started when it must be; the one before it ends.  FN is called
+   once from the loop, as files_fn, unless the command ends first.  From here on the command is about SERVER and relies on RIGHT there. */
+typedef void exec_files_fn(struct exec *x, uint32_t status, const char *text, struct msg *answer);
+void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
+/* Sends M to the same worker, whose answer is not waited for. */
+void exec_files_tell(struct exec *x, struct msg *m);
+/* exec.c, at the end of a command. */
+void exec_files_end(struct exec *x);
+
+#endif
