@@ -164,7 +164,7 @@ void sftp_leave(struct sftp *f)
 {
     if (f->depth == 1 && !f->gone) {
         if (f->waiting)
-            run(f, NULL, 0);
+            run(f, (const uint8_t *)"", 0);
         bool resume = f->resume && !f->waiting;
         f->resume = f->resume && f->waiting;
         if (resume)
