@@ -71,7 +71,8 @@ enum op {
     OP_RESTART,    /* start and stop  wait ms                         the same */
     OP_KILL,       /* kill            wait ms                         the same */
     OP_FILES,      /* files.read ...                                  fd: a link to a files worker of this server */
-    OP_CONSOLE,    /* console         history bytes   "rw" or "ro"    fd: a link to the shim, opened as a viewer (sandbox/proto.h) */
+    OP_CONSOLE,    /* console         history bytes   "rw" or "ro"    fd: a link to the shim, opened as a viewer (sandbox/proto.h); "ro" needs
+                                                                      console or logs, "rw" console and send */
     OP_LOGS,       /* logs                                            u32 n, fds: console.log, then older ones (at most 4), readable */
     OP_QUOTA,      /* status                                          u64 used, limit, inodes used, inodes limit, str backend; server
                                                                       "" is not allowed here: the session asks for each */

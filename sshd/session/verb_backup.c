@@ -58,7 +58,7 @@ void verb_backup_create(struct exec *x)
 
 /* ---- list ---- */
 
-struct list { char **names; size_t n, at; bool head; };
+struct list { char **names; size_t n, at; uint64_t seen; bool head; };   /* `seen`: backups of the one at hand */
 
 static void list_drop(struct exec *x)
 {
@@ -101,9 +101,12 @@ static void list_next(struct exec *x);
 
 static void listed(struct exec *x, int code, const char *text, struct msg *m)
 {
+    struct list *l = x->state;
     if (!exec_ok(x, code, text))
         return;
     uint32_t n = msg_get_u32(m);
+    l->seen = n ? l->seen + n : 0;
+    l->at += n == 0;
     for (uint32_t i = 0; i < n; i++) {
         struct backup k = { .id = msg_get_str(m) };
         k.server = msg_get_str(m);
@@ -128,7 +131,7 @@ static void list_next(struct exec *x)
     if (l->at == l->n)
         exec_end(x, EXIT_DONE);
     else
-        exec_ask(x, OP_BACKUP_LIST, l->names[l->at++], 0, NULL, listed);
+        exec_ask(x, OP_BACKUP_LIST, l->names[l->at], l->seen, NULL, listed);
 }
 
 static void list_add(struct list *l, const char *name)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sshd/session/display.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
 
@@ -17,6 +18,7 @@ struct console {
     struct buf waiting;     /* input the shim has not taken yet */
     int escape;             /* inside a key's escape sequence: 1 after ESC, 2 after ESC [ */
     uint8_t last;           /* last byte shown */
+    struct display display;
     bool ending;            /* the filter's input has ended */
     struct timer *drain;
     uint64_t drained_ms;
@@ -61,9 +63,13 @@ static void put(struct console *k, const char *text) { channel_write(k->x->chann
 static void output_terminal(struct console *k, const uint8_t *bytes, size_t size)
 {
     bool typing = buf_size(&k->line) > 0;
+    FREE_MEM uint8_t *shown = mem_new(size + DISPLAY_HELD);
+    size = display(&k->display, bytes, size, shown);
+    if (size == 0)
+        return;
     if (typing)
         put(k, "\r\033[K");
-    show(k, bytes, size);
+    show(k, shown, size);
     if (typing) {
         if (k->last != '\n')
             put(k, "\r\n");

@@ -1,31 +1,52 @@
-/* The last lines of a server's log, found by reading its files backwards, and what follows from the shim. */
+/* The last lines of a server's log, found by reading its files backwards.  What follows is read from the files, too, so that it looks the same and
+   nothing is shown twice: the shim writes to the log first and to its viewers then, and a viewer is what tells us to look again. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sshd/session/display.h"
+#include "sshd/session/json.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
 
-enum { FILES_MOST = 8, PIECE = 64 * 1024, ASK_MS = 30000, STUCK_MS = 600000 };
+enum {
+    FILES_MOST = 8, PIECE = 64 * 1024, ASK_MS = 30000, STUCK_MS = 600000, LOOK_MS = 1000,
+    LINE_MOST = 128 * 1024,              /* the shim cuts lines far below */
+    TIME_SIZE = 20,
+    MOVED_LEAST = 4 * 1024 * 1024,       /* a log is moved on at 5 MiB, never before it has this size */
+};
 
 struct logs {
     struct exec *x;
     int fds[FILES_MOST];         /* newest first */
     off_t from[FILES_MOST], to[FILES_MOST];
     int n, at;                   /* `at` counts down to 0; below: all is out */
+    struct buf line;             /* for JSON: the beginning of one */
+    struct display display;
     struct viewer *viewer;       /* made before the files are read, so that nothing falls between */
+    bool more;                   /* the server wrote since the newest file was last seen not to have grown */
+    bool bye;
+    struct timer *again;         /* the files were asked for a moment ago */
     char *not_followed;          /* why not; owned */
     int not_followed_code;
 };
 
+static void close_files(struct logs *l)
+{
+    for (int i = 0; i < l->n; i++)
+        close(l->fds[i]);
+    l->n = 0;
+}
+
 static void drop(struct exec *x)
 {
     struct logs *l = x->state;
-    for (int i = 0; i < l->n; i++)
-        close(l->fds[i]);
+    close_files(l);
     viewer_free(l->viewer);
+    timer_free(l->again);
+    buf_free(&l->line);
     free(l->not_followed);
     free(l);
 }
@@ -58,27 +79,155 @@ static off_t find_start(int fd, off_t size, uint64_t *lines)
     return 0;
 }
 
+static off_t size_of(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 ? st.st_size : 0;
+}
+
 static void find_all(struct logs *l, uint64_t lines)
 {
     for (int i = 0; i < l->n; i++) {
-        struct stat st;
-        off_t size = fstat(l->fds[i], &st) == 0 ? st.st_size : 0;
-        l->to[i] = size;
-        l->from[i] = lines > 0 ? find_start(l->fds[i], size, &lines) : size;
+        l->to[i] = size_of(l->fds[i]);
+        l->from[i] = lines > 0 ? find_start(l->fds[i], l->to[i], &lines) : l->to[i];
     }
     l->at = l->n - 1;
 }
 
-static void follow(struct exec *x)
+/* ---- output ---- */
+
+/* "TIME MARK TAB TEXT", the mark of standard output being none; any other line is text without a time. */
+static void put_json(struct logs *l)
+{
+    const char *p = (const char *)buf_head(&l->line), *tab = memchr(p, '\t', buf_size(&l->line));
+    size_t head = tab ? (size_t)(tab - p) : 0, size = buf_size(&l->line);
+    char mark = head == TIME_SIZE + 1 ? p[TIME_SIZE] : '\0';
+    bool whole = (head == TIME_SIZE || mark == '!' || mark == '#') && p[TIME_SIZE - 1] == 'Z';
+    BUF_FREE struct buf b = BUF(LINE_MOST * 7);
+    json_begin(&b, NULL);
+    if (whole)
+        json_bytes(&b, "time", p, TIME_SIZE);
+    else
+        json_null(&b, "time");
+    json_str(&b, "stream", !whole || mark == '\0' ? "stdout" : mark == '!' ? "stderr" : "holdfast");
+    json_bytes(&b, "text", whole ? tab + 1 : p, whole ? size - head - 1 : size);
+    json_end(&b);
+    json_line(&b);
+    exec_flush(l->x, &b);
+    buf_reset(&l->line);
+}
+
+static void put_lines(struct logs *l, const uint8_t *p, size_t size)
+{
+    while (size > 0) {
+        const uint8_t *end = memchr(p, '\n', size);
+        size_t n = end ? (size_t)(end - p) : size, fits = LINE_MOST - buf_size(&l->line);
+        buf_put(&l->line, p, n < fits ? n : fits);
+        if (end)
+            put_json(l);
+        n += end != NULL;
+        p += n;
+        size -= n;
+    }
+}
+
+static void put(struct logs *l, const uint8_t *p, size_t size)
+{
+    struct exec *x = l->x;
+    if (exec_json(x)) {
+        put_lines(l, p, size);
+    } else if (exec_terminal(x) && !(x->options & OPTION_RAW)) {
+        FREE_MEM uint8_t *shown = mem_new(size + DISPLAY_HELD);
+        exec_out(x, shown, display(&l->display, p, size, shown));
+    } else {
+        exec_out(x, p, size);
+    }
+}
+
+static void finish(struct logs *l)
+{
+    if (buf_size(&l->line) > 0)
+        put_json(l);
+    exec_end(l->x, EXIT_DONE);
+}
+
+/* ---- following ---- */
+
+static void look(struct logs *l);
+
+static void look_later(void *data)
+{
+    struct exec *x = data;
+    struct logs *l = x->state;
+    l->again = NULL;
+    look(l);
+}
+
+/* The file we have been reading may have become an older one: go on in it, and then in those behind. */
+static void got_newer(struct exec *x, int code, const char *text, struct msg *m)
+{
+    struct logs *l = x->state;
+    int old = -1;
+    struct stat have, st;
+    if (!exec_ok(x, code, text))
+        return;
+    off_t from = l->from[0];
+    bool known = fstat(l->fds[0], &have) == 0;
+    close_files(l);
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 0; i < n && i < FILES_MOST; i++) {
+        int fd = msg_get_fd(m);
+        if (known && old < 0 && fstat(fd, &st) == 0 && st.st_dev == have.st_dev && st.st_ino == have.st_ino)
+            old = l->n;
+        l->from[l->n] = 0;
+        l->to[l->n] = size_of(fd);
+        l->fds[l->n++] = fd;
+    }
+    msg_end(m);
+    l->at = old >= 0 ? old : l->n - 1;
+    if (old >= 0)
+        l->from[old] = from;
+    l->more = old != 0;
+    if (l->n > 0 && l->to[0] < MOVED_LEAST)
+        l->more = false;
+    l->again = exec_timer(x, LOOK_MS, look_later);
+    x->room(x);
+}
+
+/* Whatever has been written since. */
+static void look(struct logs *l)
+{
+    struct exec *x = l->x;
+    if (l->at >= 0 || x->asked || x->room == NULL)
+        return;
+    off_t size = l->n > 0 ? size_of(l->fds[0]) : 0;
+    bool moved = l->more && (l->n == 0 || size >= MOVED_LEAST);
+    if (l->n > 0 && size > l->from[0]) {
+        l->to[0] = size;
+        l->at = 0;
+        x->room(x);
+    } else if (moved && l->again == NULL) {
+        exec_ask(x, OP_LOGS, x->server, 0, NULL, got_newer);
+    } else if (!moved && l->bye) {
+        finish(l);
+    }
+}
+
+/* All that was there is out. */
+static void caught_up(struct exec *x)
 {
     struct logs *l = x->state;
     if (l->not_followed) {
+        if (buf_size(&l->line) > 0)
+            put_json(l);
         exec_fail(x, l->not_followed_code, "%s", l->not_followed);
-    } else if (l->viewer) {
-        exec_deadline(x, 0);
-        viewer_pause(l->viewer, channel_room(x->channel) < CHANNEL_LOW);
+    } else if (l->viewer == NULL) {
+        finish(l);
     } else {
-        exec_end(x, EXIT_DONE);
+        exec_deadline(x, 0);
+        viewer_pause(l->viewer, l->bye);
+        if (l->more || l->bye)
+            look(l);
     }
 }
 
@@ -93,11 +242,11 @@ static void room(struct exec *x)
             l->at--;
             continue;
         }
-        exec_out(x, piece, (size_t)n);
         l->from[l->at] += n;
+        put(l, piece, (size_t)n);
     }
     if (l->at < 0)
-        follow(x);
+        caught_up(x);
     else
         exec_deadline(x, STUCK_MS);
 }
@@ -105,15 +254,18 @@ static void room(struct exec *x)
 static void output(void *data, const uint8_t *bytes, size_t size)
 {
     struct logs *l = data;
-    exec_out(l->x, bytes, size);
-    if (channel_room(l->x->channel) < CHANNEL_LOW)
-        viewer_pause(l->viewer, true);
+    /* An unfinished line is not in the log. */
+    if (memchr(bytes, '\n', size) == NULL)
+        return;
+    l->more = true;
+    look(l);
 }
 
+/* That output was left out for viewers is of no matter here. */
 static void notice(void *data, const char *text)
 {
-    struct logs *l = data;
-    exec_note(l->x, "[%s]", text);
+    (void)text;
+    output(data, (const uint8_t *)"\n", 1);
 }
 
 static void end(void *data, bool bye, unsigned code, unsigned signal)
@@ -121,13 +273,18 @@ static void end(void *data, bool bye, unsigned code, unsigned signal)
     struct logs *l = data;
     (void)code;
     (void)signal;
-    if (bye)
-        exec_end(l->x, EXIT_DONE);
-    else
+    if (!bye) {
         exec_fail(l->x, EXIT_UNAVAILABLE, "%s: the console was closed", l->x->server);
+        return;
+    }
+    l->bye = l->more = true;
+    viewer_pause(l->viewer, true);
+    look(l);
 }
 
 static const struct viewer_events events = { .output = output, .notice = notice, .end = end };
+
+/* ---- the beginning ---- */
 
 static void got_files(struct exec *x, int code, const char *text, struct msg *m)
 {
@@ -160,7 +317,7 @@ static void got_viewer(struct exec *x, int code, const char *text, struct msg *m
 void verb_logs(struct exec *x)
 {
     struct logs *l = mem_new(sizeof *l);
-    l->x = x;
+    *l = (struct logs){ .x = x, .at = -1, .line = BUF(LINE_MOST) };
     x->state = l;
     x->drop = drop;
     exec_deadline(x, ASK_MS);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sshd/session/display.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
 
@@ -31,6 +32,18 @@ static void drop(struct exec *x)
     free(g);
 }
 
+static void put_line(struct exec *x, const char *line)
+{
+    struct display d = { 0 };
+    size_t size = strlen(line);
+    FREE_MEM uint8_t *shown = mem_new(size + DISPLAY_HELD);
+    if (exec_terminal(x))
+        exec_out(x, shown, display(&d, (const uint8_t *)line, size, shown));
+    else
+        exec_out(x, line, size);
+    exec_out(x, "\n", 1);
+}
+
 /* True when the command has ended. */
 static bool try_line(struct sending *g)
 {
@@ -41,8 +54,7 @@ static bool try_line(struct sending *g)
     buf_reset(&g->line);
     if (regexec(&g->re, line, 0, NULL, 0) != 0)
         return false;
-    exec_out(g->x, line, strlen(line));
-    exec_out(g->x, "\n", 1);
+    put_line(g->x, line);
     exec_end(g->x, EXIT_DONE);
     return true;
 }

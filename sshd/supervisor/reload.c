@@ -19,7 +19,7 @@ static struct {
     struct conf next;
     reload_fn *fn;
     void *data;
-    bool busy;
+    bool busy, waiting;
 } now;
 
 static void complain(struct conf_errors *errors, const char *fmt, ...) PRINTF(2, 3);
@@ -138,18 +138,10 @@ static void check_fixed(const struct super *s, const struct conf *c, struct conf
         complain(errors, "[sandbox] cgroup and [network] pool change only with a restart of the daemon");
 }
 
-void reload(struct super *s, reload_fn *fn, void *data)
+static void begin(struct super *s)
 {
     struct conf_errors errors = { 0 };
     char why[160];
-    if (now.busy) {
-        if (fn)
-            fn(data, false, "another reload is under way");
-        return;
-    }
-    now.busy = true;
-    now.fn = fn;
-    now.data = data;
     if (reload_read(s->folder, &now.next, &errors) == 0) {
         check_fixed(s, &now.next, &errors);
         if (servers_refuse(s, &now.next, why, sizeof why)[0])
@@ -164,4 +156,28 @@ void reload(struct super *s, reload_fn *fn, void *data)
     }
     conf_errors_free(&errors);
     store_push(s, &now.next, on_taken);
+}
+
+void reload(struct super *s, reload_fn *fn, void *data)
+{
+    if (now.busy) {
+        if (fn)
+            fn(data, false, "another reload is under way");
+        return;
+    }
+    now.busy = true;
+    now.fn = fn;
+    now.data = data;
+    /* A push of ours before the store's first would have that one refused, and nobody could ever log in. */
+    now.waiting = store_starting(s);
+    if (!now.waiting)
+        begin(s);
+}
+
+void reload_waited(struct super *s)
+{
+    if (!now.waiting || store_starting(s))
+        return;
+    now.waiting = false;
+    begin(s);
 }

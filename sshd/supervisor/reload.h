@@ -8,6 +8,8 @@
 typedef void reload_fn(void *data, bool ok, const char *text);
 /* FN (may be NULL) is called once, now or later. */
 void reload(struct super *s, reload_fn *fn, void *data);
+/* The store takes configurations now: a reload that came while it started goes on. */
+void reload_waited(struct super *s);
 
 /* Reads FOLDER into *C and checks what no single key shows (pool, listen addresses, sizes of messages).  0, or -1 with ERRORS. */
 int reload_read(const char *folder, struct conf *c, struct conf_errors *errors);

@@ -16,6 +16,7 @@
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/order.h"
+#include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/server.h"
 
 struct passwd_wait {
@@ -35,6 +36,7 @@ struct store {
     pid_t pid;
     struct link *link;
     bool ready;             /* has the configuration */
+    bool starting;          /* until the first was answered */
     unsigned deaths;
     uint64_t started;       /* ms */
     push_fn *pushed;
@@ -63,6 +65,7 @@ static void lost(struct super *s)
     while (st->given)
         free(given_take(st, st->given->ours));
     st->ready = false;
+    st->starting = true;
     listen_accept(s, false);
     link_free(st->link);
     st->link = NULL;
@@ -110,8 +113,10 @@ static void on_end(void *data, pid_t pid, int status)
 static void pushed_at_start(struct super *s, const char *error, const char *summary)
 {
     (void)summary;
+    s->store->starting = s->store->link == NULL;
     if (error[0]) {
         log_error("store.conf", "error=\"%s\"", error);
+        reload_waited(s);
         return;
     }
     conn_hand_over(s);
@@ -119,6 +124,7 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
     listen_accept(s, true);
     log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
     super_ready(s);
+    reload_waited(s);
 }
 
 static void take_ready(struct super *s, struct msg *m)
@@ -291,12 +297,18 @@ static void launch(void *data)
 void store_start(struct super *s)
 {
     s->store = mem_new(sizeof *s->store);
+    s->store->starting = true;
     launch(s);
 }
 
 bool store_ready(const struct super *s)
 {
     return s->store && s->store->ready && s->store->link;
+}
+
+bool store_starting(const struct super *s)
+{
+    return s->store == NULL || s->store->starting;
 }
 
 static void push_account(struct link *l, const struct conf_account *a)

@@ -7,6 +7,8 @@
 /* Starts the store and pushes the configuration; listening begins when it has been taken.  Dies when it cannot be started at all. */
 void store_start(struct super *s);
 bool store_ready(const struct super *s);
+/* It has not yet had the first configuration since its start: no other may be pushed before. */
+bool store_starting(const struct super *s);
 /* Pushes CONF (not yet in force).  FN gets the store's error ("" if it was applied) and its summary. */
 typedef void push_fn(struct super *s, const char *error, const char *summary);
 void store_push(struct super *s, const struct conf *conf, push_fn *fn);

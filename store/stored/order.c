@@ -38,7 +38,7 @@ static const struct rule {
     [OP_RESTART] =       { .word = "restart it", .all = RIGHT_START | RIGHT_STOP },
     [OP_KILL] =          { .word = "kill it", .all = RIGHT_KILL },
     [OP_FILES] =         { .word = "use its files", .any = FILES, .fn = files },
-    [OP_CONSOLE] =       { .word = "watch its console", .all = RIGHT_CONSOLE, .fn = console },
+    [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .fn = console },
     [OP_LOGS] =          { .word = "read its logs", .all = RIGHT_LOGS },
     [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
     [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create },
@@ -99,7 +99,7 @@ static bool console(struct wish *w)
     bool write = strcmp(w->text, "rw") == 0;
     if (!write && strcmp(w->text, "ro") != 0)
         wish_refuse(w, CODE_USAGE, "console: '%s'; allowed: rw, ro", esc(w->text));
-    else if (write && !(w->rights & RIGHT_SEND))
+    else if (write && (w->rights & (RIGHT_CONSOLE | RIGHT_SEND)) != (RIGHT_CONSOLE | RIGHT_SEND))
         wish_refuse(w, CODE_NOT_PERMITTED, "%s may watch %s's console but not type into it", w->session->account, w->server);
     else
         return true;

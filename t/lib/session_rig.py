@@ -142,6 +142,8 @@ class Shim(threading.Thread):
                 elif line == b"quit":
                     send(self.sock, SHIM_BYE, 0, 3, 0)
                     return
+                elif line == b"show":
+                    send(self.sock, SHIM_OUTPUT, 0, b"\033]0;title\007\033[32mshown\033[0m\033[c\n")
                 elif line != b"silence":
                     send(self.sock, SHIM_OUTPUT, 0, b"got: " + line + b"\n")
 
@@ -213,13 +215,16 @@ class Link(threading.Thread):
                 os.close(fd)
         elif op == CONSOLE:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            Shim(rig, ours, text == b"rw", number).start()
+            rig.shims.append(Shim(rig, ours, text == b"rw", number))
+            rig.shims[-1].start()
             done(fds=[theirs.fileno()])
             theirs.close()
         elif op == BACKUP_CREATE:
             done("20260101-1", U64(1234))
         elif op == BACKUP_LIST:
-            done(1, "20260101-1", server, "done", U64(1700000000000), U64(1234), b"l\xe4bel", 0)
+            rows = [x for i in range(number, min(number + 200, rig.backups))
+                    for x in (f"20260101-{i + 1}", server, "done", U64(1700000000000), U64(1234), b"l\xe4bel", 0)]
+            done(len(rows) // 7, *rows)
         elif op == BACKUP_GET:
             fd = os.open(rig.archive, os.O_RDONLY)
             done(U64(os.fstat(fd).st_size), fds=[fd])
@@ -235,8 +240,8 @@ class Rig:
         self.limits.update(limits)
         self.servers = {"one": ALL, "two": ALL, "watch": 1 | 1 << 4 | 1 << 6}
         self.stopped, self.mute, self.refuse_login, self.reason = set(), False, "", ""
-        self.logs, self.archive = [], ""
-        self.events, self.lock, self.links = [], threading.Lock(), []
+        self.logs, self.archive, self.backups = [], "", 1
+        self.events, self.lock, self.links, self.shims = [], threading.Lock(), [], []
         self.key = os.path.join(folder, "key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         with open(self.key + ".pub") as f:

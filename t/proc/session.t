@@ -241,6 +241,69 @@ def test_logs(rig):
         f.writelines(f"line {i}\n" for i in range(3000, 5000))
 
 
+def wrote(rig, path, lines):
+    """As the shim does: the log first, its viewers then."""
+    with open(path, "ab") as f:
+        f.write(b"".join(lines))
+    session_rig.send(rig.shims[-1].sock, session_rig.SHIM_OUTPUT, 0, b"".join(line.split(b"\t", 1)[1] for line in lines))
+
+
+def test_logs_follow(rig):
+    log, older = os.path.join(folder, "follow.log"), os.path.join(folder, "follow.log.1")
+    line = lambda i: b"2026-01-02T03:04:05Z\tline %d\n" % i
+    with open(log, "wb") as f:
+        f.writelines(line(i) for i in range(230000))
+    before, rig.logs = rig.logs, [log]
+    rig.servers["logs"] = 1 | 1 << 6
+    rig.clear()
+    count = len(rig.shims)
+    p = subprocess.Popen(["ssh", "-p", str(rig.port), *base(rig), "alice@127.0.0.1", "logs logs -n 1 -f"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = p.stdout.readline()
+    ok(len(rig.shims) == count + 1 and first == line(229999), "logs -f needs the right to the logs only", (first, rig.seen("op")))
+    wrote(rig, log, [line(230000), b"2026-01-02T03:04:05Z!\toops\n"])
+    ok([p.stdout.readline() for _ in range(2)] == [line(230000), b"2026-01-02T03:04:05Z!\toops\n"], "logs -f: what follows looks like the rest")
+    session_rig.send(rig.shims[-1].sock, session_rig.SHIM_OUTPUT, 0, "an unfinished li")
+    time.sleep(0.2)
+    os.rename(log, older)
+    rig.logs = [log, older]
+    for i in range(230001, 230004):
+        wrote(rig, log, [line(i)])
+    session_rig.send(rig.shims[-1].sock, session_rig.SHIM_BYE, 0, 0, 0)
+    out, err = p.communicate(timeout=20)
+    ok(p.returncode == 0 and out == b"".join(line(i) for i in range(230001, 230004)), "logs -f: goes on in the next file, to the end, nothing twice",
+       (p.returncode, out, err))
+    with open(log, "wb") as f:
+        f.write(line(1) + b"2026-01-02T03:04:05Z!\tb\xff\x1b[0m \"q\"\n2026-01-02T03:04:06Z#\tstarted\nno time\n2026-01-02T03:04:07Z\tlast")
+    rig.logs = [log]
+    code, out, err = ssh(rig, "logs one --json")
+    rows = [json.loads(row) for row in out.splitlines()]
+    ok(code == 0 and [(r["time"], r["stream"], r["text"]) for r in rows] == [
+        ("2026-01-02T03:04:05Z", "stdout", "line 1"), ("2026-01-02T03:04:05Z", "stderr", "b\ufffd\x1b[0m \"q\""),
+        ("2026-01-02T03:04:06Z", "holdfast", "started"), (None, "stdout", "no time"), ("2026-01-02T03:04:07Z", "stdout", "last")],
+       "logs --json: an object a line", (code, out, err))
+    with open(log, "wb") as f:
+        f.write(b"2026-01-02T03:04:05Z\t\x1b]0;owned\x07\x1b[31mred\x1b[0m\x1b[6n gr\xc3\xbcn\n")
+    code, out, err = ssh(rig, "logs one")
+    ok(b"\x1b]0;owned" in out, "logs: no terminal gets what there is", out)
+    code, seen = terminal(rig, "logs one", [])
+    ok(b"\t\x1b[31mred\x1b[0m gr\xc3\xbcn\r\n" in seen and b"owned" not in seen, "logs: a terminal gets text and colours", seen)
+    code, seen = terminal(rig, "logs one --raw", [])
+    ok(b"\x1b]0;owned" in seen, "logs --raw: all of it", seen)
+    code, seen = terminal(rig, "console one", [(b"ctrl-]", b"show\r"), (b"shown", b"\x1d")])
+    ok(b"]0;title" not in seen and b"\x1b[32mshown\x1b[0m" in seen, "console: a terminal gets text and colours", seen)
+    rig.logs = before
+    del rig.servers["logs"]
+
+
+def test_backup_list(rig):
+    for rig.backups in (0, 1, 200, 450):
+        code, out, err = ssh(rig, "backup list one --json")
+        ids = [json.loads(row)["id"] for row in out.splitlines()]
+        ok(code == 0 and ids == [f"20260101-{i + 1}" for i in range(rig.backups)], f"backup list: all of {rig.backups}", (code, len(ids), err))
+    rig.backups = 1
+
+
 def test_backup_get(rig):
     rig.archive = os.path.join(folder, "archive")
     data = os.urandom(1 << 20) * 24
@@ -479,7 +542,7 @@ rig = session_rig.Rig(PROGRAM, folder)
 try:
     test_exports()
     test_keygen()
-    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_console, test_terminal, test_backup_get, test_ciphers,
+    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_follow, test_backup_list, test_console, test_terminal, test_backup_get, test_ciphers,
                  test_channels, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
         try:
             test(rig)

@@ -517,6 +517,24 @@ def test_phases():
     s.end()
 
 
+def test_watching():
+    """`logs -f` watches by the right to the logs; typing needs the console."""
+    s = Store()
+    s.push(Conf().account("alice", [ALICE[0]]).account("bob", [BOB[0]])
+           .server("one", "alice", bob=BITS["status"] | BITS["logs"] | BITS["send"]).server("two", "alice", bob=BITS["status"]))
+    b = s.login("bob", BOB, keep=True)
+    do(b, CONSOLE, "one", 0, "ro")
+    m = s.link.recv()
+    is_((m.kind, m.fields[2:4]), (ORDER, [CONSOLE, "one"]), "who may read the logs may watch")
+    s.link.send(RESULT, 0, "", id=m.id)
+    b.recv()
+    for server, text in (("one", "rw"), ("two", "ro")):
+        do(b, CONSOLE, server, 0, text)
+        is_(b.recv().fields[0], 77, f"but not {text} on {server}")
+    tap.ok(quiet(s.link), "neither reached the supervisor")
+    s.end()
+
+
 def test_orders():
     s = Store()
     s.push(base())
@@ -792,7 +810,8 @@ def rules():
 
 
 try:
-    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_orders, test_backups, test_reload, test_hand_over, test_secrets,
+    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_hand_over,
+                 test_secrets,
                  test_full, rules, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()

@@ -27,7 +27,7 @@ exits 0 "alice's first key" key_of alice "$KEY" 127.0.8.1 true
 exits 0 "alice's second key" key_of alice "$SCRATCH/second" 127.0.8.1 true
 exits 0 "holdfastd -t beside the running daemon" "$DAEMON" -c "$CONFIG" -t
 is "$(grep -vE '^(ok|warn) ' <<<"$out$err")" "" "finds nothing wrong"
-like "$out" 'warn ports: .* in use, and a holdfastd runs here' "and says that it could not try the port"
+like "$out" 'ports: (held by this daemon|.* in use, and a holdfastd runs here)' "and says who has the port"
 exits 0 "holdfastd -T prints what is in force" "$DAEMON" -c "$CONFIG" -T
 like "$out" '\[server one\]' "every section"
 like "$out" 'login_grace = ' "with its defaults"
@@ -147,7 +147,7 @@ like "$(<"$SCRATCH/upload")" 'one: your rights .* changed' "a lost right: the cl
 hold() {
     local file=$1; shift
     rm -f "$file.ended"
-    ( sleep 25 | timeout 60 "$@" >"$file" 2>&1; echo "${PIPESTATUS[1]} ${EPOCHREALTIME/./}" >"$file.ended" ) &
+    ( timeout 60 "$@" < <(exec sleep 25) >"$file" 2>&1; echo "$? ${EPOCHREALTIME/./}" >"$file.ended" ) &
 }
 DORA=(-F none -i "$SCRATCH/dora" -o BindAddress=127.0.8.6 -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile="$KNOWN_HOSTS"
     -o StrictHostKeyChecking=yes -o BatchMode=yes -o LogLevel=ERROR)
@@ -166,13 +166,16 @@ reload >/dev/null
 H=$SCRATCH/held
 hold "$H.console" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" console one
 hold "$H.logs" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" logs one -f
-hold "$H.home" sftp "${DORA[@]}" -P "$PORT" -b - "dora+one@$HOST"
-{ echo 'ls /one'; sleep 4; echo 'ls /'; } | timeout 60 sftp "${DORA[@]}" -P "$PORT" -b - "dora@$HOST" >"$H.looked" 2>&1 & looker=$!
-( echo 'get /one/slow3 /dev/null'; sleep 20 ) | timeout -s KILL 60 sftp "${DORA[@]}" -l 800 -P "$PORT" -b - "dora@$HOST" >/dev/null 2>&1 &
+hold "$H.home" ssh "${DORA[@]}" -p "$PORT" -s "dora+one@$HOST" sftp
+{ echo 'ls /one'; sleep 10; echo 'ls /'; } | timeout 60 sftp "${DORA[@]}" -P "$PORT" -b - "dora@$HOST" >"$H.looked" 2>&1 & looker=$!
+truncate -s 30M "$PREFIX/state/servers/one/big" && chmod 0644 "$PREFIX/state/servers/one/big"
+( echo 'get /one/big /dev/null'; sleep 20 ) | timeout -s KILL 60 sftp "${DORA[@]}" -l 800 -P "$PORT" -b - "dora@$HOST" >/dev/null 2>&1 &
 hf alice send one "before" >/dev/null
 wait_until 10 grep -q 'heard: before' "$H.console"
 wait_until 10 grep -q 'heard: before' "$H.logs"
 wait_until 10 grep -q run "$H.looked"
+two_workers() { [ "$(role_pids files | wc -l)" -ge 2 ]; }
+wait_until 10 two_workers
 workers=$(role_pids files)
 atleast "$(wc -w <<<"$workers")" 2 "a lost right: workers are at it"
 # A client that does not read must not hold on to anything.
