@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -154,6 +155,9 @@ static void only_one(void)
 {
     FREE_MEM char *path = mem_fmt("%s/holdfastd.pid", super.conf.paths.run);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    /* One that has just died may have left a child between fork and exec, which holds the lock as well for a moment. */
+    for (int i = 0; fd >= 0 && i < 100 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK; i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
         die("%s: %s", path, errno == EWOULDBLOCK ? "another holdfastd runs here" : strerror(errno));
     char text[16];
