@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -108,18 +107,10 @@ static enum verdict check_programs(struct visit *v)
     return OK;
 }
 
-/* Its ports cannot be tried then. */
-static bool daemon_runs(const struct conf *c)
-{
-    FREE_MEM char *path = mem_fmt("%s/holdfastd.pid", c->paths.run);
-    CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-}
-
 static enum verdict check_ports(struct visit *v)
 {
-    snprintf(v->text, sizeof v->text, "%s", v->live ? "held by this daemon" : "free");
-    for (size_t i = 0; !v->live && i < v->conf->listen.address.n; i++) {
+    bool held = false;
+    for (size_t i = 0; i < v->conf->listen.address.n; i++) {
         struct sockaddr_storage a;
         socklen_t size;
         struct err e;
@@ -130,11 +121,15 @@ static enum verdict check_ports(struct visit *v)
         CLOSE_FD int fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
         if (bind(fd, (struct sockaddr *)&a, size) < 0 || listen(fd, 1) < 0) {
-            bool ours = errno == EADDRINUSE && daemon_runs(v->conf);
-            snprintf(v->text, sizeof v->text, "%s: %s", text, ours ? "in use, and a holdfastd runs here" : strerror(errno));
-            return ours ? WARN : FAIL;
+            if (errno == EADDRINUSE && v->live) {
+                held = true;
+                continue;
+            }
+            snprintf(v->text, sizeof v->text, "%s: %s", text, strerror(errno));
+            return FAIL;
         }
     }
+    snprintf(v->text, sizeof v->text, "%s", held ? "in use, and a holdfastd runs here" : "free");
     return OK;
 }
 

@@ -14,12 +14,12 @@
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
 
-enum { TICK = 20, GRACE = 10000 };
+enum { TICK = 20, GRACE = 10000, BEGIN_WAIT = 30000 };
 
 static struct {
     leave_fn *fn;
     void *data;
-    uint64_t kill_at, give_up_at;
+    uint64_t begin_by, kill_at, give_up_at;
     bool unmounting;
     unsigned disks;
     char error[400];
@@ -71,16 +71,40 @@ static bool quiet(struct super *s)
     return true;
 }
 
+/* Nothing is known yet of what an earlier daemon left: stopping now would leave its servers running and its disks mounted. */
+static bool too_early(const struct super *s)
+{
+    return !s->begun && now_ms() < going.begin_by;
+}
+
+static void stop_all(struct super *s)
+{
+    uint64_t longest = 0;
+    for (struct server *v = s->servers; v; v = v->next) {
+        const struct conf_server *c = conf_server(&s->conf, v->name);
+        if (server_alive(v) && c && c->stop_timeout > longest)
+            longest = c->stop_timeout;
+        if (server_alive(v) || v->state == STATE_BACKOFF)
+            server_event(v, EVENT_STOP);
+    }
+    going.kill_at = now_ms() + longest + 5000;
+    going.give_up_at = going.kill_at + GRACE;
+    if (!s->begun)
+        snprintf(going.error, sizeof going.error, "the store does not start: servers of an earlier daemon may run on");
+}
+
 static void tick(void *data)
 {
     struct super *s = data;
     uint64_t now = now_ms();
     conn_kill_all(s);
-    if (quiet(s) || now >= going.give_up_at) {
+    if (going.kill_at == 0 && !too_early(s))
+        stop_all(s);
+    if (going.kill_at && (quiet(s) || now >= going.give_up_at)) {
         unmount_all(s);
         return;
     }
-    if (now >= going.kill_at) {
+    if (going.kill_at && now >= going.kill_at) {
         going.kill_at = now + 1000;
         for (struct server *v = s->servers; v; v = v->next)
             if (server_alive(v))
@@ -95,19 +119,10 @@ void leave(struct super *s, leave_fn *fn, void *data)
         fn(data, "going down already");
         return;
     }
-    uint64_t longest = 0;
     s->leaving = true;
     going.fn = fn;
     going.data = data;
+    going.begin_by = now_ms() + BEGIN_WAIT;
     listen_close(s);
-    for (struct server *v = s->servers; v; v = v->next) {
-        const struct conf_server *c = conf_server(&s->conf, v->name);
-        if (server_alive(v) && c && c->stop_timeout > longest)
-            longest = c->stop_timeout;
-        if (server_alive(v) || v->state == STATE_BACKOFF)
-            server_event(v, EVENT_STOP);
-    }
-    going.kill_at = now_ms() + longest + 5000;
-    going.give_up_at = going.kill_at + GRACE;
     tick(s);
 }

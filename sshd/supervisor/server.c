@@ -366,7 +366,7 @@ void servers_begin(struct super *s)
         const struct conf_server *c = conf_of(v);
         if (c)
             disk_need(v, NULL, NULL);
-        if (c && c->autostart == CONF_YES && v->state == STATE_OFFLINE)
+        if (c && c->autostart == CONF_YES && v->state == STATE_OFFLINE && !s->leaving)
             server_event(v, EVENT_START);
     }
 }

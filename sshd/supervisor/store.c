@@ -99,7 +99,7 @@ static void on_end(void *data, pid_t pid, int status)
     st->pid = 0;
     if (st->link)
         lost(s);
-    if (s->leaving)
+    if (s->leaving && s->begun)
         return;
     /* Its sessions wait: we hold their links until there is a new one.  The back-off keeps a store that cannot start from eating the machine. */
     if (now_ms() - st->started > 60000)
