@@ -85,9 +85,10 @@ WANT="100663296 64 50000 100000"
 is "$(limits)" "$WANT" "with its limits"
 shim=$(awk '$1 == "PPid:" { print $2 }' "/proc/$one/status")
 is "$(cat "/proc/$shim/cgroup")" "0::/holdfast/.shims" "its shim is outside of the unit's group as well"
-hf alice send one "first words" >/dev/null
+exits 0 "its console takes a line" hf alice send one "first words"
 heard() { hf alice logs one -n 50 | grep -q "heard: $1"; }
-ok "its console hears" wait_until 60 heard "first words"
+ok "and hears" wait_until 60 heard "first words"
+diag "$(hf alice logs one -n 5)"
 history() {
     (sleep 90) | timeout 100 "${SSH[@]}" -tt alice console one >"$SCRATCH/console" 2>/dev/null &
     local viewer=$!
