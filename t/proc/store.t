@@ -25,7 +25,7 @@ SCHEMA = 1
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
-(KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS) = range(0x480, 0x48b)
+(KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW) = range(0x480, 0x48c)
 (STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET) = range(1, 13)
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
                                         "backup.create backup.read".split())}
@@ -754,6 +754,7 @@ def test_hand_over():
     t = Store(s.folder)
     t.push(base())
     t.resume(a, "alice", a.login)
+    is_(a.recv().kind, ANEW, "a session is told that the store is another one")
     m = a.recv()
     is_((m.kind, m.id, m.fields[:3]), (WHOAMI_ANSWER, whoami, ["alice", "publickey", ALICE[3]]),
         "a question asked while there was no store is answered by the next one")
@@ -762,7 +763,7 @@ def test_hand_over():
     conf.servers = {n: v for n, v in conf.servers.items() if "bob" not in v}
     t.push(conf)
     t.resume(b, "bob", b.login)
-    is_((b.recv() or a).kind, CLOSE, "who lost the right to be here meanwhile is not taken back")
+    is_([(b.recv() or a).kind for _ in range(2)], [ANEW, CLOSE], "who lost the right to be here meanwhile is not taken back")
     m = t.link.recv()
     is_((m.kind, m.fields[0]), (KICK, b.id), "and reported")
     t.resume(b, "alice", b"rubbish")
