@@ -248,7 +248,10 @@ def test_moving(tree):
         t.start()
     bad, notes = [], set()
     try:
-        for turn in range(10):
+        # At least ten; on a busy machine the tree may lie still for longer.
+        for turn in range(60):
+            if turn >= 10 and any("changed while they were read" in n for n in notes):
+                break
             path, ok, note, _, _ = archive(busy, b"busy.tar.zst")
             r = tar("-tf", path)
             if not ok or r.returncode or r.stderr:
@@ -260,7 +263,7 @@ def test_moving(tree):
         stop.set()
         for t in threads:
             t.join()
-    is_(bad, [], "ten archives of a tree in motion are all whole, and no link was followed")
+    is_(bad, [], "archives of a tree in motion are all whole, and no link was followed")
     tap.ok(any("changed while they were read" in n for n in notes), "what changed is told", [str(notes)])
 
 
