@@ -8,7 +8,7 @@ HERE=$TAP_HERE
 need_root
 [ -d /run/systemd/system ] || skip_all "systemd does not run here (t/vm/run has one)"
 [ ! -e /usr/local/sbin/holdfastd ] && [ ! -e /etc/holdfast ] || skip_all "holdfast is installed here"
-RUN_BOUND=1800
+RUN_BOUND=2700
 scratch
 cd "$HERE" || bail "no $HERE"
 # Emulated processors compile slowly.
