@@ -9,7 +9,7 @@ enum { DISPLAY_HELD = 64 };
 
 /* Zeroed at the start; keeps what a piece ended within. */
 struct display {
-    int state;
+    unsigned state;
     uint8_t held[DISPLAY_HELD];
     size_t size;
 };
