@@ -459,6 +459,10 @@ static void emit_program(void)
     emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCH);
     emit(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
     emit(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+    /* -1 is no call: the kernel answers ENOSYS, or what a tracer that put it there wants.  Killing for it would keep failing calls from being
+       tried out. */
+    emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, UINT32_MAX);
+    emit(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 #if defined(__x86_64__)
     emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_BIT);
     emit(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
