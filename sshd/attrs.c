@@ -106,8 +106,7 @@ char *attrs_line(const struct stat *st, int64_t now, char *buf)
     char mode[11], when[32];
     struct tm tm;
     mode_word(st->st_mode, mode);
-    int64_t age = now - st->st_mtime;
-    bool recent = age < half_year && age > -half_year;
+    bool recent = st->st_mtime > now - half_year && st->st_mtime < now + half_year;
     if (gmtime_r(&st->st_mtime, &tm) == NULL ||
         strftime(when, sizeof when, recent ? "%b %e %H:%M" : "%b %e  %Y", &tm) == 0)
         snprintf(when, sizeof when, "?");
