@@ -167,15 +167,15 @@ H=$SCRATCH/held
 hold "$H.console" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" console one
 hold "$H.logs" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" logs one -f
 hold "$H.home" ssh "${DORA[@]}" -p "$PORT" -s "dora+one@$HOST" sftp
-{ echo 'ls /one'; sleep 10; echo 'ls /'; } | timeout 60 sftp "${DORA[@]}" -P "$PORT" -b - "dora@$HOST" >"$H.looked" 2>&1 & looker=$!
+{ echo 'ls /one'; sleep 20; echo 'ls /'; } | timeout 60 sftp "${DORA[@]}" -P "$PORT" -b - "dora@$HOST" >"$H.looked" 2>&1 & looker=$!
 truncate -s 30M "$PREFIX/state/servers/one/big" && chmod 0644 "$PREFIX/state/servers/one/big"
-( echo 'get /one/big /dev/null'; sleep 20 ) | timeout -s KILL 60 sftp "${DORA[@]}" -l 800 -P "$PORT" -b - "dora@$HOST" >/dev/null 2>&1 &
+( echo 'get /one/big /dev/null'; sleep 30 ) | timeout -s KILL 60 sftp "${DORA[@]}" -l 800 -P "$PORT" -b - "dora@$HOST" >/dev/null 2>&1 &
 hf alice send one "before" >/dev/null
 wait_until 10 grep -q 'heard: before' "$H.console"
 wait_until 10 grep -q 'heard: before' "$H.logs"
 wait_until 10 grep -q run "$H.looked"
 two_workers() { [ "$(role_pids files | wc -l)" -ge 2 ]; }
-wait_until 10 two_workers
+wait_until 18 two_workers
 workers=$(role_pids files)
 atleast "$(wc -w <<<"$workers")" 2 "a lost right: workers are at it"
 # A client that does not read must not hold on to anything.
