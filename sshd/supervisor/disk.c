@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "sandbox/proto.h"
 #include "sshd/supervisor/child.h"
+#include "sshd/supervisor/launch.h"
 
 enum { JOBS_MOST = 4 };
 
@@ -111,12 +112,8 @@ static void take_answer(struct job *j, int status)
         snprintf(j->error, sizeof j->error, "launch: %s", status_text(status));
         return;
     }
-    uint32_t ok = msg_get_u32(&m);
-    struct err e = { .no = (int)msg_get_u32(&m) };
-    FREE_MEM char *step = msg_get_str(&m);
-    FREE_MEM char *text = msg_get_str(&m);
-    snprintf(e.step, sizeof e.step, "%s", step);
-    snprintf(e.text, sizeof e.text, "%s", text);
+    struct err e;
+    bool ok = launch_answer(&m, &e);
     if (ok && j->type == LAUNCH_DISK_UP) {
         j->server->disk_limit = msg_get_u64(&m);
         j->server->inodes_limit = msg_get_u64(&m);

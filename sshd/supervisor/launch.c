@@ -19,21 +19,28 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/plan.h"
 
 /* ---- the link: first the launch program's, then the shim's ---- */
 
-static void take_done(struct server *v, struct msg *m)
+bool launch_answer(struct msg *m, struct err *e)
 {
     uint32_t ok = msg_get_u32(m);
-    struct err e = { .no = (int)msg_get_u32(m) };
+    int no = (int)msg_get_u32(m);
     FREE_MEM char *step = msg_get_str(m);
     FREE_MEM char *text = msg_get_str(m);
+    err_set(e, no, step, "%s", text);
+    return ok != 0;
+}
+
+static void take_done(struct server *v, struct msg *m)
+{
+    struct err e;
+    bool ok = launch_answer(m, &e);
     pid_t pid = ok ? (pid_t)msg_get_u32(m) : 0;
     if (!msg_end(m))
         return;
-    snprintf(e.step, sizeof e.step, "%s", step);
-    snprintf(e.text, sizeof e.text, "%s", text);
     if (ok) {
         v->pid = pid;
         v->started = wall_ms();
@@ -130,21 +137,11 @@ static const struct link_events events = { .msg = on_msg, .gone = on_gone, .clie
 
 /* ---- starting ---- */
 
-static int make_folder(const char *path, uid_t uid, mode_t mode, struct err *e)
-{
-    if (mkdir(path, mode) < 0) {
-        if (errno == EEXIST)
-            return 0;
-        return err_set(e, errno, "mkdir", "%s", path);
-    }
-    return chown(path, uid, uid) < 0 ? err_set(e, errno, "chown", "%s", path) : 0;
-}
-
 static int log_folder(const struct server *v, struct err *e)
 {
     const struct conf *conf = &v->super->conf;
     FREE_MEM char *path = mem_fmt("%s/logs/%s", conf->paths.state, v->name);
-    if (make_folder(path, conf->ids.shim, 0700, e) < 0)
+    if (folder_make(path, conf->ids.shim, 0700, e) < 0)
         return -1;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? err_set(e, errno, "open", "%s", path) : fd;

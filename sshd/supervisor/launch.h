@@ -15,6 +15,8 @@ void launch_end(struct server *v);
 void launch_adopt_all(struct super *s);
 /* A link to V's shim opened as a viewer for ACCOUNT, to be handed to a session.  The fd, or -1 with E. */
 int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e);
+/* Reads what every LAUNCH_DONE begins with: true if the job was done, else E says why not.  What the job adds comes next in M. */
+bool launch_answer(struct msg *m, struct err *e);
 /* The address pool of CONF: its first address and how many servers it has room for.  0, or -1 if it is no network. */
 int launch_pool(const struct conf *conf, uint32_t *base, uint32_t *count);
 

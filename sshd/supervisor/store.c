@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/order.h"
 #include "sshd/supervisor/reload.h"
@@ -251,23 +251,11 @@ static void on_msg(void *data, struct link *l, struct msg *m)
 
 static const struct link_events events = { .msg = on_msg, .gone = on_gone, .queue = 4096 };
 
-static int make_folder(const char *path, uid_t uid, mode_t mode, struct err *e)
-{
-    struct stat st;
-    if (mkdir(path, mode) < 0 && errno != EEXIST)
-        return err_set(e, errno, "mkdir", "%s", path);
-    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-        return err_set(e, ENOTDIR, "store", "%s", path);
-    if (st.st_uid == 0 && uid != 0 && chown(path, uid, uid) < 0)
-        return err_set(e, errno, "chown", "%s", path);
-    return 0;
-}
-
 static int try_launch(struct super *s, struct err *e)
 {
     int pair[2];
     FREE_MEM char *folder = mem_fmt("%s/store", s->conf.paths.state);
-    if (make_folder(folder, s->conf.ids.store, 0700, e) < 0)
+    if (folder_make(folder, s->conf.ids.store, 0700, e) < 0)
         return -1;
     if (io_pair(pair) < 0)
         return err_set(e, errno, "socketpair", "%s", "");
