@@ -24,7 +24,7 @@ void files_end(struct files *f, uint32_t status, const char *text);
 /* Starts the request TYPE: put its fields, then files_ask, which sends or queues M and frees it. */
 void files_begin(struct msg *m, uint16_t type);
 void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
-/* A message that has no answer. */
+/* A message that has no answer: it goes with the next request, or in some milliseconds. */
 void files_tell(struct files *f, struct msg *m);
 /* As files_ask, and waits until it is answered; other answers are handed out meanwhile. */
 void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);

@@ -25,7 +25,7 @@
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
 
-enum { WATCHES = 32, SERVERS = 8 };
+enum { WATCHES = 32, SERVERS = 8, TURNS = 16 };
 
 struct session_watch {
     int fd;
@@ -61,7 +61,7 @@ struct session {
     unsigned handles, uid;
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
-    struct session_turn turn;
+    struct session_turn turns[TURNS];
     struct channel channel;
     size_t chunk;
 };
@@ -167,9 +167,18 @@ void session_watch_free(struct session_watch *w)
 
 struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
 {
-    invariant(s->turn.fn == NULL);
-    s->turn = (struct session_turn){ fn, data };
-    return &s->turn;
+    for (size_t i = 0; i < TURNS; i++)
+        if (s->turns[i].fn == NULL) {
+            s->turns[i] = (struct session_turn){ fn, data };
+            return &s->turns[i];
+        }
+    bug("more than %d turns at once", TURNS);
+}
+
+/* There is no clock here: in the next round as well. */
+struct session_turn *session_turn_later(struct session *s, uint64_t ms UNUSED, session_turn_fn *fn, void *data)
+{
+    return session_turn_new(s, fn, data);
 }
 
 void session_turn_free(struct session_turn *t)
@@ -178,12 +187,22 @@ void session_turn_free(struct session_turn *t)
         t->fn = NULL;
 }
 
-static void take_turn(struct session *s)
+static bool turns_wait(const struct session *s)
 {
-    struct session_turn t = s->turn;
-    s->turn.fn = NULL;
-    if (t.fn)
-        t.fn(t.data);
+    for (size_t i = 0; i < TURNS; i++)
+        if (s->turns[i].fn)
+            return true;
+    return false;
+}
+
+static void take_turns(struct session *s)
+{
+    for (size_t i = 0; i < TURNS; i++) {
+        struct session_turn t = s->turns[i];
+        s->turns[i].fn = NULL;
+        if (t.fn)
+            t.fn(t.data);
+    }
 }
 
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
@@ -321,10 +340,10 @@ static void round_of(struct session *s)
             w[n - 2] = s->watches[i];
             p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
-    int r = poll(p, n, s->turn.fn ? 0 : -1);
+    int r = poll(p, n, turns_wait(s) ? 0 : -1);
     if (lost)
         lose_rights(s);
-    take_turn(s);
+    take_turns(s);
     if (r <= 0)
         return;
     for (nfds_t i = 2; i < n; i++)
