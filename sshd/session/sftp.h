@@ -13,6 +13,7 @@
 #include "base/msg.h"
 #include "sshd/attrs.h"
 #include "sshd/session/files_client.h"
+#include "sshd/session/outfile.h"
 #include "sshd/session/sftp_path.h"
 
 struct channel;
@@ -23,7 +24,6 @@ enum {
     SFTP_DATA_MOST = 255 * 1024,     /* of one READ */
     SFTP_COST_MOST = 64,             /* with the workers at once, by the costs of the tables; no input is taken above */
     SFTP_COPY_COST = 16,             /* of a slice that is copied */
-    SFTP_BLOCK = 4096,               /* leases are counted in these */
 };
 
 enum sftp_type {
@@ -51,17 +51,13 @@ struct sftp_handle {
     enum sftp_kind kind;
     uint32_t generation;
     struct sftp_server *server;
-    uint32_t number;        /* the worker's */
     uint32_t flags;         /* FXF_* of the open */
     unsigned busy;          /* requests about it that are not answered: data has to wait for them */
     unsigned pinned;        /* of these, those that go on over several turns: its close waits as well */
     bool read;              /* HANDLE_TOP: was listed */
     enum sftp_fetch fetch;  /* HANDLE_DIR */
     struct buf ahead;       /* HANDLE_DIR, FETCH_READY: the packet, without its id */
-    int fd;                 /* HANDLE_FILE */
-    uint64_t high;          /* writes below need no lease; whole blocks */
-    uint64_t end;           /* FXF_APPEND: where the file ends, as far as we know */
-    uint64_t lease;         /* bytes that may be written above */
+    struct outfile file;    /* HANDLE_DIR: the worker and its number only */
 };
 
 /* The WRITE whose payload is arriving. */
@@ -71,8 +67,7 @@ struct sftp_write {
     uint64_t offset;
     uint32_t left;
     uint32_t fits;          /* bytes of it the disk has room for; more is refused when it comes */
-    uint32_t status;        /* not FX_OK: the rest is skipped */
-    char text[256];
+    struct refusal refusal; /* the rest is skipped */
 };
 
 struct sftp_op;

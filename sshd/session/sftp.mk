@@ -3,6 +3,7 @@ session_sftp_sources = \
 	sshd/attrs.c sshd/attrs.h \
 	sshd/session/files_client.c sshd/session/files_client.h \
 	sshd/session/hash.c sshd/session/hash.h \
+	sshd/session/outfile.c sshd/session/outfile.h \
 	sshd/session/sftp.c sshd/session/sftp.h \
 	sshd/session/sftp_check.c \
 	sshd/session/sftp_copy.c \

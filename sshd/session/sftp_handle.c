@@ -13,7 +13,7 @@ bool sftp_handle_new(struct sftp *f, uint32_t *i)
 {
     for (*i = 0; *i < f->nhandles; ++*i)
         if (f->handles[*i].kind == HANDLE_FREE) {
-            f->handles[*i] = (struct sftp_handle){ .kind = HANDLE_OPENING, .generation = ++f->generation, .fd = -1 };
+            f->handles[*i] = (struct sftp_handle){ .kind = HANDLE_OPENING, .generation = ++f->generation, .file.fd = -1 };
             return true;
         }
     return false;
@@ -22,12 +22,12 @@ bool sftp_handle_new(struct sftp *f, uint32_t *i)
 void sftp_handle_free(struct sftp *f, uint32_t i)
 {
     struct sftp_handle *h = &f->handles[i];
-    if (h->fd >= 0)
-        close(h->fd);
+    if (h->file.fd >= 0)
+        close(h->file.fd);
     buf_free(&h->ahead);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;
-    *h = (struct sftp_handle){ .kind = HANDLE_FREE, .fd = -1 };
+    *h = (struct sftp_handle){ .kind = HANDLE_FREE, .file.fd = -1 };
 }
 
 static uint32_t number(const uint8_t *p)
@@ -74,35 +74,25 @@ static void opening_failed(struct sftp *f, struct sftp_call *c, struct msg *answ
     sftp_handle_free(f, (uint32_t)c->handle);
 }
 
-static uint64_t block_up(uint64_t n)
-{
-    return n > UINT64_MAX - SFTP_BLOCK ? UINT64_MAX : (n + SFTP_BLOCK - 1) / SFTP_BLOCK * SFTP_BLOCK;
-}
-
-static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp_kind kind, struct msg *answer)
+static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp_kind kind)
 {
     struct sftp_handle *h = &f->handles[c->handle];
     h->kind = kind;
     h->server = c->server;
     h->server->open++;
-    h->number = msg_get_u32(answer);
     h->flags = c->flags;
     return h;
 }
 
 static void file_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
-    struct sftp_handle *h = opened(f, c, HANDLE_FILE, answer);
-    h->end = msg_get_u64(answer);
-    h->high = block_up(h->end);
-    h->lease = msg_get_u64(answer);
-    h->fd = msg_get_fd(answer);
+    outfile_opened(&opened(f, c, HANDLE_FILE)->file, c->server->files, answer);
     sftp_reply_handle(f, c->id, (uint32_t)c->handle);
 }
 
 static void dir_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
-    opened(f, c, HANDLE_DIR, answer);
+    opened(f, c, HANDLE_DIR)->file = (struct outfile){ .files = c->server->files, .number = msg_get_u32(answer), .fd = -1 };
     sftp_reply_handle(f, c->id, (uint32_t)c->handle);
 }
 
@@ -219,12 +209,12 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
     }
     if (h->pinned)
         return SFTP_WAIT;
-    struct sftp_server *s = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR ? h->server : NULL;
-    uint32_t number = h->number;
-    uint64_t lease = h->lease;
+    bool in_worker = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR;
+    struct outfile file = h->file;
+    h->file.fd = -1;
     sftp_handle_free(f, i);
-    if (s)
-        sftp_close_number(s, number, lease);
+    if (in_worker)
+        outfile_close(&file);
     sftp_status(f, id, FX_OK, "Success");
     return SFTP_DONE;
 }
@@ -250,7 +240,7 @@ struct sftp_call *sftp_call_about(struct sftp *f, uint32_t id, uint32_t i, sftp_
     struct sftp_call *c = sftp_call(f, f->handles[i].server, id, answer);
     sftp_call_handle(c, i);
     files_begin(m, type);
-    msg_put_u32(m, f->handles[i].number);
+    msg_put_u32(m, f->handles[i].file.number);
     return c;
 }
 
@@ -267,11 +257,8 @@ enum sftp_result sftp_fstat(struct sftp *f, uint32_t id, struct buf *p)
 static void size_set(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
     struct sftp_handle *h = &f->handles[c->handle];
-    if (h->generation == c->generation && c->flags & ATTRS_SIZE) {
-        h->end = c->size;
-        if (h->high > block_up(c->size))
-            h->high = block_up(c->size);
-    }
+    if (h->generation == c->generation && c->flags & ATTRS_SIZE)
+        outfile_resized(&h->file, c->size);
     sftp_answer_ok(f, c, answer);
 }
 

@@ -73,7 +73,7 @@ static void fetch(struct sftp *f, uint32_t i)
     h->fetch = FETCH_ASKED;
     h->server->asked++;
     files_begin(&m, FILES_READDIR);
-    msg_put_u32(&m, h->number);
+    msg_put_u32(&m, h->file.number);
     files_ask(h->server->files, &m, fetched, t);
 }
 
