@@ -63,6 +63,7 @@
 #define CONF_SERVER(O) \
     O(owner, "owner", NAME, NULL, "account", "whose it is") \
     O(allow, "allow", ALLOW, "", "ACCOUNT: RIGHT...; repeat for more", "what others may do") \
+    O(deny, "deny", LIST, "", "pattern of names, as *.pem or keys/*.key; repeat for more", "what no account sees or touches of its files") \
     O(command, "command", STR, NULL, "program and arguments, quoted as in a shell, nothing expanded", "what is run") \
     O(directory, "directory", STR, "/home/server", "absolute path inside", "where it is run") \
     O(environment, "environment", LIST, "", "NAME=VALUE; repeat for more", "added to its environment") \
