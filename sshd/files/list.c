@@ -22,7 +22,7 @@ int files_opendir(struct worker *w, struct msg *m, struct msg *answer)
 {
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
-    CLOSE_FD int fd = beneath_open(w, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
+    CLOSE_FD int fd = beneath_open(w, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
     if (fd < 0)
         return fail_errno(w, errno);
     FREE_MEM struct list *list = mem_new(sizeof *list);
@@ -51,7 +51,7 @@ static const struct dirent64 *next(struct handle *h)
 }
 
 /* What stands above the top is nobody's to see: its ".." is itself. */
-static int stat_entry(const struct worker *w, int dir, const char *name, struct stat *st)
+static int stat_entry(struct worker *w, int dir, const char *name, struct stat *st)
 {
     struct stat self;
     if (strcmp(name, "..") == 0) {
@@ -59,6 +59,9 @@ static int stat_entry(const struct worker *w, int dir, const char *name, struct 
             return -1;
         if (self.st_dev == w->root_dev && self.st_ino == w->root_ino)
             name = ".";
+    } else if (strcmp(name, ".") != 0 && beneath_hides(w, dir, name)) {
+        errno = ENOENT;
+        return -1;
     }
     return fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW);
 }
@@ -83,7 +86,7 @@ static int fill(struct worker *w, struct handle *h, struct msg *batch, uint32_t 
     const struct dirent64 *d;
     while (batch->body.len + ENTRY_MOST < BATCH_MOST && (d = next(h)) != NULL) {
         struct stat st;
-        /* Removed since: not an entry any more.  Anything else unreadable is still listed, so that no listing is cut silently. */
+        /* Removed since, or hidden: not an entry.  Anything else unreadable is still listed, so that no listing is cut silently. */
         if (stat_entry(w, h->fd, d->d_name, &st) < 0) {
             if (errno == ENOENT) {
                 h->list->at += d->d_reclen;

@@ -79,14 +79,13 @@ static int flags_of(uint32_t want)
     bool writes = want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC);
     int flags = writes ? want & FXF_READ ? O_RDWR : O_WRONLY : O_RDONLY;
     flags |= want & FXF_APPEND ? O_APPEND : 0;
-    flags |= want & FXF_CREAT ? O_CREAT : 0;
-    flags |= want & FXF_CREAT && want & FXF_EXCL ? O_EXCL : 0;
     return flags | O_NONBLOCK | O_NOCTTY;
 }
 
 static int open_now(struct worker *w, struct opening *o)
 {
-    CLOSE_FD int fd = beneath_open(w, o->path, flags_of(o->want), o->mode);
+    int flags = flags_of(o->want);
+    CLOSE_FD int fd = o->want & FXF_CREAT ? beneath_make(w, o->path, flags, o->mode, o->want & FXF_EXCL) : beneath_open(w, o->path, flags);
     if (fd < 0 || fstat(fd, &o->st) < 0)
         return fail_errno(w, errno);
     if (!S_ISREG(o->st.st_mode))

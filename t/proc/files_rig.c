@@ -58,6 +58,9 @@ void rig_start(uint32_t rights, uint64_t limit)
     CLOSE_FD int gate = gate_create();
     rig.gate = gate_map(gate);
     gate_set_limit(rig.gate, limit);
+    uint32_t ndeny = 0;
+    while (rig.deny && rig.deny[ndeny])
+        ndeny++;
     CLOSE_FD int dir = open(rig.in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     MSG_FREE struct msg m;
     msg_begin(&m, START_FILES, 0);
@@ -67,6 +70,9 @@ void rig_start(uint32_t rights, uint64_t limit)
     msg_put_u32(&m, RIG_HANDLES);
     msg_put_u64(&m, 7);
     msg_put_u32(&m, LOG_INFO);
+    msg_put_u32(&m, ndeny);
+    for (uint32_t i = 0; i < ndeny; i++)
+        msg_put_str(&m, rig.deny[i]);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, gate);
     cr_assert(msg_send(rig.link, &m) == 0);

@@ -18,6 +18,7 @@ struct files_rig {
     int link;
     pid_t pid;
     struct gate *gate;
+    const char *const *deny;       /* patterns, up to a NULL, for the next start; NULL: none */
     uint32_t id;
     struct msg answer;   /* the last one, at the request's own fields */
     char *text;          /* its words */

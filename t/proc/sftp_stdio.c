@@ -100,6 +100,7 @@ static void start_message(const struct session *s, size_t i, int link)
     msg_put_u32(&m, s->handles);
     msg_put_u64(&m, 1);
     msg_put_u32(&m, LOG_WARN);
+    msg_put_u32(&m, 0);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, s->gate[i]);
     if (dir < 0 || msg_send(link, &m) < 0)
