@@ -22,16 +22,14 @@ int files_opendir(struct worker *w, struct msg *m, struct msg *answer)
 {
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
+    if (handle_room(w) < 0)
+        return -1;
     CLOSE_FD int fd = beneath_open(w, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        handle_room_back(w);
         return fail_errno(w, errno);
-    FREE_MEM struct list *list = mem_new(sizeof *list);
-    int number = handle_new(w->handles, fd, list);
-    if (number < 0)
-        return fail(w, FX_FAILURE, "too many open handles (at most %u)", w->handles->n);
-    fd_steal(&fd);
-    list = NULL;
-    msg_put_u32(answer, (uint32_t)number);
+    }
+    msg_put_u32(answer, handle_new(w, fd_steal(&fd), mem_new(sizeof(struct list))));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "sshd/proto.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/handles.h"
 
 enum { WORKERS_PER_SESSION = 40 };
 
@@ -22,6 +23,8 @@ struct worker {
     pid_t pid;
     int link;               /* the worker's own end: what is said there reaches the session */
     unsigned slot;          /* in the server's gate */
+    struct handles *handles;
+    unsigned handles_slot;
     char *deny;             /* the patterns it was started with, a line each */
     bool ended;             /* by us */
 };
@@ -51,6 +54,7 @@ static void forget(struct worker *w)
 static void let_go(struct worker *w)
 {
     gate_slot_drop(w->server->gate, w->slot);
+    handles_leave(w->handles, w->handles_slot);
     if (w->link >= 0)
         close(w->link);
     free(w->deny);
@@ -75,6 +79,7 @@ static void on_end(void *data, pid_t pid, int status)
 
 static int send_start(struct super *s, const struct worker *w, uint32_t rights, int link, int root)
 {
+    const struct conf_limits *l = &s->conf.limits;
     const struct conf_server *c = conf_server(&s->conf, w->server->name);
     size_t n = c ? c->deny.n : 0;
     struct msg m MSG_FREE;
@@ -82,14 +87,18 @@ static int send_start(struct super *s, const struct worker *w, uint32_t rights, 
     msg_put_str(&m, w->server->name);
     msg_put_u32(&m, rights);
     msg_put_u32(&m, w->slot);
-    msg_put_u32(&m, s->conf.limits.handles);
+    msg_put_u32(&m, handles_most(s));
     msg_put_u64(&m, w->session);
     msg_put_u32(&m, (uint32_t)s->conf.log.level);
+    msg_put_u32(&m, w->handles_slot);
+    msg_put_u32(&m, l->account_handles);
+    msg_put_u32(&m, l->node_handles);
     msg_put_u32(&m, (uint32_t)n);
     for (size_t i = 0; i < n; i++)
         msg_put_str(&m, c->deny.v[i]);
     msg_put_fd(&m, root);
     msg_put_fd(&m, w->server->gate_fd);
+    msg_put_fd(&m, handles_fd(w->handles));
     return msg_send(link, &m);
 }
 
@@ -122,6 +131,12 @@ static struct worker *places(struct super *s, const struct session *c, struct se
     }
     struct worker *w = mem_new(sizeof *w);
     *w = (struct worker){ .server = v, .super = s, .session = c->id, .link = -1, .slot = (unsigned)slot };
+    w->handles = handles_join(s, c->account, &w->handles_slot, e);
+    if (w->handles == NULL) {
+        gate_slot_drop(v->gate, w->slot);
+        free(w);
+        return NULL;
+    }
     w->deny = deny_of(conf_server(&s->conf, v->name));
     return w;
 }
