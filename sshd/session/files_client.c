@@ -107,13 +107,18 @@ void files_end(struct files *f, uint32_t status, const char *text)
     leave(f);
 }
 
-static void worker_gone(struct files *f)
+static void gone(struct files *f, const char *ended)
 {
     if (f->broken)
         return;
     f->broken = true;
-    refuse_all(f, FX_FAILURE, "the worker for this server's files has ended; try again");
-    f->gone(f->data, f);
+    refuse_all(f, FX_FAILURE, ended ? ended : "the worker for this server's files has ended; try again");
+    f->gone(f->data, f, ended);
+}
+
+static void worker_gone(struct files *f)
+{
+    gone(f, NULL);
 }
 
 static void flush(struct files *f)
@@ -210,6 +215,13 @@ void files_tell(struct files *f, struct msg *m)
         f->later = session_turn_later(f->session, LATER_MS, later, f);
 }
 
+static void worker_ended(struct files *f, struct msg *m)
+{
+    FREE_MEM char *why = msg_get_text(m, 256);
+    msg_end(m);
+    gone(f, why);
+}
+
 static void answered(struct files *f, struct msg *m)
 {
     if (m->type != FILES_ANSWER)
@@ -239,6 +251,8 @@ static void receive(struct files *f)
             return;
         if (n <= 0)
             worker_gone(f);
+        else if (m.type == FILES_ENDED)
+            worker_ended(f, &m);
         else
             answered(f, &m);
     }

@@ -100,8 +100,16 @@ static void start_message(const struct session *s, size_t i, int link)
     msg_put_u32(&m, s->handles);
     msg_put_u64(&m, 1);
     msg_put_u32(&m, LOG_WARN);
+    /* Handles of the account and of the machine, in a page of the worker's own; nothing denied. */
+    CLOSE_FD int handles = gate_create();
+    struct gate *account = gate_map(handles);
+    gate_set_limit(account, s->handles);
+    for (int k = 0; k < 4; k++)
+        msg_put_u32(&m, k == 0 ? (uint32_t)gate_slot_take(account) : k < 3 ? s->handles : 0);
+    gate_unmap(account);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, s->gate[i]);
+    msg_put_fd(&m, handles);
     if (dir < 0 || msg_send(link, &m) < 0)
         die_errno("start");
     gate_unmap(g);
