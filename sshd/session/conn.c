@@ -37,6 +37,18 @@ static const struct {
     { SSH_BIND_OPTIONS_BANNER, "holdfast" },
 };
 
+/* How their version strings begin.  libssh2 is another library, and is like most. */
+static const char *const link_first[] = { "SSH-2.0-libssh_", "SSH-2.0-libssh-", "SSH-2.0-AsyncSSH_", "SSH-2.0-WinSCP_" };
+
+bool session_link_first(const struct session *s)
+{
+    const char *version = ssh_get_clientbanner(s->ssh);
+    for (size_t i = 0; version && i < countof(link_first); i++)
+        if (strncmp(version, link_first[i], strlen(link_first[i])) == 0)
+            return true;
+    return false;
+}
+
 static ssh_bind configured(const char *hostkeys)
 {
     ssh_bind bind = ssh_bind_new();
