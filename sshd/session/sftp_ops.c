@@ -40,6 +40,11 @@ enum sftp_result sftp_path_and_attrs(struct sftp *f, uint32_t id, struct buf *p,
     attrs_get(p, &a);
     if (!sftp_fields(f, p) || !ok)
         return SFTP_DONE;
+    /* As of any folder: clients that make all folders of a path begin here, and end at another answer. */
+    if (type == FILES_MKDIR && sftp_is_top(&spot)) {
+        sftp_status(f, id, FX_FAILURE, "it exists already");
+        return SFTP_DONE;
+    }
     if (sftp_is_top(&spot) || (type == FILES_MKDIR && is_server_itself(f, &spot) && !session_server(f->session, spot.name))) {
         top_refused(f, id);
         return SFTP_DONE;
