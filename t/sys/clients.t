@@ -33,8 +33,6 @@ large=$(local_sum large)
 head -c 30M large >part
 mid=plain/mid
 short=$((90 * 1048576 - 1))
-# A copy of its first third to go on with.
-cut_short() { cp part "$1"; }
 
 # --- sftp, scp ----------------------------------------------------------------------------------------------------------------------
 
@@ -51,7 +49,7 @@ atleast "$(size_of /big/cut)" 10000000 "sftp was killed in the middle of an uplo
 atmost "$(size_of /big/cut)" $short "which was not at its end"
 ok "reput" batch alice <<<"reput large /big/cut"
 is "$(sum_of /big/cut)" "$large" "makes it whole"
-cut_short got
+cp part got
 ok "reget" batch alice <<<"reget /big/large got"
 is "$(local_sum got)" "$large" "makes a download whole"
 ok "scp sends a tree" scp -F "$SSH_CONFIG" -q -r -p odd alice:/big/scp
@@ -74,8 +72,8 @@ is "$(local_sum curl.back)" "$large" "the same bytes"
 ok "curl makes folders on the way" "${CURL[@]}" --ftp-create-dirs -T $mid "$URL/big/new/folder/a%20b"
 like "$("${CURL[@]}" -l $URL/big/new/folder/)" 'a b' "lists"
 ok "gets a name with a space" cmp $mid <("${CURL[@]}" "$URL/big/new/folder/a%20b")
-is "$("${CURL[@]}" -r 100-199 $URL/big/new/folder/a%20b | sha256sum)" "$(tail -c +101 $mid | head -c 100 | sha256sum)" "gets a range"
-cut_short got
+is "$("${CURL[@]}" -r 100-199 $URL/big/new/folder/a%20b | sha256sum)" "$(head -c 200 $mid | tail -c 100 | sha256sum)" "gets a range"
+cp part got
 ok "goes on with a download" "${CURL[@]}" -C - -o got $URL/big/curl
 is "$(local_sum got)" "$large" "to the end"
 cut_at 10000000 /big/cut2 "${CURL[@]}" --limit-rate 20M -T large $URL/big/cut2
@@ -107,7 +105,7 @@ same_tree plain ps.plain "a tree is the same"
 cut_at 3000000 /big/cut3 psftp "${PUTTY[@]}" "$HOST" -b <(echo put large /big/cut3)
 run psftp_do 'reput large /big/cut3'
 is "$rc $(sum_of /big/cut3)" "0 $large" "psftp was killed and goes on"
-cut_short got
+cp part got
 run psftp_do 'reget /big/large got'
 is "$rc $(local_sum got)" "0 $large" "also with a download"
 batch alice <<<"mkdir /big/pscp" >/dev/null 2>&1
@@ -137,7 +135,7 @@ cut_at 10000000 /big/cut4 lftp -c "set net:limit-rate 0:20000000; $LFTP; put lar
 atmost "$(size_of /big/cut4)" $short "lftp was killed in the middle"
 ok "put -c" lftp_do 'put -c large -o /big/cut4'
 is "$(sum_of /big/cut4)" "$large" "makes it whole"
-cut_short got
+cp part got
 ok "get -c" lftp_do 'get -c /big/large -o got'
 is "$(local_sum got)" "$large" "so does a download"
 ok "mv, chmod, mkdir -p, ln -s, du, find, rm -r" lftp_do 'mv /big/cut4 /big/moved; chmod 600 /big/moved; mkdir -p /big/1/2/3; ln -s moved /big/1/l
@@ -167,7 +165,7 @@ ok "rclone copyto and moveto on the server" bash -c '"$@" copyto hf:big/rclone/m
     "$@" move hf:big/rclone hf:big/elsewhere' - "${RCLONE[@]}"
 is "$(sum_of /big/moved)" "$(local_sum $mid)" "keep the bytes"
 ok "rclone check of what was moved" "${RCLONE[@]}" check plain hf:big/elsewhere
-is "$("${RCLONE[@]}" cat --offset 100 --count 7000 hf:big/moved | sha256sum)" "$(tail -c +101 $mid | head -c 7000 | sha256sum)" "rclone cat of a range"
+is "$("${RCLONE[@]}" cat --offset 100 --count 7000 hf:big/moved | sha256sum)" "$(head -c 7100 $mid | tail -c 7000 | sha256sum)" "rclone cat of a range"
 is "$("${RCLONE[@]}" cat --tail 999 hf:big/moved | sha256sum)" "$(tail -c 999 $mid | sha256sum)" "and of the end"
 ok "rclone rcat" bash -c '"$@" rcat hf:big/rcat <huge' - "${RCLONE[@]}"
 is "$(sum_of /big/rcat)" "$huge" "streams 300 MiB"
@@ -185,10 +183,17 @@ clients_config alice
 
 batch alice <<<"mkdir /big/both" >/dev/null 2>&1
 "${RCLONE[@]}" copy many hf:big/both >rclone.out 2>&1 & one=$!
-lftp_do 'mirror -R --parallel=3 many /big/both' >lftp.out 2>&1 & two=$!
+lftp_do 'mirror -R --parallel=3 plain /big/both' >lftp.out 2>&1 & two=$!
 wait $one; is "$? $(<rclone.out)" "0 " "rclone sends a tree"
-wait $two; is "$? $(<lftp.out)" "0 " "while lftp sends it to the same place"
-ok "what they made" "${RCLONE[@]}" check --download many hf:big/both
+wait $two; is "$? $(<lftp.out)" "0 " "while lftp sends another to the same place"
+mkdir both; cp -a many/. plain/. both/
+ok "both are there" "${RCLONE[@]}" check --download both hf:big/both
+batch alice <<<"mkdir /big/same" >/dev/null 2>&1
+batch alice <<<"put -r many /big/same" >sftp.out 2>&1 & one=$!
+batch alice <<<"put -r many /big/same" >sftp2.out 2>&1 & two=$!
+wait $one; is $? 0 "sftp sends a tree"
+wait $two; is $? 0 "while another sends the same one to the same place"
+ok "it is there" "${RCLONE[@]}" check --download many hf:big/same/many
 
 # --- a full disk ----------------------------------------------------------------------------------------------------------------------------------------------
 
@@ -207,13 +212,13 @@ refused() {
         isnt $rc 0 "$client: nothing is written to a full disk ($where)"
         [ -z "$words" ] || like "$out$err" "$words" "$client says so"
     done
-    # scp writes over what is there in place and needs no room for that; rclone removes what it could not replace.
-    [[ $client =~ ^(scp|rclone)$ ]] || is "$(sum_of /two/precious)" "$before" "$client: what was there is unharmed"
+    # scp does not truncate: it writes over what is there, and needs no room for that.
+    [ "$client" = scp ] || is "$(sum_of /two/precious)" "$before" "$client: what was there is unharmed"
 }
 full='quota exceeded \('
 refused sftp "$full" bash -c 'sftp -F "$1" -b <(echo "put '"$PWD"'/part $2") alice' - "$SSH_CONFIG"
 refused scp "$full" bash -c 'scp -F "$1" part "alice:$2"' - "$SSH_CONFIG"
-refused psftp "" bash -c 'where=${!#}; set -- "${@:1:$#-1}"; psftp "$@" -b <(echo "put part $where")' - "${PUTTY[@]}" "$HOST"
+refused psftp "$full" bash -c 'where=${!#}; set -- "${@:1:$#-1}"; psftp "$@" -b <(echo "put part $where")' - "${PUTTY[@]}" "$HOST"
 refused pscp "$full" bash -c 'where=${!#}; set -- "${@:1:$#-1}"; pscp "$@" part "$HOST:$where"' - "${PUTTY[@]}"
 refused lftp "$full" bash -c 'lftp -c "$1; put part -o $2"' - "$LFTP"
 refused curl "" bash -c 'where=${!#}; set -- "${@:1:$#-1}"; "$@" -T part "$URL$where"' - "${CURL[@]}"
