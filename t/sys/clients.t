@@ -177,6 +177,10 @@ ok "and sends it again" "${RCLONE[@]}" copyto large hf:big/cut5
 is "$(sum_of /big/cut5)" "$large" "whole"
 clients_config alice+big
 ok "rclone as ACCOUNT+SERVER" "${RCLONE[@]}" check plain hf:elsewhere
+KEY=$KEY2 clients_config bob
+ok "rclone within the ten connections of an account" "${RCLONE[@]}" copy --checkers 4 many hf:three/many
+ok "and check" "${RCLONE[@]}" check --checkers 4 many hf:three/many
+unlike "$(grep 'account=bob.*too many connections' "$LOG")" . "none was refused"
 clients_config alice
 
 # --- together ---------------------------------------------------------------------------------------------------------------------------------------------
