@@ -32,10 +32,22 @@ static const struct {
       "sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256" },
     { SSH_BIND_OPTIONS_CIPHERS_C_S, "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes128-ctr" },
     { SSH_BIND_OPTIONS_CIPHERS_S_C, "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes128-ctr" },
-    { SSH_BIND_OPTIONS_HMAC_C_S, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com" },
-    { SSH_BIND_OPTIONS_HMAC_S_C, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com" },
+    { SSH_BIND_OPTIONS_HMAC_C_S, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512" },
+    { SSH_BIND_OPTIONS_HMAC_S_C, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512" },
     { SSH_BIND_OPTIONS_BANNER, "holdfast" },
 };
+
+/* How their version strings begin.  libssh2 is another library, and is like most. */
+static const char *const link_first[] = { "SSH-2.0-libssh_", "SSH-2.0-libssh-", "SSH-2.0-AsyncSSH_", "SSH-2.0-WinSCP_" };
+
+bool session_link_first(const struct session *s)
+{
+    const char *version = ssh_get_clientbanner(s->ssh);
+    for (size_t i = 0; version && i < countof(link_first); i++)
+        if (strncmp(version, link_first[i], strlen(link_first[i])) == 0)
+            return true;
+    return false;
+}
 
 static ssh_bind configured(const char *hostkeys)
 {

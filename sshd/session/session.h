@@ -26,6 +26,9 @@ const struct server_right *session_servers(const struct session *s, size_t *n);
 const struct server_right *session_server(const struct session *s, const char *name);   /* NULL if it may not see it */
 unsigned session_handle_limit(const struct session *s);                                 /* SFTP handles per channel */
 uint64_t session_id(const struct session *s);
+/* By its version string: a client that names a symbolic link before what it leads to, as the draft of SFTP has it, unless the server calls
+   itself OpenSSH. */
+bool session_link_first(const struct session *s);
 
 /* Asks the store to do OP and waits (at most 20 s, then 75).  Returns the exit code of PRODUCT section 3; *ANSWER (to be msg_free'd in
    every case) stands at the fields of the op, *TEXT (owned by the caller, "" if none) is for the person.  Answers to other questions

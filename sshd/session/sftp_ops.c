@@ -40,6 +40,11 @@ enum sftp_result sftp_path_and_attrs(struct sftp *f, uint32_t id, struct buf *p,
     attrs_get(p, &a);
     if (!sftp_fields(f, p) || !ok)
         return SFTP_DONE;
+    /* As of any folder: clients that make all folders of a path begin here, and end at another answer. */
+    if (type == FILES_MKDIR && sftp_is_top(&spot)) {
+        sftp_status(f, id, FX_FAILURE, "it exists already");
+        return SFTP_DONE;
+    }
     if (sftp_is_top(&spot) || (type == FILES_MKDIR && is_server_itself(f, &spot) && !session_server(f->session, spot.name))) {
         top_refused(f, id);
         return SFTP_DONE;
@@ -167,21 +172,23 @@ static enum sftp_result op_readlink(struct sftp *f, uint32_t id, struct buf *p)
     return sftp_one_path(f, id, p, FILES_READLINK, target);
 }
 
-/* Every client sends the target first, whatever the draft says. */
+/* Most clients send the target first, whatever the draft says. */
 static enum sftp_result op_symlink(struct sftp *f, uint32_t id, struct buf *p)
 {
     struct msg m;
     size_t size;
-    const uint8_t *bytes = buf_get_bytes(p, &size);
-    if (!sftp_fields(f, p))
+    struct buf to = *p, at = *p;
+    buf_get_bytes(session_link_first(f->session) ? &to : &at, &size);
+    const uint8_t *bytes = buf_get_bytes(&to, &size);
+    if (!sftp_fields(f, &to))
         return SFTP_DONE;
     if (size == 0 || size > SFTP_PATH_MOST || memchr(bytes, 0, size)) {
         sftp_status(f, id, size ? FX_FAILURE : FX_NO_SUCH_FILE, "bad link target (1 to 4095 bytes, no NUL)");
         return SFTP_DONE;
     }
     SPOT_FREE struct sftp_spot spot;
-    bool ok = sftp_spot(f, id, p, &spot);
-    if (!sftp_fields(f, p) || !ok)
+    bool ok = sftp_spot(f, id, &at, &spot);
+    if (!sftp_fields(f, &at) || !ok)
         return SFTP_DONE;
     if (sftp_is_top(&spot) || is_server_itself(f, &spot)) {
         top_refused(f, id);

@@ -121,6 +121,7 @@ static void *peer(void *data)
 
 const char *session_account(const struct session *s UNUSED) { return "alice"; }
 const char *session_home(const struct session *s) { return s->choice & 1 ? "one" : NULL; }
+bool session_link_first(const struct session *s) { return s->choice & 2; }
 unsigned session_handle_limit(const struct session *s UNUSED) { return 4; }
 
 const struct server_right *session_servers(const struct session *s, size_t *n)

@@ -39,6 +39,8 @@ works "reput" 'reput big one/part'
 same big one/part "a cut upload is completed"
 works "rename over, link, symlink" $'rename one/x one/kept\nln one/small one/hard\nsymlink small one/soft\nget one/soft soft.back'
 same small soft.back "a symlink is followed inside"
+sftp -q -b - -D "$build/t/proc/sftp_stdio -L $options one=$SCRATCH/one" <<<'symlink one/first small' >/dev/null
+is "$(readlink one/first)" /small "a client that names the link first makes the same one"
 fails "a rename to another server" 'rename one/small two/small'
 fails "a link to another server" 'ln one/small two/small'
 fails "a new server" 'mkdir three'

@@ -1,9 +1,9 @@
 /* The SFTP server of the session on stdin and stdout, with real files workers, as a program for `sftp -D`: channel.h and session.h over a poll
    loop.  No login, no encryption; everything else is the real thing.
 
-     sftp_stdio -w WORKER [-H HOME] [-r RIGHTS] [-l LIMIT] [-u UID] [-n HANDLES] [-c CHUNK] NAME=DIRECTORY...
+     sftp_stdio -w WORKER [-H HOME] [-r RIGHTS] [-l LIMIT] [-u UID] [-n HANDLES] [-c CHUNK] [-L] NAME=DIRECTORY...
 
-   SIGUSR1 takes all rights on every server away. */
+   -L is a client that names a link before its target.  SIGUSR1 takes all rights on every server away. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -59,6 +59,7 @@ struct session {
     size_t nservers;
     const char *worker, *home;
     unsigned handles, uid;
+    bool link_first;
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
     struct session_turn turns[TURNS];
@@ -71,6 +72,7 @@ static volatile sig_atomic_t lost;
 
 const char *session_account(const struct session *s UNUSED) { return "alice"; }
 const char *session_home(const struct session *s) { return s->home; }
+bool session_link_first(const struct session *s) { return s->link_first; }
 unsigned session_handle_limit(const struct session *s) { return s->handles; }
 uint64_t session_id(const struct session *s UNUSED) { return 1; }
 
@@ -389,7 +391,7 @@ int main(int argc, char **argv)
     me.channel.in = (struct buf)BUF(64 * 1024 * 1024);
     me.channel.out = (struct buf)BUF(64 * 1024 * 1024);
     log_init("sftp-stdio", LOG_WARN);
-    for (int o; (o = getopt(argc, argv, "w:H:r:l:u:n:c:")) != -1;)
+    for (int o; (o = getopt(argc, argv, "w:H:r:l:u:n:c:L")) != -1;)
         switch (o) {
         case 'w': me.worker = optarg; break;
         case 'H': me.home = optarg; break;
@@ -398,6 +400,7 @@ int main(int argc, char **argv)
         case 'u': uid = strtoull(optarg, NULL, 10); break;
         case 'n': me.handles = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'c': me.chunk = strtoul(optarg, NULL, 10); break;
+        case 'L': me.link_first = true; break;
         default: return 2;
         }
     me.uid = (unsigned)uid;

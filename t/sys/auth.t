@@ -186,6 +186,10 @@ fi
 for c in aes128-gcm@openssh.com aes256-gcm@openssh.com chacha20-poly1305@openssh.com aes256-ctr; do
     exits 0 "cipher $c" "${SSH[@]}" -c $c alice true
 done
+# The last two for libssh2 (curl) before 1.11, which knows no others.
+for m in hmac-sha2-256-etm@openssh.com hmac-sha2-512-etm@openssh.com hmac-sha2-256 hmac-sha2-512; do
+    exits 0 "mac $m" "${SSH[@]}" -c aes256-ctr -m $m alice true
+done
 for c in aes128-cbc 3des-cbc; do exits 255 "not $c" "${SSH[@]}" -c $c alice true; done
 exits 255 "not hmac-sha1" "${SSH[@]}" -c aes256-ctr -m hmac-sha1 alice true
 head -c 20M /dev/urandom >"$SCRATCH/rekeyed"
