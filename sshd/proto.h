@@ -30,8 +30,8 @@ enum files_type {
     FILES_OPEN = 0x0201,           /* bytes path, u32 SSH_FXF_* flags, attrs -> u32 handle, u64 size (0 if it has holes: bytes
                                       below it need no lease), u64 lease; fd */
     FILES_CLOSE,                   /* u32 handle, u64 lease left; not answered */
-    FILES_LEASE,                   /* u32 handle, u64 high-water mark, u64 bytes wanted past it -> u64 granted (in place of the old
-                                      lease; less than wanted when less is left); wanted 0: gives back, refused with the words of a full disk */
+    FILES_LEASE,                   /* u32 handle, u64 left of the lease, u64 bytes wanted more -> u64 granted on top of what is left (less than
+                                      wanted when less is there); wanted 0: refused with the words of a full disk */
     FILES_OPENDIR,                 /* bytes path -> u32 handle */
     FILES_READDIR,                 /* u32 handle -> u32 count, per entry: bytes name, str long name, attrs; count 0: the end */
     FILES_STAT, FILES_LSTAT,       /* bytes path -> attrs */

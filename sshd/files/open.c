@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/mem.h"
 #include "base/rights.h"
 #include "sshd/files/beneath.h"
@@ -148,15 +149,18 @@ int files_close(struct worker *w, struct msg *m, struct msg *answer UNUSED)
 int files_lease(struct worker *w, struct msg *m, struct msg *answer)
 {
     struct handle *h = handle_get(w->handles, msg_get_u32(m));
-    msg_get_u64(m);
-    uint64_t more = msg_get_u64(m);
+    uint64_t left = msg_get_u64(m), more = msg_get_u64(m);
     msg_end(m);
-    /* The old lease first: it was written, and its bytes would else count twice near the limit. */
-    space_give(w, h->leased);
-    h->leased = more ? space_take(w, more) : 0;
-    if (h->leased == 0)
+    if (left > h->leased)
+        die("peer broke a rule: more is left of a lease than it had");
+    /* What was written of it goes back first: those bytes show on the disk, and would else count twice near the limit. */
+    space_give(w, h->leased - left);
+    h->leased = left;
+    uint64_t granted = more ? space_take(w, more) : 0;
+    if (granted == 0)
         return fail_space(w);
-    msg_put_u64(answer, h->leased);
+    h->leased += granted;
+    msg_put_u64(answer, granted);
     return 0;
 }
 

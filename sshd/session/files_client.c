@@ -195,11 +195,12 @@ static uint32_t ask(struct files *f, struct msg *m, files_fn *fn, void *data)
     return f->id;
 }
 
-void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
+uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
 {
     f->busy++;
-    ask(f, m, fn, data);
+    uint32_t id = ask(f, m, fn, data);
     leave(f);
+    return id;
 }
 
 /* A client that closes one file opens the next: sent together they wake the worker once.  Of a small file's upload that is the fourth part of the
@@ -277,10 +278,9 @@ static bool waits(const struct files *f, uint32_t id)
     return false;
 }
 
-void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
+/* True when ID was answered; false when the worker went first. */
+static bool wait_for(struct files *f, uint32_t id)
 {
-    f->busy++;
-    uint32_t id = ask(f, m, fn, data);
     uint64_t until = now_ms() + WAIT_MOST;
     while (waits(f, id) && !f->broken) {
         struct pollfd p = { .fd = f->fd, .events = (short)(POLLIN | (f->unsent ? POLLOUT : 0)) };
@@ -297,5 +297,20 @@ void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
         if (p.revents & (POLLIN | POLLHUP | POLLERR))
             receive(f);
     }
+    return !f->broken;
+}
+
+bool files_wait(struct files *f, uint32_t id)
+{
+    f->busy++;
+    bool answered = wait_for(f, id);
+    leave(f);
+    return answered;
+}
+
+void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
+{
+    f->busy++;
+    wait_for(f, ask(f, m, fn, data));
     leave(f);
 }

@@ -22,12 +22,14 @@ struct files *files_new(struct session *s, int fd, files_gone_fn *gone, void *da
 /* Answers what is left with STATUS and TEXT, closes and frees.  May be called from any function of F's own. */
 void files_end(struct files *f, uint32_t status, const char *text);
 
-/* Starts the request TYPE: put its fields, then files_ask, which sends or queues M and frees it. */
+/* Starts the request TYPE: put its fields, then files_ask, which sends or queues M and frees it.  Returns the request's number. */
 void files_begin(struct msg *m, uint16_t type);
-void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
+uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
 /* A message that has no answer: it goes with the next request, or in some milliseconds. */
 void files_tell(struct files *f, struct msg *m);
 /* As files_ask, and waits until it is answered; other answers are handed out meanwhile. */
 void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);
+/* Waits until request ID of before is answered; other answers are handed out meanwhile.  False: the worker went first. */
+bool files_wait(struct files *f, uint32_t id);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/msg.h"
 
 struct files;
+struct refill;
 
 struct outfile {
     struct files *files;    /* whose worker has it open; borrowed, must outlive this */
@@ -18,6 +19,8 @@ struct outfile {
     uint64_t high;          /* writes below need no lease; whole blocks */
     uint64_t end;           /* where the file ends, as far as we know */
     uint64_t lease;         /* bytes that may be written above */
+    bool plenty;            /* the last that was granted was much */
+    struct refill *refill;  /* asked for ahead and not yet answered; NULL: nothing is */
 };
 
 /* Why a write is refused: status FX_OK, nothing has been yet; else the SFTP status, and words for the client. */
@@ -39,6 +42,8 @@ bool outfile_write(struct outfile *o, const uint8_t *bytes, size_t size, uint64_
 void outfile_full(struct outfile *o, struct refusal *r);
 /* The file has been cut, or made longer, to SIZE bytes: above them nothing is paid for any more. */
 void outfile_resized(struct outfile *o, uint64_t size);
+/* The worker has taken the lease back, or is gone. */
+void outfile_spent(struct outfile *o);
 /* Closes it here and in the worker, which gets back what is left of the lease.  Waits for nothing. */
 void outfile_close(struct outfile *o);
 

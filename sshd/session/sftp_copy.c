@@ -140,7 +140,7 @@ enum sftp_result sftp_copy_data(struct sftp *f, uint32_t id, struct buf *p)
     sftp_pin(f, i);
     sftp_pin(f, k);
     /* The worker takes it back with the first slice. */
-    to->file.lease = 0;
+    outfile_spent(&to->file);
     slice(f, y);
     return SFTP_DONE;
 }

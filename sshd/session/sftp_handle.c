@@ -24,6 +24,7 @@ void sftp_handle_free(struct sftp *f, uint32_t i)
     struct sftp_handle *h = &f->handles[i];
     if (h->file.fd >= 0)
         close(h->file.fd);
+    outfile_spent(&h->file);
     buf_free(&h->ahead);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;

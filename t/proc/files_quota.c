@@ -38,9 +38,9 @@ static uint64_t fill(int h, uint64_t piece)
     char *zero = mem_new(piece);
     for (;; at += piece) {
         if (lease < piece) {
-            if (ask(FILES_LEASE, "uUU", (uint32_t)h, at, piece) != FX_OK)
+            if (ask(FILES_LEASE, "uUU", (uint32_t)h, lease, piece - lease) != FX_OK)
                 break;
-            lease = msg_get_u64(&rig.answer);
+            lease += msg_get_u64(&rig.answer);
         }
         cr_assert(pwrite(opened_fd, zero, piece, (off_t)at) == (ssize_t)piece, "the wall was hit before the gate");
         lease -= piece;
@@ -73,6 +73,25 @@ Test(files_quota, the_gate_stops_at_the_limit)
     refused(FX_FAILURE, FILES_LEASE, "uUU", (uint32_t)h, UINT64_C(0), UINT64_C(0));
     says("quota exceeded");
     file_close(h);
+    rig_down();
+}
+
+/* As the session does far from the limit: the next lease comes while the last is not used up. */
+Test(files_quota, what_is_left_of_a_lease_stays)
+{
+    if (!up_on_disk("size=8m,nr_inodes=1000", 8 << 20))
+        return;
+    static const char some[8192];
+    int h = file_open("big", FXF_WRITE | FXF_CREAT);
+    uint64_t lease = opened_lease;
+    cr_assert_eq(gate_leased(rig.gate), lease);
+    cr_assert_eq(pwrite(opened_fd, some, sizeof some, 0), (ssize_t)sizeof some);
+    ok(FILES_LEASE, "uUU", (uint32_t)h, lease - sizeof some, UINT64_C(1));
+    uint64_t more = msg_get_u64(&rig.answer);
+    cr_assert(more > 0);
+    cr_assert_eq(gate_leased(rig.gate), lease - sizeof some + more, "what was written went back, what is left and what came are out");
+    file_close(h);
+    cr_assert_eq(gate_leased(rig.gate), 0);
     rig_down();
 }
 
