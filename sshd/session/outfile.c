@@ -127,6 +127,8 @@ void outfile_close(struct outfile *o)
     if (o->fd >= 0)
         close(o->fd);
     o->fd = -1;
+    if (o->files == NULL)
+        return;
     files_begin(&m, FILES_CLOSE);
     msg_put_u32(&m, o->number);
     msg_put_u64(&m, o->lease);
