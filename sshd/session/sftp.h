@@ -1,7 +1,7 @@
 /* SFTP version 3 on one channel; what its files share.  The rest of the session knows sftp_start (channel.h) only.
 
    sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
-   sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
+   sftp_list.c lists, sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
 #ifndef SESSION_SFTP_H
 #define SESSION_SFTP_H
 
@@ -42,6 +42,9 @@ struct sftp_server {
     unsigned open, asked;   /* handles, unanswered requests */
 };
 
+/* The next batch of a listing: not asked for, with the worker, here, or there is none. */
+enum sftp_fetch { FETCH_NONE, FETCH_ASKED, FETCH_READY, FETCH_END };
+
 enum sftp_kind { HANDLE_FREE, HANDLE_OPENING, HANDLE_FILE, HANDLE_DIR, HANDLE_TOP, HANDLE_DEAD };
 
 struct sftp_handle {
@@ -52,6 +55,8 @@ struct sftp_handle {
     unsigned busy;          /* requests about it that are not answered: data has to wait for them */
     unsigned pinned;        /* of these, those that go on over several turns: its close waits as well */
     bool read;              /* HANDLE_TOP: was listed */
+    enum sftp_fetch fetch;  /* HANDLE_DIR */
+    struct buf ahead;       /* HANDLE_DIR, FETCH_READY: the packet, without its id */
     struct outfile file;    /* HANDLE_DIR: the worker and its number only */
 };
 
@@ -146,6 +151,8 @@ struct sftp_call *sftp_call(struct sftp *f, struct sftp_server *s, uint32_t id, 
 /* The call is about handle I: data waits for it. */
 void sftp_call_handle(struct sftp_call *c, uint32_t i);
 void sftp_call_send(struct sftp_call *c, struct msg *m);
+/* A call about handle I, and M begun as TYPE with its number. */
+struct sftp_call *sftp_call_about(struct sftp *f, uint32_t id, uint32_t i, sftp_answer_fn *answer, struct msg *m, uint16_t type);
 /* Answers. */
 sftp_answer_fn sftp_answer_ok, sftp_answer_attrs;
 
@@ -155,12 +162,17 @@ void sftp_handle_free(struct sftp *f, uint32_t i);
 /* The handle in P; NULL when there is none (nothing is answered).  *I is its index. */
 struct sftp_handle *sftp_handle(struct sftp *f, struct buf *p, uint32_t *i);
 struct sftp_handle *sftp_handle_of(struct sftp *f, const uint8_t *bytes, size_t size, uint32_t *i);
+/* Answers ID: H (which may be NULL) is none, or none of the kind. */
+void sftp_no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h);
 /* Something goes on with handle I over several turns of the loop. */
 void sftp_pin(struct sftp *f, uint32_t i);
 void sftp_unpin(struct sftp *f, uint32_t i);
 /* Closes what is open in the worker only. */
 void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease);
-sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_readdir, sftp_fsync;
+sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_fsync;
+
+/* sftp_list.c */
+sftp_fn sftp_readdir;
 
 /* sftp_data.c */
 sftp_fn sftp_read;

@@ -10,6 +10,7 @@ session_sftp_sources = \
 	sshd/session/sftp_data.c \
 	sshd/session/sftp_ext.c \
 	sshd/session/sftp_handle.c \
+	sshd/session/sftp_list.c \
 	sshd/session/sftp_ops.c \
 	sshd/session/sftp_path.c sshd/session/sftp_path.h \
 	sshd/session/sftp_reply.c \

@@ -8,6 +8,7 @@ scratch
 cat >"$SCRATCH/more.ini" <<'EOF'
 [server one]
 allow = bob: files
+deny = *.key
 [server two]
 disk = 600M
 allow = bob: files.read
@@ -128,6 +129,18 @@ rm "$ONE/links/loop"
 exits 1 "a tree with all of them" scp_ -r alice:/one/links links.tree
 is "$(ls links.tree | tr '\n' ' ')" "inside z " "the rest of it comes"
 is "$(grep -c 'links/' <<<"$err")" 4 "a warning each"
+
+# --- what the admin hides ----------------------------------------------------------------------------------------------------------------------------------
+
+printf canary >"$ONE/g/x.key"; chown --reference="$ONE/mid" "$ONE/g/x.key"
+exits 1 "a hidden file" scp_ alice:/one/g/x.key x.key
+exits 1 "over one" scp_ mid alice:/one/g/x.key
+exits 1 "a new one" scp_ mid alice:/one/g/y.key
+exits 1 "a folder of such a name" scp_ -r g alice:/one/z.key
+is "$(fetched 'alice:/one/g/*.key')$(fetched 'alice:/one/g/x.*')" "" "a pattern does not find it"
+ok "the tree it stands in" scp_ -r alice:/one/g hidden.back
+nok "comes without it" test -e hidden.back/x.key
+is "$(cat "$ONE/g/x.key") $(ls -d "$ONE/g/y.key" "$ONE/z.key" 2>/dev/null)" "canary " "it is as it was, and nothing was made"
 
 # --- rights -----------------------------------------------------------------------------------------------------------------------------------------------
 
