@@ -120,6 +120,11 @@ void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *
     exec_ask(x, OP_FILES, server, 0, NULL, started);
 }
 
+struct files *exec_files_link(const struct exec *x)
+{
+    return x->files ? x->files->files : NULL;
+}
+
 void exec_files_tell(struct exec *x, struct msg *m)
 {
     if (x->files && x->files->files)

@@ -14,6 +14,12 @@ holdfast_session_SOURCES = \
 	sshd/session/main.c \
 	sshd/session/random.c \
 	sshd/session/rights.c \
+	sshd/session/scp.h \
+	sshd/session/scp_glob.c \
+	sshd/session/scp_line.c \
+	sshd/session/scp_sink.c \
+	sshd/session/scp_source.c \
+	sshd/session/scp_walk.c \
 	sshd/session/session.h \
 	sshd/session/status.c sshd/session/status.h \
 	sshd/session/store.c \
@@ -24,6 +30,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_logs.c \
 	sshd/session/verb_power.c \
 	sshd/session/verb_quota.c \
+	sshd/session/verb_scp.c \
 	sshd/session/verb_send.c \
 	sshd/session/verb_status.c \
 	sshd/session/verb_sum.c \

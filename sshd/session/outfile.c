@@ -199,6 +199,8 @@ void outfile_close(struct outfile *o)
         close(o->fd);
     o->fd = -1;
     forget_refill(o);
+    if (o->files == NULL)
+        return;
     files_begin(&m, FILES_CLOSE);
     msg_put_u32(&m, o->number);
     msg_put_u64(&m, o->lease);

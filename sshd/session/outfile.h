@@ -13,7 +13,7 @@ struct files;
 struct refill;
 
 struct outfile {
-    struct files *files;    /* whose worker has it open; borrowed, must outlive this */
+    struct files *files;    /* whose worker has it open; borrowed, must outlive this; NULL: has gone */
     uint32_t number;        /* the worker's */
     int fd;                 /* owned; -1: none */
     uint64_t high;          /* writes below need no lease; whole blocks */

@@ -26,6 +26,7 @@ void verb_help(struct exec *x);
 void verb_version(struct exec *x);
 void verb_df(struct exec *x);
 void verb_sum(struct exec *x);
+void verb_scp(struct exec *x);
 void verb_test(struct exec *x);
 void verb_echo(struct exec *x);
 void verb_true(struct exec *x);

@@ -454,16 +454,21 @@ Test(conf, text_is_read_back_the_same)
     end();
 }
 
-static void words_are(const char *text, const char *joined)
+typedef int words_fn(const char *text, char ***words, const char **why);
+
+static void words_by(words_fn *fn, const char *text, const char *joined)
 {
     char **w, all[256] = "";
     const char *why;
-    cr_assert_eq(conf_words(text, &w, &why), 0, "%s: %s", text, why);
+    cr_assert_eq(fn(text, &w, &why), 0, "%s: %s", text, why);
     for (size_t i = 0; w[i]; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "<%s>", w[i]);
     cr_expect_str_eq(all, joined);
     conf_words_free(w);
 }
+
+static void words_are(const char *text, const char *joined) { words_by(conf_words, text, joined); }
+static void marked_are(const char *text, const char *joined) { words_by(conf_words_marked, text, joined); }
 
 Test(words, quoting)
 {
@@ -477,6 +482,15 @@ Test(words, quoting)
     words_are("a\\ b \\; \\'", "<a b><;><'>");
     words_are("\"$(x) `y` $z\" '|;&<>'", "<$(x) `y` $z><|;&<>>");
     words_are("$HOME * ~ # (x)", "<$HOME><*><~><#><(x)>");
+}
+
+Test(words, marked)
+{
+    marked_are("a 'b c' d\\ e", "<a><b c><d e>");
+    marked_are("* '*' \"*\" \\*", "<*><\\*><\\*><\\*>");
+    marked_are("~ '~' [a-b] '[!^-]'", "<~><\\~><[a-b]><\\[\\!\\^\\-\\]>");
+    marked_are("\\\\ '\\' \"a\\b\" \"\\\\\"", "<\\\\><\\\\><a\\\\b><\\\\>");
+    marked_are("'****************'", "<\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*>");
 }
 
 Test(words, refused)
