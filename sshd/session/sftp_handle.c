@@ -26,6 +26,7 @@ void sftp_handle_free(struct sftp *f, uint32_t i)
         close(h->fd);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;
+    sftp_virtual_drop(h);
     *h = (struct sftp_handle){ .kind = HANDLE_FREE, .fd = -1 };
 }
 
@@ -60,7 +61,7 @@ static void no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h)
         sftp_status(f, id, FX_FAILURE, "no such handle");
 }
 
-static void too_many(struct sftp *f, uint32_t id)
+void sftp_too_many(struct sftp *f, uint32_t id)
 {
     BUF_FREE struct buf text = BUF(128);
     buf_put_fmt(&text, "too many open handles (at most %u)", f->nhandles);
@@ -109,7 +110,7 @@ static struct sftp_call *opening(struct sftp *f, uint32_t id, struct sftp_server
 {
     uint32_t i;
     if (!sftp_handle_new(f, &i)) {
-        too_many(f, id);
+        sftp_too_many(f, id);
         return NULL;
     }
     struct sftp_call *c = sftp_call(f, s, id, answer);
@@ -150,7 +151,7 @@ static void top_opened(struct sftp *f, uint32_t id)
 {
     uint32_t i;
     if (!sftp_handle_new(f, &i)) {
-        too_many(f, id);
+        sftp_too_many(f, id);
         return;
     }
     f->handles[i].kind = HANDLE_TOP;
@@ -354,11 +355,12 @@ static void list_top(struct sftp *f, uint32_t id, struct sftp_handle *h)
     h->read = true;
     n = n < fit ? n : fit;
     sftp_reply_begin(&b, NAME_PACKET_MOST, FXP_NAME, id);
-    buf_put_u32(&b, (uint32_t)n + 2);
+    buf_put_u32(&b, (uint32_t)n + 2 + sftp_virtual_top(f, NULL));
     top_entry(&b, ".");
     top_entry(&b, "..");
     for (size_t i = 0; i < n; i++)
         top_entry(&b, s[i].name);
+    sftp_virtual_top(f, &b);
     sftp_reply_end(f, &b);
 }
 
