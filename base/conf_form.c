@@ -140,6 +140,48 @@ static bool form_key(const char *text, struct err *why)
     return true;
 }
 
+/* One component of a pattern; what a person could take for more than it is, is refused rather than let nothing be hidden. */
+static bool form_part(const char *part, size_t len, struct err *why)
+{
+    FREE_MEM char *one = mem_strn(part, len);
+    const char *open = strchr(one, '[');
+    if (len == 0)
+        return err_set(why, 0, "", "no name before, between or behind slashes (one '/' in front is allowed)") == 0;
+    if (strcmp(one, ".") == 0 || strcmp(one, "..") == 0)
+        return err_set(why, 0, "", "'.' and '..' are no names to hide") == 0;
+    if (strcmp(one, "**") == 0)
+        return err_set(why, 0, "", "'**' is not known; a pattern without '/' fits at any depth") == 0;
+    if (open && strchr(open, ']') == NULL)
+        return err_set(why, 0, "", "'[' without its ']'") == 0;
+    size_t slashes = strspn(one + len - 1, "\\");
+    for (size_t i = len - slashes; slashes && i > 0 && one[i - 1] == '\\'; i--)
+        slashes++;
+    if (slashes % 2)
+        return err_set(why, 0, "", "a backslash with nothing behind it") == 0;
+    return true;
+}
+
+static bool form_pattern(const char *text, struct err *why)
+{
+    size_t len = strlen(text);
+    if (text[0] == ' ' || text[len - 1] == ' ')
+        return err_set(why, 0, "", "a space in front or behind") == 0;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 127)
+            return err_set(why, 0, "", "control characters") == 0;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '{' && (i == 0 || text[i - 1] != '\\'))
+            return err_set(why, 0, "", "'{a,b}' is not known: a line each (a brace itself is '\\{')") == 0;
+    for (text += text[0] == '/';; text++) {
+        len = strcspn(text, "/");
+        if (!form_part(text, len, why))
+            return false;
+        text += len;
+        if (*text == '\0')
+            return true;
+    }
+}
+
 static const struct form {
     const char *unit;
     bool (*ok)(const char *text, struct err *why);
@@ -152,6 +194,7 @@ static const struct form {
     { "NAME=VALUE", form_variable, false },
     { "program and arguments", form_words, true },
     { "one line of authorized_keys form", form_key, true },
+    { "pattern of names", form_pattern, false },
     { "name", form_name, false },
 };
 

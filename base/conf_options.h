@@ -18,6 +18,8 @@
     O(cooldown, "cooldown", TIME, "60s", "time", "a source is refused for after too many tries") \
     O(channels, "channels", UINT, "10", "channels, 1 to 100", "at once on one connection") \
     O(handles, "handles", UINT, "32", "handles, 1 to 1000", "open at once on one SFTP channel") \
+    O(account_handles, "account_handles", UINT, "128", "handles, 1 to 100000", "open at once of one account") \
+    O(node_handles, "node_handles", UINT, "1024", "handles, 1 to 1000000", "open at once of everybody; shared out fairly") \
     O(keepalive, "keepalive", TIME, "60s", "time", "of silence before the client is asked for a sign of life") \
     O(keepalive_misses, "keepalive_misses", UINT, "3", "times, 1 to 1000", "unanswered before the connection is dead") \
     O(penalty_crash, "penalty_crash", TIME, "90s", "time", "a source is refused for after a session of its died") \
@@ -64,6 +66,7 @@
 #define CONF_SERVER(O) \
     O(owner, "owner", NAME, NULL, "account", "whose it is") \
     O(allow, "allow", ALLOW, "", "ACCOUNT: RIGHT...; repeat for more", "what others may do") \
+    O(deny, "deny", LIST, "", "pattern of names, as *.pem or keys/*.key; repeat for more", "what no account sees or touches of its files") \
     O(command, "command", STR, NULL, "program and arguments, quoted as in a shell, nothing expanded", "what is run") \
     O(directory, "directory", STR, "/home/server", "absolute path inside", "where it is run") \
     O(environment, "environment", LIST, "", "NAME=VALUE; repeat for more", "added to its environment") \

@@ -2,13 +2,14 @@
    (a memfd), any number of processes.  The wall behind it is the kernel's quota; `used` comes from there at every take, and leases
    that are out but not yet written count on top, so all writers together never pass the limit.
 
-   Units are bytes.  Every worker has a slot; a dead worker's slot is given back by the supervisor. */
+   Units are bytes.  Every worker has a slot; a dead worker's slot is given back by the supervisor.  Slots are enough for an account's ten
+   connections of 40 workers each on one server: a page of the same kind counts its handles (sshd/files/handle.h). */
 #ifndef QUOTA_GATE_H
 #define QUOTA_GATE_H
 
 #include <stdint.h>
 
-enum { GATE_SLOTS = 128 };
+enum { GATE_SLOTS = 512 };
 #define GATE_LEASE (1024u * 1024u)
 
 struct gate;   /* the mapped page */

@@ -15,8 +15,10 @@ enum start_type {
     /* session program, making a host key: str type ("ed25519" or "rsa"); answered by KEYGEN_DONE on the same socket, then exit. */
     START_KEYGEN = 0x0102,
     KEYGEN_DONE = 0x0103,          /* bytes private key (OpenSSH PEM), str public key line */
-    /* files: str server, u32 rights (base/rights.h), u32 gate slot, u32 handles, u64 session id, u32 log level; fds: the server's root
-       directory, the gate's memfd.  The rest of the link is the session's (FILES_* below). */
+    /* files: str server, u32 rights (base/rights.h), u32 gate slot, u32 handles, u64 session id, u32 log level, u32 slot in the
+       account's handles, u32 handles of the account, u32 handles of the machine (both for words), u32 number of patterns, str each (`deny`);
+       fds: the server's root directory, the gate's memfd, that of the account's handles.  The rest of the link is the session's (FILES_*
+       below); the supervisor keeps the worker's end as well, to say FILES_ENDED there. */
     START_FILES = 0x0104,
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
@@ -45,6 +47,7 @@ enum files_type {
     FILES_FSYNC,                   /* u32 handle */
     FILES_COPY,                    /* u32 from handle, u64 offset, u64 bytes at most, u32 to handle, u64 offset -> u64 copied, 4 MiB at
                                       most (0: the source ends there); the lease of `to` is given back */
+    FILES_ENDED = 0x02ff,          /* to the session, from the supervisor, which has ended the worker: str why; the last one */
 };
 
 /* tool -> supervisor (AF_UNIX SOCK_SEQPACKET, PATHS.run/holdfast.sock, root only): TOOL_REQUEST; answered by any number of TOOL_OUTPUT

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sshd/attrs.h"
+#include "sshd/files/beneath.h"
 #include "sshd/files/space.h"
 
 /* Statuses as clients of version 3 expect them ("unsupported" is said of a whole request, which they then never send again): only "no such file", "permission denied" and "not supported" have a number of their own. */
@@ -55,6 +56,10 @@ int fail_errno(struct worker *w, int no)
 {
     if (no == ENOSPC || no == EDQUOT)
         return fail_space(w);
+    if (no == EHIDDEN)
+        return fail(w, FX_PERMISSION_DENIED, "hidden by the admin (deny = %s)", w->pattern);
+    if (no == EHELD)
+        return fail(w, FX_PERMISSION_DENIED, "kept as it is by the admin, for what is hidden below it (deny = %s)", w->pattern);
     for (size_t i = 0; i < countof(reasons); i++)
         if (reasons[i].no == no)
             return fail(w, reasons[i].status, "%s", reasons[i].text);

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sshd/files/worker.h"
+
 enum { LIST_SPACE = 32 * 1024 };
 
 /* What getdents64 gave and was not yet sent. */
@@ -23,15 +25,22 @@ struct handle {
 };
 
 struct handles {
-    uint32_t n;
+    uint32_t n, used;    /* places; those taken */
+    struct gate *gate;   /* of the account: handles in place of bytes; its limit is the account's share of the machine's */
+    unsigned slot;
+    uint32_t account, node;   /* what limits that, for words */
     struct handle v[];
 };
 
 struct handles *handles_new(uint32_t n);
-/* Takes FD and LIST over.  The number, or -1 with errno EMFILE when all are taken (FD and LIST stay the caller's). */
-int handle_new(struct handles *h, int fd, struct list *list);
+/* Before anything is opened: takes room for one more, on the channel and in the account; handle_new or handle_room_back follows.  -1 with
+   w->failure. */
+int handle_room(struct worker *w);
+void handle_room_back(struct worker *w);
+/* Takes FD and LIST over.  The number. */
+uint32_t handle_new(struct worker *w, int fd, struct list *list);
 /* The session keeps its own numbers right: one that is not open ends us. */
 struct handle *handle_get(struct handles *h, uint32_t number);
-void handle_close(struct handles *h, uint32_t number);
+void handle_close(struct worker *w, uint32_t number);
 
 #endif

@@ -22,16 +22,14 @@ int files_opendir(struct worker *w, struct msg *m, struct msg *answer)
 {
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
-    CLOSE_FD int fd = beneath_open(w, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
-    if (fd < 0)
+    if (handle_room(w) < 0)
+        return -1;
+    CLOSE_FD int fd = beneath_open(w, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+    if (fd < 0) {
+        handle_room_back(w);
         return fail_errno(w, errno);
-    FREE_MEM struct list *list = mem_new(sizeof *list);
-    int number = handle_new(w->handles, fd, list);
-    if (number < 0)
-        return fail(w, FX_FAILURE, "too many open handles (at most %u)", w->handles->n);
-    fd_steal(&fd);
-    list = NULL;
-    msg_put_u32(answer, (uint32_t)number);
+    }
+    msg_put_u32(answer, handle_new(w, fd_steal(&fd), mem_new(sizeof(struct list))));
     return 0;
 }
 
@@ -51,7 +49,7 @@ static const struct dirent64 *next(struct handle *h)
 }
 
 /* What stands above the top is nobody's to see: its ".." is itself. */
-static int stat_entry(const struct worker *w, int dir, const char *name, struct stat *st)
+static int stat_entry(struct worker *w, int dir, const char *name, struct stat *st)
 {
     struct stat self;
     if (strcmp(name, "..") == 0) {
@@ -59,6 +57,9 @@ static int stat_entry(const struct worker *w, int dir, const char *name, struct 
             return -1;
         if (self.st_dev == w->root_dev && self.st_ino == w->root_ino)
             name = ".";
+    } else if (strcmp(name, ".") != 0 && beneath_hides(w, dir, name)) {
+        errno = ENOENT;
+        return -1;
     }
     return fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW);
 }
@@ -83,7 +84,7 @@ static int fill(struct worker *w, struct handle *h, struct msg *batch, uint32_t 
     const struct dirent64 *d;
     while (batch->body.len + ENTRY_MOST < BATCH_MOST && (d = next(h)) != NULL) {
         struct stat st;
-        /* Removed since: not an entry any more.  Anything else unreadable is still listed, so that no listing is cut silently. */
+        /* Removed since, or hidden: not an entry.  Anything else unreadable is still listed, so that no listing is cut silently. */
         if (stat_entry(w, h->fd, d->d_name, &st) < 0) {
             if (errno == ENOENT) {
                 h->list->at += d->d_reclen;

@@ -7,6 +7,7 @@ pkglibexec_PROGRAMS += holdfast-files
 holdfast_files_SOURCES = \
 	sshd/files/beneath.c sshd/files/beneath.h \
 	sshd/files/copy.c \
+	sshd/files/deny.c sshd/files/deny.h \
 	sshd/files/failure.c sshd/files/failure.h \
 	sshd/files/handle.c sshd/files/handle.h \
 	sshd/files/list.c \

@@ -11,6 +11,7 @@
 #include "base/rights.h"
 #include "sandbox/lock/files.bpf.h"
 #include "sandbox/lock/lock.h"
+#include "sshd/files/deny.h"
 #include "sshd/files/handle.h"
 #include "sshd/files/requests.h"
 #include "sshd/proto.h"
@@ -29,6 +30,35 @@ static void open_root(struct worker *w, int fd)
     w->block = f.f_bsize > 0 && f.f_bsize < 1 << 20 ? (uint32_t)f.f_bsize : 4096;
 }
 
+/* What tells where a descriptor is must be here before the lock. */
+static void open_deny(struct worker *w, struct msg *m)
+{
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 0; i < n; i++) {
+        FREE_MEM char *pattern = msg_get_str(m);
+        if (w->deny == NULL)
+            w->deny = deny_new();
+        deny_add(w->deny, pattern);
+    }
+    w->proc_fds = n ? open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (n && w->proc_fds < 0)
+        die_errno("start: /proc/self/fd, needed where files are hidden");
+}
+
+static void open_handles(struct worker *w, struct msg *m, uint32_t n)
+{
+    if (n == 0 || n > 4096)
+        die("start: handles %u", n);
+    w->handles = handles_new(n);
+    w->handles->slot = msg_get_u32(m);
+    w->handles->account = msg_get_u32(m);
+    w->handles->node = msg_get_u32(m);
+    CLOSE_FD int gate = msg_get_fd(m);
+    w->handles->gate = gate_map(gate);
+    if (w->handles->gate == NULL || w->handles->slot >= GATE_SLOTS)
+        die_errno("start: the account's handles, slot %u", w->handles->slot);
+}
+
 static void start(struct worker *w)
 {
     MSG_FREE struct msg m;
@@ -44,15 +74,16 @@ static void start(struct worker *w)
     uint32_t level = msg_get_u32(&m);
     open_root(w, msg_get_fd(&m));
     CLOSE_FD int gate = msg_get_fd(&m);
+    open_handles(w, &m, handles);
+    open_deny(w, &m);
     msg_end(&m);
-    if (level > LOG_DEBUG || w->slot >= GATE_SLOTS || handles == 0 || handles > 4096)
-        die("start: log level %u, slot %u, handles %u", level, w->slot, handles);
+    if (level > LOG_DEBUG || w->slot >= GATE_SLOTS)
+        die("start: log level %u, slot %u", level, w->slot);
     log_init("holdfast-files", (enum log_level)level);
     log_context("session=%llu server=%s", id, esc(server));
     w->gate = gate_map(gate);
     if (w->gate == NULL)
         die_errno("start: gate");
-    w->handles = handles_new(handles);
 }
 
 static void lock(const struct worker *w)

@@ -79,14 +79,13 @@ static int flags_of(uint32_t want)
     bool writes = want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC);
     int flags = writes ? want & FXF_READ ? O_RDWR : O_WRONLY : O_RDONLY;
     flags |= want & FXF_APPEND ? O_APPEND : 0;
-    flags |= want & FXF_CREAT ? O_CREAT : 0;
-    flags |= want & FXF_CREAT && want & FXF_EXCL ? O_EXCL : 0;
     return flags | O_NONBLOCK | O_NOCTTY;
 }
 
 static int open_now(struct worker *w, struct opening *o)
 {
-    CLOSE_FD int fd = beneath_open(w, o->path, flags_of(o->want), o->mode);
+    int flags = flags_of(o->want);
+    CLOSE_FD int fd = o->want & FXF_CREAT ? beneath_make(w, o->path, flags, o->mode, o->want & FXF_EXCL) : beneath_open(w, o->path, flags);
     if (fd < 0 || fstat(fd, &o->st) < 0)
         return fail_errno(w, errno);
     if (!S_ISREG(o->st.st_mode))
@@ -108,11 +107,9 @@ static int opened(struct worker *w, struct opening *o, struct msg *answer)
     CLOSE_FD int fd = open_now(w, o);
     if (fd < 0)
         return -1;
-    int number = handle_new(w->handles, fd, NULL);
-    if (number < 0)
-        return fail(w, FX_FAILURE, "too many open handles (at most %u)", w->handles->n);
-    handle_get(w->handles, (uint32_t)number)->leased = o->lease;
-    msg_put_u32(answer, (uint32_t)number);
+    uint32_t number = handle_new(w, fd, NULL);
+    handle_get(w->handles, number)->leased = o->lease;
+    msg_put_u32(answer, number);
     msg_put_u64(answer, high_water(&o->st));
     msg_put_u64(answer, o->lease);
     msg_put_fd(answer, fd_steal(&fd));
@@ -127,11 +124,13 @@ int files_open(struct worker *w, struct msg *m, struct msg *answer)
     request_attrs(m, &a);
     msg_end(m);
     o.mode = a.flags & ATTRS_MODE ? a.mode & MODE_MASK : 0666;
-    if (allowed(w, o.want) < 0 || look_first(w, &o) < 0 || lease_first(w, &o) < 0)
+    if (allowed(w, o.want) < 0 || handle_room(w) < 0)
         return -1;
-    int r = opened(w, &o, answer);
-    if (r < 0)
+    int r = look_first(w, &o) < 0 || lease_first(w, &o) < 0 ? -1 : opened(w, &o, answer);
+    if (r < 0) {
         space_give(w, o.lease);
+        handle_room_back(w);
+    }
     return r;
 }
 
@@ -142,7 +141,7 @@ int files_close(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     msg_end(m);
     /* All of it, whatever is said to be left: the rest was written and shows on the disk by now. */
     space_give(w, handle_get(w->handles, number)->leased);
-    handle_close(w->handles, number);
+    handle_close(w, number);
     return 0;
 }
 

@@ -7,38 +7,16 @@
 #include "sshd/files/failure.h"
 #include "sshd/proto.h"
 
-enum { ANY = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
-
-/* One of the rights is enough.  OPEN's depends on its flags: ANY here, the rest in open.c. */
 static const struct {
     uint32_t right;
-    bool writes;
-    bool unanswered;
+    bool writes, answered;
+    enum path_use use[2];
     request_fn *fn;
 } requests[] = {
-#define ROW(type, r, w, f) [type - FILES_OPEN] = { .right = r, .writes = w, .fn = f }
-    ROW(FILES_OPEN, ANY, false, files_open),
-    ROW(FILES_LEASE, RIGHT_FILES_WRITE, true, files_lease),
-    ROW(FILES_OPENDIR, RIGHT_FILES_READ, false, files_opendir),
-    ROW(FILES_READDIR, RIGHT_FILES_READ, false, files_readdir),
-    ROW(FILES_STAT, RIGHT_FILES_READ, false, files_stat),
-    ROW(FILES_LSTAT, RIGHT_FILES_READ, false, files_lstat),
-    ROW(FILES_FSTAT, ANY, false, files_fstat),
-    ROW(FILES_SETSTAT, RIGHT_FILES_WRITE, true, files_setstat),
-    ROW(FILES_LSETSTAT, RIGHT_FILES_WRITE, true, files_lsetstat),
-    ROW(FILES_FSETSTAT, RIGHT_FILES_WRITE, true, files_fsetstat),
-    ROW(FILES_MKDIR, RIGHT_FILES_WRITE, true, files_mkdir),
-    ROW(FILES_RMDIR, RIGHT_FILES_DELETE, true, files_rmdir),
-    ROW(FILES_REMOVE, RIGHT_FILES_DELETE, true, files_remove),
-    ROW(FILES_RENAME, RIGHT_FILES_DELETE, true, files_rename),
-    ROW(FILES_LINK, RIGHT_FILES_WRITE, true, files_link),
-    ROW(FILES_SYMLINK, RIGHT_FILES_WRITE, true, files_symlink),
-    ROW(FILES_READLINK, RIGHT_FILES_READ, false, files_readlink),
-    ROW(FILES_STATVFS, ANY, false, files_statvfs),
-    ROW(FILES_FSYNC, RIGHT_FILES_WRITE, true, files_fsync),
-    ROW(FILES_COPY, RIGHT_FILES_WRITE, true, files_copy),
-#undef ROW
-    [FILES_CLOSE - FILES_OPEN] = { .right = ANY, .unanswered = true, .fn = files_close },
+#define R(type, any_of, changes, answers, first, second, handler) \
+    [type - FILES_OPEN] = { .right = any_of, .writes = changes, .answered = answers, .use = { first, second }, .fn = handler },
+    FILES_REQUESTS(R)
+#undef R
 };
 
 static void answer_begin(struct msg *a, uint32_t id, uint32_t status, const char *text)
@@ -62,13 +40,15 @@ void request(struct worker *w, int link, struct msg *m)
         die("peer broke a rule: message %u is no request", m->type);
     MSG_FREE struct msg answer;
     answer_begin(&answer, m->id, FX_OK, "");
+    w->use = requests[row].use;
+    w->source = 0;
     int r = w->rights & requests[row].right ? requests[row].fn(w, m, &answer)
                                             : refuse(w, requests[row].right, requests[row].writes);
     if (r < 0) {
         msg_free(&answer);
         answer_begin(&answer, m->id, w->failure.status, w->failure.text);
     }
-    if (!requests[row].unanswered && msg_send(link, &answer) < 0)
+    if (requests[row].answered && msg_send(link, &answer) < 0)
         die_errno("answer");
 }
 

@@ -4,6 +4,7 @@
 #define FILES_REQUESTS_H
 
 #include "base/msg.h"
+#include "base/rights.h"
 #include "sshd/attrs.h"
 #include "sshd/files/worker.h"
 
@@ -11,6 +12,35 @@
 enum { MODE_MASK = 01777 };
 
 typedef int request_fn(struct worker *w, struct msg *m, struct msg *answer);
+
+enum { FILES_ANY = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
+
+/* Every request, once.  One of the rights is enough; OPEN's depends on its flags: ANY here, the rest in open.c.  What the paths are used for
+   decides, behind beneath.c's own care, whether one may leave its place or something may come there.
+
+     type            rights              changes? answered? first path  second     handler */
+#define FILES_REQUESTS(R) \
+    R(FILES_OPEN,     FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_open) \
+    R(FILES_CLOSE,    FILES_ANY,          false,  false,    PATH_NONE,  PATH_NONE, files_close) \
+    R(FILES_LEASE,    RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_lease) \
+    R(FILES_OPENDIR,  RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_opendir) \
+    R(FILES_READDIR,  RIGHT_FILES_READ,   false,  true,     PATH_NONE,  PATH_NONE, files_readdir) \
+    R(FILES_STAT,     RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_stat) \
+    R(FILES_LSTAT,    RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_lstat) \
+    R(FILES_FSTAT,    FILES_ANY,          false,  true,     PATH_NONE,  PATH_NONE, files_fstat) \
+    R(FILES_SETSTAT,  RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_NONE, files_setstat) \
+    R(FILES_LSETSTAT, RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_NONE, files_lsetstat) \
+    R(FILES_FSETSTAT, RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_fsetstat) \
+    R(FILES_MKDIR,    RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_NONE, files_mkdir) \
+    R(FILES_RMDIR,    RIGHT_FILES_DELETE, true,   true,     PATH_TAKEN, PATH_NONE, files_rmdir) \
+    R(FILES_REMOVE,   RIGHT_FILES_DELETE, true,   true,     PATH_TAKEN, PATH_NONE, files_remove) \
+    R(FILES_RENAME,   RIGHT_FILES_DELETE, true,   true,     PATH_TAKEN, PATH_PUT,  files_rename) \
+    R(FILES_LINK,     RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_PUT,  files_link) \
+    R(FILES_SYMLINK,  RIGHT_FILES_WRITE,  true,   true,     PATH_TEXT,  PATH_PUT,  files_symlink) \
+    R(FILES_READLINK, RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_readlink) \
+    R(FILES_STATVFS,  FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_statvfs) \
+    R(FILES_FSYNC,    RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_fsync) \
+    R(FILES_COPY,     RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_copy)
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
 void request(struct worker *w, int link, struct msg *m);

@@ -25,7 +25,7 @@ int files_mkdir(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     FREE_MEM char *path = msg_get_str(m);
     request_attrs(m, &a);
     msg_end(m);
-    CLOSE_FD int dir = beneath_parent(w, path, &name);
+    CLOSE_FD int dir = beneath_parent(w, 0, path, &name);
     if (dir < 0)
         return errno == EBUSY ? fail_errno(w, EEXIST) : fail_errno(w, errno);
     mode_t mode = a.flags & ATTRS_MODE ? a.mode & MODE_MASK : 0777;
@@ -37,7 +37,7 @@ static int drop(struct worker *w, struct msg *m, int flags)
     const char *name;
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
-    CLOSE_FD int dir = beneath_parent(w, path, &name);
+    CLOSE_FD int dir = beneath_parent(w, 0, path, &name);
     if (dir < 0)
         return fail_parent(w);
     return unlinkat(dir, name, flags) < 0 ? fail_errno(w, errno) : 0;
@@ -60,10 +60,10 @@ int files_rename(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     FREE_MEM char *to = msg_get_str(m);
     unsigned flags = msg_get_u32(m) ? 0 : RENAME_NOREPLACE;
     msg_end(m);
-    CLOSE_FD int from_dir = beneath_parent(w, from, &from_name);
+    CLOSE_FD int from_dir = beneath_parent(w, 0, from, &from_name);
     if (from_dir < 0)
         return fail_parent(w);
-    CLOSE_FD int to_dir = beneath_parent(w, to, &to_name);
+    CLOSE_FD int to_dir = beneath_parent(w, 1, to, &to_name);
     if (to_dir < 0)
         return fail_parent(w);
     /* Not libc's, which takes another call when there are no flags. */
@@ -78,10 +78,10 @@ int files_link(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     FREE_MEM char *target = msg_get_str(m);
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
-    CLOSE_FD int target_dir = beneath_parent(w, target, &target_name);
+    CLOSE_FD int target_dir = beneath_parent(w, 0, target, &target_name);
     if (target_dir < 0)
         return fail_parent(w);
-    CLOSE_FD int dir = beneath_parent(w, path, &name);
+    CLOSE_FD int dir = beneath_parent(w, 1, path, &name);
     if (dir < 0)
         return fail_parent(w);
     if (linkat(target_dir, target_name, dir, name, 0) == 0)
@@ -95,7 +95,7 @@ int files_symlink(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     FREE_MEM char *target = msg_get_str(m);
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
-    CLOSE_FD int dir = beneath_parent(w, path, &name);
+    CLOSE_FD int dir = beneath_parent(w, 1, path, &name);
     if (dir < 0)
         return fail_parent(w);
     return symlinkat(target, dir, name) < 0 ? fail_errno(w, errno) : 0;

@@ -3,11 +3,21 @@
 #define FILES_WORKER_H
 
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "quota/gate.h"
 
 enum { FAILURE_TEXT = 256 };
+
+/* What a request does with one of its paths (requests.h has them all). */
+enum path_use {
+    PATH_NONE,
+    PATH_TEXT,    /* is written down, not walked */
+    PATH_HERE,    /* looked at, changed, or made new where it is */
+    PATH_TAKEN,   /* leaves its place */
+    PATH_PUT,     /* gets what the request's first path names, or a link */
+};
 
 struct worker {
     int root;             /* the one way to any file */
@@ -18,6 +28,11 @@ struct worker {
     unsigned slot;        /* ours in the gate */
     uint32_t block;       /* bytes the file system hands out at least */
     struct handles *handles;
+    struct deny *deny;    /* NULL: nothing is hidden */
+    int proc_fds;         /* then: /proc/self/fd, which tells where a descriptor is */
+    const char *pattern;  /* behind EHIDDEN and EHELD */
+    const enum path_use *use;   /* of the request at hand, two */
+    mode_t source;        /* what its first path names, for the second; 0: nothing */
     struct {
         uint32_t status;
         char text[FAILURE_TEXT];

@@ -62,14 +62,14 @@ static void answered(void *data, uint32_t status, const char *text, struct msg *
         done(x, status, text, answer);
 }
 
-static void gone(void *data, struct files *files)
+static void gone(void *data, struct files *files, const char *ended)
 {
     struct exec *x = data;
     if (x->files && x->files->files == files) {
         x->files->files = NULL;
         files_end(files, FX_FAILURE, "");
     }
-    exec_fail(x, EXIT_UNAVAILABLE, "%s: the worker for this server's files has ended; try again", x->server);
+    exec_fail(x, EXIT_UNAVAILABLE, "%s: %s; try again", x->server, ended ? ended : "the worker for this server's files has ended");
 }
 
 static void started(struct exec *x, int code, const char *text, struct msg *answer)

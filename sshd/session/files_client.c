@@ -12,7 +12,7 @@
 #include "sshd/proto.h"
 #include "sshd/session/session.h"
 
-enum { WAIT_MOST = 30 * 1000 };
+enum { WAIT_MOST = 30 * 1000, LATER_MS = 20 };
 
 struct call {
     struct call *next;
@@ -33,6 +33,7 @@ struct files {
     uint32_t id;
     struct call *calls, **calls_end;      /* in the order they were asked, which is the order they are answered in */
     struct unsent *unsent, **unsent_end;
+    struct session_turn *later;           /* sends what is there by then */
     files_gone_fn *gone;
     void *data;
     unsigned busy;    /* depth of our own functions on the stack */
@@ -98,6 +99,7 @@ void files_end(struct files *f, uint32_t status, const char *text)
     f->busy++;
     f->ended = f->broken = true;
     session_watch_free(f->watch);
+    session_turn_free(f->later);
     close(f->fd);
     while (f->unsent)
         unsent_pop(f);
@@ -105,13 +107,18 @@ void files_end(struct files *f, uint32_t status, const char *text)
     leave(f);
 }
 
-static void worker_gone(struct files *f)
+static void gone(struct files *f, const char *ended)
 {
     if (f->broken)
         return;
     f->broken = true;
-    refuse_all(f, FX_FAILURE, "the worker for this server's files has ended; try again");
-    f->gone(f->data, f);
+    refuse_all(f, FX_FAILURE, ended ? ended : "the worker for this server's files has ended; try again");
+    f->gone(f->data, f, ended);
+}
+
+static void worker_gone(struct files *f)
+{
+    gone(f, NULL);
 }
 
 static void flush(struct files *f)
@@ -134,7 +141,22 @@ static void enqueue(struct files *f, struct msg *m)
     u->m = *m;
     *f->unsent_end = u;
     f->unsent_end = &u->next;
-    session_watch_events(f->watch, POLLIN | POLLOUT);
+}
+
+static void push(struct files *f)
+{
+    flush(f);
+    if (f->unsent && !f->broken)
+        session_watch_events(f->watch, POLLIN | POLLOUT);
+}
+
+static void later(void *data)
+{
+    struct files *f = data;
+    f->busy++;
+    f->later = NULL;
+    push(f);
+    leave(f);
 }
 
 void files_begin(struct msg *m, uint16_t type)
@@ -145,9 +167,12 @@ void files_begin(struct msg *m, uint16_t type)
 /* Sends M or queues it, and frees it. */
 static void post(struct files *f, struct msg *m)
 {
+    if (f->unsent)
+        push(f);
     int error = f->unsent ? EAGAIN : f->broken || msg_send(f->fd, m) == 0 ? 0 : errno;
     if (error == EAGAIN || error == ENOBUFS) {
         enqueue(f, m);
+        session_watch_events(f->watch, POLLIN | POLLOUT);
         return;
     }
     if (error == EMSGSIZE)
@@ -177,11 +202,24 @@ void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
     leave(f);
 }
 
+/* A client that closes one file opens the next: sent together they wake the worker once.  Of a small file's upload that is the fourth part of the
+   server's switches between processes. */
 void files_tell(struct files *f, struct msg *m)
 {
-    f->busy++;
-    post(f, m);
-    leave(f);
+    if (f->broken) {
+        msg_free(m);
+        return;
+    }
+    enqueue(f, m);
+    if (f->later == NULL)
+        f->later = session_turn_later(f->session, LATER_MS, later, f);
+}
+
+static void worker_ended(struct files *f, struct msg *m)
+{
+    FREE_MEM char *why = msg_get_text(m, 256);
+    msg_end(m);
+    gone(f, why);
 }
 
 static void answered(struct files *f, struct msg *m)
@@ -213,6 +251,8 @@ static void receive(struct files *f)
             return;
         if (n <= 0)
             worker_gone(f);
+        else if (m.type == FILES_ENDED)
+            worker_ended(f, &m);
         else
             answered(f, &m);
     }

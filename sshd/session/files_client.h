@@ -13,8 +13,9 @@ struct files;
 /* Called exactly once a request.  Status 0: ANSWER stands at the request's own fields.  Else ANSWER is NULL and TEXT says why; that
    is also what happens when the worker ends or files_end comes first. */
 typedef void files_fn(void *data, uint32_t status, const char *text, struct msg *answer);
-/* The worker has gone (its requests were answered before): the owner calls files_end. */
-typedef void files_gone_fn(void *data, struct files *f);
+/* The worker has gone (its requests were answered before): the owner calls files_end.  ENDED is the supervisor's word on why it ended it,
+   or NULL when the worker ended by itself. */
+typedef void files_gone_fn(void *data, struct files *f, const char *ended);
 
 /* Takes FD over. */
 struct files *files_new(struct session *s, int fd, files_gone_fn *gone, void *data);
@@ -24,7 +25,7 @@ void files_end(struct files *f, uint32_t status, const char *text);
 /* Starts the request TYPE: put its fields, then files_ask, which sends or queues M and frees it. */
 void files_begin(struct msg *m, uint16_t type);
 void files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
-/* A message that has no answer. */
+/* A message that has no answer: it goes with the next request, or in some milliseconds. */
 void files_tell(struct files *f, struct msg *m);
 /* As files_ask, and waits until it is answered; other answers are handed out meanwhile. */
 void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);

@@ -23,8 +23,11 @@ void lockdown_prepare(void)
     char text[32];
     tzset();
     wall_text(0, text, sizeof text);
-    if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS, NULL) != 1 ||
-        RAND_bytes(&byte, 1) != 1)
+    /* Nothing of a machine's openssl.cnf is for us, and each table left out is memory of every connection: 80 KiB of them.  The generator is
+       OpenSSL's own for keys it makes itself (random.c is libssh's). */
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+                            OPENSSL_INIT_NO_ADD_ALL_DIGESTS, NULL) != 1 ||
+        RAND_priv_bytes(&byte, 1) != 1)
         die("OpenSSL does not start");
     if (ssh_init() != SSH_OK)
         die("libssh does not start");

@@ -48,6 +48,8 @@ void session_watch_free(struct session_watch *w);
 struct session_turn;
 typedef void session_turn_fn(void *data);
 struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data);
+/* The same in MS milliseconds. */
+struct session_turn *session_turn_later(struct session *s, uint64_t ms, session_turn_fn *fn, void *data);
 void session_turn_free(struct session_turn *t);   /* NULL is allowed */
 
 /* Told when rights on SERVER changed (0: gone) so that what relied on more is closed; one listener a channel. */

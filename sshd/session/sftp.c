@@ -219,7 +219,7 @@ void sftp_start(struct channel *c)
     f->nhandles = session_handle_limit(s);
     f->handles = mem_array(f->nhandles, sizeof f->handles[0]);
     for (uint32_t i = 0; i < f->nhandles; i++)
-        f->handles[i].fd = -1;
+        f->handles[i].file.fd = -1;
     f->listener = session_on_rights(s, sftp_server_rights, f);
     channel_run(c, &ops, f);
 }

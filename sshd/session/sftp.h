@@ -2,7 +2,7 @@
 
    sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
    sftp_virtual.c answers for what lies on no disk,
-   sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
+   sftp_list.c lists, sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
 #ifndef SESSION_SFTP_H
 #define SESSION_SFTP_H
 
@@ -14,6 +14,7 @@
 #include "base/msg.h"
 #include "sshd/attrs.h"
 #include "sshd/session/files_client.h"
+#include "sshd/session/outfile.h"
 #include "sshd/session/sftp_path.h"
 
 struct channel;
@@ -24,7 +25,6 @@ enum {
     SFTP_DATA_MOST = 255 * 1024,     /* of one READ */
     SFTP_COST_MOST = 64,             /* with the workers at once, by the costs of the tables; no input is taken above */
     SFTP_COPY_COST = 16,             /* of a slice that is copied */
-    SFTP_BLOCK = 4096,               /* leases are counted in these */
 };
 
 enum sftp_type {
@@ -43,22 +43,23 @@ struct sftp_server {
     unsigned open, asked;   /* handles, unanswered requests */
 };
 
+/* The next batch of a listing: not asked for, with the worker, here, or there is none. */
+enum sftp_fetch { FETCH_NONE, FETCH_ASKED, FETCH_READY, FETCH_END };
+
 enum sftp_kind { HANDLE_FREE, HANDLE_OPENING, HANDLE_FILE, HANDLE_DIR, HANDLE_TOP, HANDLE_VIRTUAL, HANDLE_DEAD };
 
 struct sftp_handle {
     enum sftp_kind kind;
     uint32_t generation;
     struct sftp_server *server;
-    uint32_t number;        /* the worker's */
     uint32_t flags;         /* FXF_* of the open */
     unsigned busy;          /* requests about it that are not answered: data has to wait for them */
     unsigned pinned;        /* of these, those that go on over several turns: its close waits as well */
     bool read;              /* HANDLE_TOP: was listed */
-    int fd;                 /* HANDLE_FILE; HANDLE_VIRTUAL, or -1 */
+    enum sftp_fetch fetch;  /* HANDLE_DIR */
+    struct buf ahead;       /* HANDLE_DIR, FETCH_READY: the packet, without its id */
+    struct outfile file;    /* HANDLE_DIR: the worker and its number only; HANDLE_VIRTUAL: its fd, or -1, only */
     struct sftp_node *node; /* HANDLE_VIRTUAL; owned */
-    uint64_t high;          /* writes below need no lease; whole blocks */
-    uint64_t end;           /* FXF_APPEND: where the file ends, as far as we know */
-    uint64_t lease;         /* bytes that may be written above */
 };
 
 /* The WRITE whose payload is arriving. */
@@ -68,8 +69,7 @@ struct sftp_write {
     uint64_t offset;
     uint32_t left;
     uint32_t fits;          /* bytes of it the disk has room for; more is refused when it comes */
-    uint32_t status;        /* not FX_OK: the rest is skipped */
-    char text[256];
+    struct refusal refusal; /* the rest is skipped */
 };
 
 struct sftp_op;
@@ -154,6 +154,8 @@ struct sftp_call *sftp_call(struct sftp *f, struct sftp_server *s, uint32_t id, 
 /* The call is about handle I: data waits for it. */
 void sftp_call_handle(struct sftp_call *c, uint32_t i);
 void sftp_call_send(struct sftp_call *c, struct msg *m);
+/* A call about handle I, and M begun as TYPE with its number. */
+struct sftp_call *sftp_call_about(struct sftp *f, uint32_t id, uint32_t i, sftp_answer_fn *answer, struct msg *m, uint16_t type);
 /* Answers. */
 sftp_answer_fn sftp_answer_ok, sftp_answer_attrs;
 
@@ -163,6 +165,8 @@ void sftp_handle_free(struct sftp *f, uint32_t i);
 /* The handle in P; NULL when there is none (nothing is answered).  *I is its index. */
 struct sftp_handle *sftp_handle(struct sftp *f, struct buf *p, uint32_t *i);
 struct sftp_handle *sftp_handle_of(struct sftp *f, const uint8_t *bytes, size_t size, uint32_t *i);
+/* Answers ID: H (which may be NULL) is none, or none of the kind. */
+void sftp_no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h);
 /* Something goes on with handle I over several turns of the loop. */
 void sftp_pin(struct sftp *f, uint32_t i);
 void sftp_unpin(struct sftp *f, uint32_t i);
@@ -170,7 +174,10 @@ void sftp_unpin(struct sftp *f, uint32_t i);
 void sftp_too_many(struct sftp *f, uint32_t id);
 /* Closes what is open in the worker only. */
 void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease);
-sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_readdir, sftp_fsync;
+sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_fsync;
+
+/* sftp_list.c */
+sftp_fn sftp_readdir;
 
 /* sftp_data.c */
 sftp_fn sftp_read;

@@ -3,6 +3,7 @@ session_sftp_sources = \
 	sshd/attrs.c sshd/attrs.h \
 	sshd/session/files_client.c sshd/session/files_client.h \
 	sshd/session/hash.c sshd/session/hash.h \
+	sshd/session/outfile.c sshd/session/outfile.h \
 	sshd/session/sftp.c sshd/session/sftp.h \
 	sshd/session/sftp_backups.c \
 	sshd/session/sftp_check.c \
@@ -11,6 +12,7 @@ session_sftp_sources = \
 	sshd/session/sftp_ext.c \
 	sshd/session/sftp_handle.c \
 	sshd/session/sftp_keys.c \
+	sshd/session/sftp_list.c \
 	sshd/session/sftp_ops.c \
 	sshd/session/sftp_path.c sshd/session/sftp_path.h \
 	sshd/session/sftp_reply.c \

@@ -209,7 +209,7 @@ static enum sftp_result by_handle(struct sftp *f, uint32_t id, struct buf *p, bo
     if (why == NULL && (h->flags & FXF_READ) == 0 && h->flags & (FXF_WRITE | FXF_APPEND))
         why = "the handle is not open for reading";
     if (why == NULL) {
-        k->fd = h->fd;
+        k->fd = h->file.fd;
         k->server = h->server;
         k->handle = (int)i;
         why = measure(k);

@@ -83,8 +83,8 @@ static void sliced(struct sftp *f, struct sftp_call *c, struct msg *answer)
     y->from_at += n;
     y->to_at += n;
     y->left -= y->left == UINT64_MAX ? 0 : n;
-    if (y->pinned && f->handles[y->to_handle].end < y->to_at)
-        f->handles[y->to_handle].end = y->to_at;
+    if (y->pinned && f->handles[y->to_handle].file.end < y->to_at)
+        f->handles[y->to_handle].file.end = y->to_at;
     if (n > 0 && y->left > 0)
         slice(f, y);
     else if (y->pinned)
@@ -135,12 +135,12 @@ enum sftp_result sftp_copy_data(struct sftp *f, uint32_t id, struct buf *p)
     if (from->busy || to->busy)
         return SFTP_WAIT;
     struct copying *y = mem_new(sizeof *y);
-    *y = (struct copying){ .server = from->server, .id = id, .from = from->number, .to = to->number, .from_at = from_at, .to_at = to_at,
-                           .left = size ? size : UINT64_MAX, .pinned = true, .from_handle = i, .to_handle = k };
+    *y = (struct copying){ .server = from->server, .id = id, .from = from->file.number, .to = to->file.number, .from_at = from_at,
+                           .to_at = to_at, .left = size ? size : UINT64_MAX, .pinned = true, .from_handle = i, .to_handle = k };
     sftp_pin(f, i);
     sftp_pin(f, k);
     /* The worker takes it back with the first slice. */
-    to->lease = 0;
+    to->file.lease = 0;
     slice(f, y);
     return SFTP_DONE;
 }

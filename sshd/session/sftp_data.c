@@ -73,73 +73,8 @@ enum sftp_result sftp_read(struct sftp *f, uint32_t id, struct buf *p)
     else if (offset > INT64_MAX)
         sftp_status(f, id, FX_EOF, "End of file");
     else
-        sftp_read_into(f, id, h->fd, offset, want < SFTP_DATA_MOST ? want : SFTP_DATA_MOST);
+        sftp_read_into(f, id, h->file.fd, offset, want < SFTP_DATA_MOST ? want : SFTP_DATA_MOST);
     return SFTP_DONE;
-}
-
-static void refuse(struct sftp *f, uint32_t status, const char *text)
-{
-    f->write.status = status;
-    snprintf(f->write.text, sizeof f->write.text, "%s", text);
-}
-
-static void leased(struct sftp *f, struct sftp_call *c, struct msg *answer)
-{
-    f->handles[c->handle].lease = msg_get_u64(answer);
-}
-
-static void lease_answered(void *data, uint32_t status, const char *text, struct msg *answer)
-{
-    struct sftp_call *c = data;
-    c->server->asked--;
-    if (answer)
-        leased(c->f, c, answer);
-    else
-        refuse(c->f, status, text);
-}
-
-/* The one request that is waited for: the payload behind it is here and has nowhere else to go.  MORE 0 asks for the words of a full disk. */
-static void lease(struct sftp *f, uint32_t i, uint64_t more)
-{
-    struct msg m;
-    struct sftp_handle *h = &f->handles[i];
-    struct sftp_call c = { .f = f, .server = h->server, .handle = (int)i };
-    c.server->asked++;
-    h->lease = 0;
-    files_begin(&m, FILES_LEASE);
-    msg_put_u32(&m, h->number);
-    msg_put_u64(&m, h->high);
-    msg_put_u64(&m, more);
-    files_ask_now(h->server->files, &m, lease_answered, &c);
-}
-
-static uint64_t block_down(uint64_t n)
-{
-    return n / SFTP_BLOCK * SFTP_BLOCK;
-}
-
-/* What the write needs beyond the high-water mark, in whole blocks.  The mark moves only where writes join it: a hole left behind may want its
-   blocks later. */
-static void charge(struct sftp *f, struct sftp_handle *h, uint32_t i, uint64_t offset, uint32_t size)
-{
-    uint64_t end = block_down(offset + size + SFTP_BLOCK - 1);
-    if (size == 0 || end <= h->high)
-        return;
-    uint64_t from = block_down(offset) > h->high ? block_down(offset) : h->high;
-    uint64_t need = end - from;
-    if (need > h->lease)
-        lease(f, i, need);
-    if (f->write.status)
-        return;
-    /* The last of the disk is used up, as the kernel would: what fits is written. */
-    if (need > h->lease) {
-        end = from + h->lease;
-        f->write.fits = end > offset ? (uint32_t)(end - offset) : 0;
-        need = h->lease;
-    }
-    h->lease -= need;
-    if (offset <= h->high)
-        h->high = end;
 }
 
 enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head)
@@ -162,58 +97,34 @@ enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head)
         f->write.generation = v->generation;
         why = sftp_virtual_write_begin(v, &f->write.offset, left);
         if (why)
-            refuse(f, FX_FAILURE, why);
+            refuse(&f->write.refusal, FX_FAILURE, why);
     } else if (h == NULL)
-        refuse(f, status_of(sftp_handle_of(f, bytes, size, &i)), why);
+        refuse(&f->write.refusal, status_of(sftp_handle_of(f, bytes, size, &i)), why);
     else if ((h->flags & (FXF_WRITE | FXF_APPEND)) == 0)
-        refuse(f, FX_PERMISSION_DENIED, "the handle is not open for writing");
+        refuse(&f->write.refusal, FX_PERMISSION_DENIED, "the handle is not open for writing");
     else if (offset > INT64_MAX - UINT32_MAX)
-        refuse(f, FX_FAILURE, "file too large");
+        refuse(&f->write.refusal, FX_FAILURE, "file too large");
     else {
         f->write.generation = h->generation;
         if (h->flags & FXF_APPEND)
-            f->write.offset = h->end;
-        charge(f, h, i, f->write.offset, left);
-        h->end = f->write.offset + left > h->end ? f->write.offset + left : h->end;
+            f->write.offset = h->file.end;
+        f->write.fits = outfile_charge(&h->file, f->write.offset, left, &f->write.refusal);
     }
     if (left == 0)
         sftp_write_data(f, NULL, 0);
     return SFTP_DONE;
 }
 
-static void write_failed(struct sftp *f, int no)
+static void write_part(struct sftp *f, const uint8_t *bytes, size_t size, size_t fits)
 {
-    const struct sftp_handle *h = &f->handles[f->write.handle];
-    if ((no == ENOSPC || no == EDQUOT) && h->kind == HANDLE_FILE && h->generation == f->write.generation)
-        lease(f, f->write.handle, 0);
-    else
-        refuse(f, FX_FAILURE, no == EFBIG ? "file too large" : strerror(no));
-}
-
-static void write_part(struct sftp *f, const uint8_t *bytes, size_t size)
-{
-    struct sftp_handle *h = &f->handles[f->write.handle];
-    if (h->kind == HANDLE_VIRTUAL && h->generation == f->write.generation) {
-        sftp_virtual_write(h, f->write.offset, bytes, size);
-        return;
-    }
-    if (h->kind != HANDLE_FILE || h->generation != f->write.generation) {
-        refuse(f, FX_PERMISSION_DENIED, "closed: your rights on this server have changed, or its worker has ended");
-        return;
-    }
-    uint64_t offset = f->write.offset;
-    while (size > 0) {
-        ssize_t n = pwrite(h->fd, bytes, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            write_failed(f, errno);
-            return;
-        }
-        bytes += n;
-        size -= (size_t)n;
-        offset += (size_t)n;
-    }
+    struct sftp_write *w = &f->write;
+    struct sftp_handle *h = &f->handles[w->handle];
+    if (h->kind == HANDLE_VIRTUAL && h->generation == w->generation)
+        sftp_virtual_write(h, w->offset, bytes, size);
+    else if (h->kind != HANDLE_FILE || h->generation != w->generation)
+        refuse(&w->refusal, FX_PERMISSION_DENIED, "closed: your rights on this server have changed, or its worker has ended");
+    else if (outfile_write(&h->file, bytes, fits, w->offset, &w->refusal) && fits < size)
+        outfile_full(&h->file, &w->refusal);
 }
 
 size_t sftp_write_data(struct sftp *f, const uint8_t *bytes, size_t size)
@@ -221,16 +132,14 @@ size_t sftp_write_data(struct sftp *f, const uint8_t *bytes, size_t size)
     struct sftp_write *w = &f->write;
     size = size < w->left ? size : w->left;
     uint32_t part = size < w->fits ? (uint32_t)size : w->fits;
-    if (w->status == FX_OK && part > 0)
-        write_part(f, bytes, part);
-    if (w->status == FX_OK && part < size)
-        write_failed(f, ENOSPC);
+    if (w->refusal.status == FX_OK && size > 0)
+        write_part(f, bytes, size, part);
     w->fits -= w->fits == UINT32_MAX ? 0 : part;
     w->offset += size;
     w->left -= (uint32_t)size;
     if (w->left == 0) {
         w->on = false;
-        sftp_status(f, w->id, w->status, w->status ? w->text : "Success");
+        sftp_status(f, w->id, w->refusal.status, w->refusal.status ? w->refusal.text : "Success");
     }
     return size;
 }

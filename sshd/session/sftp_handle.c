@@ -7,13 +7,13 @@
 #include "sshd/session/session.h"
 #include "sshd/session/sftp.h"
 
-enum { HANDLE_BYTES = 8, NAME_PACKET_MOST = 256 * 1024 };
+enum { HANDLE_BYTES = 8 };
 
 bool sftp_handle_new(struct sftp *f, uint32_t *i)
 {
     for (*i = 0; *i < f->nhandles; ++*i)
         if (f->handles[*i].kind == HANDLE_FREE) {
-            f->handles[*i] = (struct sftp_handle){ .kind = HANDLE_OPENING, .generation = ++f->generation, .fd = -1 };
+            f->handles[*i] = (struct sftp_handle){ .kind = HANDLE_OPENING, .generation = ++f->generation, .file.fd = -1 };
             return true;
         }
     return false;
@@ -22,12 +22,13 @@ bool sftp_handle_new(struct sftp *f, uint32_t *i)
 void sftp_handle_free(struct sftp *f, uint32_t i)
 {
     struct sftp_handle *h = &f->handles[i];
-    if (h->fd >= 0)
-        close(h->fd);
+    if (h->file.fd >= 0)
+        close(h->file.fd);
+    buf_free(&h->ahead);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;
     sftp_virtual_drop(h);
-    *h = (struct sftp_handle){ .kind = HANDLE_FREE, .fd = -1 };
+    *h = (struct sftp_handle){ .kind = HANDLE_FREE, .file.fd = -1 };
 }
 
 static uint32_t number(const uint8_t *p)
@@ -53,7 +54,7 @@ struct sftp_handle *sftp_handle(struct sftp *f, struct buf *p, uint32_t *i)
     return sftp_handle_of(f, bytes, size, i);
 }
 
-static void no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h)
+void sftp_no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h)
 {
     if (h && h->kind == HANDLE_DEAD)
         sftp_status(f, id, FX_PERMISSION_DENIED, "closed: your rights on this server have changed, or its worker has ended");
@@ -74,35 +75,25 @@ static void opening_failed(struct sftp *f, struct sftp_call *c, struct msg *answ
     sftp_handle_free(f, (uint32_t)c->handle);
 }
 
-static uint64_t block_up(uint64_t n)
-{
-    return n > UINT64_MAX - SFTP_BLOCK ? UINT64_MAX : (n + SFTP_BLOCK - 1) / SFTP_BLOCK * SFTP_BLOCK;
-}
-
-static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp_kind kind, struct msg *answer)
+static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp_kind kind)
 {
     struct sftp_handle *h = &f->handles[c->handle];
     h->kind = kind;
     h->server = c->server;
     h->server->open++;
-    h->number = msg_get_u32(answer);
     h->flags = c->flags;
     return h;
 }
 
 static void file_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
-    struct sftp_handle *h = opened(f, c, HANDLE_FILE, answer);
-    h->end = msg_get_u64(answer);
-    h->high = block_up(h->end);
-    h->lease = msg_get_u64(answer);
-    h->fd = msg_get_fd(answer);
+    outfile_opened(&opened(f, c, HANDLE_FILE)->file, c->server->files, answer);
     sftp_reply_handle(f, c->id, (uint32_t)c->handle);
 }
 
 static void dir_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
-    opened(f, c, HANDLE_DIR, answer);
+    opened(f, c, HANDLE_DIR)->file = (struct outfile){ .files = c->server->files, .number = msg_get_u32(answer), .fd = -1 };
     sftp_reply_handle(f, c->id, (uint32_t)c->handle);
 }
 
@@ -214,17 +205,17 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
     if (!sftp_fields(f, p))
         return SFTP_DONE;
     if (h == NULL) {
-        no_handle(f, id, h);
+        sftp_no_handle(f, id, h);
         return SFTP_DONE;
     }
     if (h->pinned)
         return SFTP_WAIT;
-    struct sftp_server *s = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR ? h->server : NULL;
-    uint32_t number = h->number;
-    uint64_t lease = h->lease;
+    bool in_worker = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR;
+    struct outfile file = h->file;
+    h->file.fd = -1;
     sftp_handle_free(f, i);
-    if (s)
-        sftp_close_number(s, number, lease);
+    if (in_worker)
+        outfile_close(&file);
     sftp_status(f, id, FX_OK, "Success");
     return SFTP_DONE;
 }
@@ -238,19 +229,19 @@ static struct sftp_handle *worker_handle(struct sftp *f, uint32_t id, struct buf
         return NULL;
     }
     if (h == NULL || (h->kind != HANDLE_FILE && h->kind != HANDLE_DIR)) {
-        no_handle(f, id, h);
+        sftp_no_handle(f, id, h);
         return NULL;
     }
     return h;
 }
 
-static struct sftp_call *about(struct sftp *f, uint32_t id, uint32_t i, sftp_answer_fn *answer, struct msg *m,
-                               uint16_t type)
+struct sftp_call *sftp_call_about(struct sftp *f, uint32_t id, uint32_t i, sftp_answer_fn *answer, struct msg *m,
+                                  uint16_t type)
 {
     struct sftp_call *c = sftp_call(f, f->handles[i].server, id, answer);
     sftp_call_handle(c, i);
     files_begin(m, type);
-    msg_put_u32(m, f->handles[i].number);
+    msg_put_u32(m, f->handles[i].file.number);
     return c;
 }
 
@@ -259,7 +250,7 @@ enum sftp_result sftp_fstat(struct sftp *f, uint32_t id, struct buf *p)
     uint32_t i;
     struct msg m;
     if (worker_handle(f, id, p, &i))
-        sftp_call_send(about(f, id, i, sftp_answer_attrs, &m, FILES_FSTAT), &m);
+        sftp_call_send(sftp_call_about(f, id, i, sftp_answer_attrs, &m, FILES_FSTAT), &m);
     return SFTP_DONE;
 }
 
@@ -267,11 +258,8 @@ enum sftp_result sftp_fstat(struct sftp *f, uint32_t id, struct buf *p)
 static void size_set(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
     struct sftp_handle *h = &f->handles[c->handle];
-    if (h->generation == c->generation && c->flags & ATTRS_SIZE) {
-        h->end = c->size;
-        if (h->high > block_up(c->size))
-            h->high = block_up(c->size);
-    }
+    if (h->generation == c->generation && c->flags & ATTRS_SIZE)
+        outfile_resized(&h->file, c->size);
     sftp_answer_ok(f, c, answer);
 }
 
@@ -285,10 +273,10 @@ enum sftp_result sftp_fsetstat(struct sftp *f, uint32_t id, struct buf *p)
     if (!sftp_fields(f, p))
         return SFTP_DONE;
     if (h == NULL || (h->kind != HANDLE_FILE && h->kind != HANDLE_DIR)) {
-        no_handle(f, id, h);
+        sftp_no_handle(f, id, h);
         return SFTP_DONE;
     }
-    struct sftp_call *c = about(f, id, i, size_set, &m, FILES_FSETSTAT);
+    struct sftp_call *c = sftp_call_about(f, id, i, size_set, &m, FILES_FSETSTAT);
     c->flags = a.flags;
     c->size = a.size;
     sftp_put_attrs(&m, &a);
@@ -301,81 +289,6 @@ enum sftp_result sftp_fsync(struct sftp *f, uint32_t id, struct buf *p)
     uint32_t i;
     struct msg m;
     if (worker_handle(f, id, p, &i))
-        sftp_call_send(about(f, id, i, sftp_answer_ok, &m, FILES_FSYNC), &m);
-    return SFTP_DONE;
-}
-
-static void entries(struct sftp *f, struct sftp_call *c, struct msg *answer)
-{
-    struct buf b;
-    size_t size;
-    uint32_t n = msg_get_u32(answer);
-    if (n == 0) {
-        sftp_status(f, c->id, FX_EOF, "End of file");
-        return;
-    }
-    sftp_reply_begin(&b, NAME_PACKET_MOST, FXP_NAME, c->id);
-    buf_put_u32(&b, n);
-    for (uint32_t i = 0; i < n; i++) {
-        const uint8_t *name = msg_get_bytes(answer, &size);
-        buf_put_bytes(&b, name, size);
-        const uint8_t *line = msg_get_bytes(answer, &size);
-        buf_put_bytes(&b, line, size);
-        const uint8_t *attrs = msg_get_bytes(answer, &size);
-        buf_put(&b, attrs, size);
-    }
-    sftp_reply_end(f, &b);
-}
-
-void sftp_top_attrs(struct attrs *a)
-{
-    *a = (struct attrs){ .flags = ATTRS_SIZE | ATTRS_OWNER | ATTRS_MODE | ATTRS_TIMES, .mode = S_IFDIR | 0555 };
-}
-
-static void top_entry(struct buf *b, const char *name)
-{
-    struct attrs a;
-    sftp_top_attrs(&a);
-    buf_put_str(b, name);
-    buf_put_u32(b, (uint32_t)(strlen("dr-xr-xr-x    1 server   server            0 Jan  1  1970 ") + strlen(name)));
-    buf_put_fmt(b, "dr-xr-xr-x    1 server   server            0 Jan  1  1970 %s", name);
-    attrs_put(b, &a);
-}
-
-/* In one packet: a configuration does not hold so many servers that it would not fit. */
-static void list_top(struct sftp *f, uint32_t id, struct sftp_handle *h)
-{
-    struct buf b;
-    size_t n, fit = NAME_PACKET_MOST / 256;
-    const struct server_right *s = session_servers(f->session, &n);
-    if (h->read) {
-        sftp_status(f, id, FX_EOF, "End of file");
-        return;
-    }
-    h->read = true;
-    n = n < fit ? n : fit;
-    sftp_reply_begin(&b, NAME_PACKET_MOST, FXP_NAME, id);
-    buf_put_u32(&b, (uint32_t)n + 2 + sftp_virtual_top(f, NULL));
-    top_entry(&b, ".");
-    top_entry(&b, "..");
-    for (size_t i = 0; i < n; i++)
-        top_entry(&b, s[i].name);
-    sftp_virtual_top(f, &b);
-    sftp_reply_end(f, &b);
-}
-
-enum sftp_result sftp_readdir(struct sftp *f, uint32_t id, struct buf *p)
-{
-    uint32_t i;
-    struct msg m;
-    struct sftp_handle *h = sftp_handle(f, p, &i);
-    if (!sftp_fields(f, p))
-        return SFTP_DONE;
-    if (h && h->kind == HANDLE_TOP)
-        list_top(f, id, h);
-    else if (h && h->kind == HANDLE_DIR)
-        sftp_call_send(about(f, id, i, entries, &m, FILES_READDIR), &m);
-    else
-        no_handle(f, id, h);
+        sftp_call_send(sftp_call_about(f, id, i, sftp_answer_ok, &m, FILES_FSYNC), &m);
     return SFTP_DONE;
 }

@@ -50,13 +50,22 @@ void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, con
     files_end(files, status, text);
 }
 
-static void worker_gone(void *data, struct files *files)
+/* Ended on purpose, it takes the channel along where that is in the middle of something, as lost rights do. */
+static void worker_gone(void *data, struct files *files, const char *ended)
 {
     struct sftp *f = data;
     sftp_enter(f);
-    for (size_t i = 0; i < f->nservers; i++)
-        if (f->servers[i]->files == files)
-            sftp_server_end(f, f->servers[i], FX_FAILURE, "the worker for this server's files has ended; try again");
+    for (size_t i = 0; i < f->nservers; i++) {
+        struct sftp_server *s = f->servers[i];
+        if (s->files != files)
+            continue;
+        bool used = s->open || s->asked;
+        sftp_server_end(f, s, FX_FAILURE, ended ? ended : "the worker for this server's files has ended; try again");
+        if (ended && used) {
+            FREE_MEM char *why = mem_fmt("%s: %s; the connection to them is closed", s->name, ended);
+            sftp_cut(f, why);
+        }
+    }
     sftp_leave(f);
 }
 

@@ -158,7 +158,7 @@ static void open_found(struct sftp_job *j, struct sftp_node *n, int fd)
 {
     struct sftp_handle *h = handle_of(j);
     h->kind = HANDLE_VIRTUAL;
-    h->fd = fd;
+    h->file.fd = fd;
     h->flags = j->flags;
     h->node = mem_new(sizeof *h->node);
     *h->node = *n;
@@ -318,7 +318,7 @@ enum sftp_result sftp_virtual_opendir(struct sftp *f, uint32_t id, struct buf *p
     return place ? opening(f, place, JOB_OPENDIR, id, spot.rest, 0) : SFTP_OTHER;
 }
 
-static enum sftp_result refuse(struct sftp *f, uint32_t id, const char *text)
+static enum sftp_result turn_down(struct sftp *f, uint32_t id, const char *text)
 {
     sftp_tell(f, text);
     sftp_status(f, id, FX_PERMISSION_DENIED, text);
@@ -342,7 +342,7 @@ enum sftp_result sftp_virtual_setstat(struct sftp *f, uint32_t id, struct buf *p
     if (place == NULL || p->bad)
         return SFTP_OTHER;
     const char *why = place->save == NULL ? place->refusal : wrong_attrs(&a, false);
-    return why ? refuse(f, id, why) : begin(job_new(f, place, JOB_SETSTAT, id, spot.rest));
+    return why ? turn_down(f, id, why) : begin(job_new(f, place, JOB_SETSTAT, id, spot.rest));
 }
 
 enum sftp_result sftp_virtual_mkdir(struct sftp *f, uint32_t id, struct buf *p)
@@ -352,7 +352,7 @@ enum sftp_result sftp_virtual_mkdir(struct sftp *f, uint32_t id, struct buf *p)
     if (place == NULL)
         return SFTP_OTHER;
     if (spot.rest[0])
-        return refuse(f, id, place->refusal);
+        return turn_down(f, id, place->refusal);
     sftp_status(f, id, FX_FAILURE, "exists already");
     return SFTP_DONE;
 }
@@ -361,14 +361,14 @@ enum sftp_result sftp_virtual_change(struct sftp *f, uint32_t id, struct buf *p)
 {
     SPOT_FREE struct sftp_spot spot;
     const struct sftp_place *place = get_place(f, p, &spot);
-    return place ? refuse(f, id, place->refusal) : SFTP_OTHER;
+    return place ? turn_down(f, id, place->refusal) : SFTP_OTHER;
 }
 
 enum sftp_result sftp_virtual_two(struct sftp *f, uint32_t id, struct buf *p)
 {
     SPOT_FREE struct sftp_spot from, to;
     const struct sftp_place *one = get_place(f, p, &from), *other = get_place(f, p, &to);
-    return one || other ? refuse(f, id, other ? other->refusal : one->refusal) : SFTP_OTHER;
+    return one || other ? turn_down(f, id, other ? other->refusal : one->refusal) : SFTP_OTHER;
 }
 
 enum sftp_result sftp_virtual_symlink(struct sftp *f, uint32_t id, struct buf *p)
@@ -442,7 +442,7 @@ enum sftp_result sftp_virtual_fsetstat(struct sftp *f, uint32_t id, struct buf *
         return SFTP_OTHER;
     const char *why = h->node->place->save == NULL ? h->node->place->refusal : wrong_attrs(&a, h->node->writable);
     if (why)
-        return refuse(f, id, why);
+        return turn_down(f, id, why);
     if (a.flags & ATTRS_SIZE)
         why = resize(h->node, a.size);
     sftp_status(f, id, why ? FX_FAILURE : FX_OK, why ? why : "Success");
@@ -461,8 +461,8 @@ enum sftp_result sftp_virtual_read(struct sftp *f, uint32_t id, struct buf *p)
     want = want < SFTP_DATA_MOST ? want : SFTP_DATA_MOST;
     if (S_ISDIR(h->node->attrs.mode) || (h->flags & FXF_READ) == 0)
         sftp_status(f, id, FX_FAILURE, "the handle is not open for reading");
-    else if (h->fd >= 0 && offset <= INT64_MAX)
-        sftp_read_into(f, id, h->fd, offset, want);
+    else if (h->file.fd >= 0 && offset <= INT64_MAX)
+        sftp_read_into(f, id, h->file.fd, offset, want);
     else if (offset >= buf_size(content))
         sftp_status(f, id, FX_EOF, "End of file");
     else {

@@ -45,12 +45,17 @@ static void turned(void *data)
     t.fn(t.data);
 }
 
-struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
+struct session_turn *session_turn_later(struct session *s, uint64_t ms, session_turn_fn *fn, void *data)
 {
     struct session_turn *t = mem_new(sizeof *t);
     *t = (struct session_turn){ .fn = fn, .data = data };
-    t->timer = loop_timer(s->loop, 0, turned, t);
+    t->timer = loop_timer(s->loop, ms, turned, t);
     return t;
+}
+
+struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
+{
+    return session_turn_later(s, 0, fn, data);
 }
 
 void session_turn_free(struct session_turn *t)

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/child.h"
+#include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source.h"
@@ -150,7 +151,8 @@ static int send_start(struct super *s, const struct session *c, int link, int cl
     msg_put_u32(&m, l->channels);
     msg_put_u32(&m, l->auth_tries);
     msg_put_u32(&m, l->password_tries);
-    msg_put_u32(&m, l->handles);
+    /* What it tells its client must be what a channel can have. */
+    msg_put_u32(&m, handles_most(s));
     msg_put_u32(&m, (uint32_t)(l->keepalive / 1000));
     msg_put_u32(&m, l->keepalive_misses);
     msg_put_u32(&m, (uint32_t)s->conf.log.level);

@@ -10,6 +10,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
+	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \
 	sshd/supervisor/leave.c sshd/supervisor/leave.h \
@@ -21,6 +22,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/reload.c sshd/supervisor/reload.h \
 	sshd/supervisor/secret.c sshd/supervisor/secret.h \
 	sshd/supervisor/server.c sshd/supervisor/server.h \
+	sshd/supervisor/shares.c sshd/supervisor/shares.h \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h \

@@ -7,13 +7,15 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/ini.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
+#include "sshd/supervisor/worker.h"
 
-enum { ROWS_MOST = 1000 };
+enum { ROWS_MOST = 1000, DENY_MOST = 100 };
 
 static struct {
     struct conf next;
@@ -51,6 +53,8 @@ static void check_rows(const struct conf_server *v, struct conf_errors *errors)
         complain(errors, "%s: server %s has %zu lines of allow; allowed: %d", v->where, v->name, v->allow.n, ROWS_MOST);
     if (v->port.n > ROWS_MOST)
         complain(errors, "%s: server %s has %zu ports; allowed: %d", v->where, v->name, v->port.n, ROWS_MOST);
+    if (v->deny.n > DENY_MOST)
+        complain(errors, "%s: server %s has %zu lines of deny; allowed: %d", v->where, v->name, v->deny.n, DENY_MOST);
 }
 
 int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
@@ -116,11 +120,14 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     conf_free(&before);
     log_init("holdfastd", (enum log_level)s->conf.log.level);
     servers_apply(s);
+    unsigned ended = workers_apply(s);
+    handles_apply(s);
     if (listen_open(s, &e) < 0) {
         char line[400];
         log_error("listen", "error=\"%s\"", err_text(&e, line, sizeof line));
     }
-    done(true, summary);
+    FREE_MEM char *text = ended ? mem_fmt("%s; %u channels to files whose deny changed closed", summary, ended) : mem_str(summary);
+    done(true, text);
 }
 
 /* What cannot change under running processes. */

@@ -8,5 +8,7 @@
 /* Starts a worker on V's files for C with RIGHTS; V's disk is up.  Returns the session's end of its link, owned by the caller; -1 with E
    (EAGAIN: too many workers). */
 int worker_start(struct super *s, struct session *c, struct server *v, uint32_t rights, struct err *e);
+/* The configuration changed: ends those that hide something else than it says now; their sessions are told.  How many. */
+unsigned workers_apply(struct super *s);
 
 #endif

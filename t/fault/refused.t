@@ -11,6 +11,8 @@ cat >"$SCRATCH/more.ini" <<'EOF'
 penalty_crash = 0s
 [server one]
 restart = never
+[server two]
+deny = *.pem
 EOF
 rig_up --ini "$SCRATCH/more.ini"
 put_run one <"$HERE/t/payload/echo"
@@ -46,6 +48,14 @@ nok "openat2 fails: nothing is read by another way" batch alice <<<"get /one/run
 nok "nor written" batch alice <<<"put $SCRATCH/data /one/sneaked"
 working openat2
 nok "nor was it" batch alice <<<"ls /one/sneaked"
+
+ok "a file beside what is hidden" batch alice <<<"put $SCRATCH/data /two/open"
+failing readlinkat EACCES
+nok "where a file is cannot be told: where some are hidden, none is read" batch alice <<<"get /two/open $SCRATCH/got"
+nok "nor written" batch alice <<<"put $SCRATCH/data /two/sneaked"
+working readlinkat
+nok "nor was it" batch alice <<<"ls /two/sneaked"
+ok "and all is as it was" batch alice <<<"get /two/open $SCRATCH/got"
 
 failing mount EPERM
 exits 1 "mount fails: a start fails" hf alice start one --wait --timeout 20

@@ -25,7 +25,7 @@
 #include "sshd/session/session.h"
 #include "sshd/session/sftp.h"
 
-enum { WATCHES = 8, ROUNDS = 4000, QUESTIONS = 16 };
+enum { WATCHES = 8, ROUNDS = 4000, TURNS = 16, QUESTIONS = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -44,7 +44,7 @@ struct channel {
 struct session {
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
-    struct session_turn turn;
+    struct session_turn turns[TURNS];
     struct question questions[QUESTIONS];
     uint32_t asked;
     struct server_right servers[2];
@@ -236,9 +236,18 @@ void session_watch_free(struct session_watch *w)
 
 struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
 {
-    invariant(s->turn.fn == NULL);
-    s->turn = (struct session_turn){ fn, data };
-    return &s->turn;
+    for (size_t i = 0; i < TURNS; i++)
+        if (s->turns[i].fn == NULL) {
+            s->turns[i] = (struct session_turn){ fn, data };
+            return &s->turns[i];
+        }
+    bug("more than %d turns at once", TURNS);
+}
+
+/* There is no clock here: in the next round as well. */
+struct session_turn *session_turn_later(struct session *s, uint64_t ms UNUSED, session_turn_fn *fn, void *data)
+{
+    return session_turn_new(s, fn, data);
 }
 
 void session_turn_free(struct session_turn *t)
@@ -247,12 +256,14 @@ void session_turn_free(struct session_turn *t)
         t->fn = NULL;
 }
 
-static void take_turn(struct session *s)
+static void take_turns(struct session *s)
 {
-    struct session_turn t = s->turn;
-    s->turn.fn = NULL;
-    if (t.fn)
-        t.fn(t.data);
+    for (size_t i = 0; i < TURNS; i++) {
+        struct session_turn t = s->turns[i];
+        s->turns[i].fn = NULL;
+        if (t.fn)
+            t.fn(t.data);
+    }
 }
 
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
@@ -321,7 +332,7 @@ static void check_out(struct buf *b)
 
 static void turn(struct channel *c, int wait)
 {
-    take_turn(&me);
+    take_turns(&me);
     answer_all(&me);
     for (size_t i = 0; i < WATCHES; i++) {
         struct session_watch *w = me.watches[i];

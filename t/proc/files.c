@@ -272,8 +272,47 @@ Test(files, handles_are_limited)
         handle_close((uint32_t)i);
     }
     cr_assert_eq(gate_leased(rig.gate), 0);
+    cr_assert_eq(gate_leased(rig.handles), 0);
     rig_down();
 }
+
+Test(files, the_account_and_the_machine_limit_them_too)
+{
+    rig_up();
+    rig_put(rig.in, "x", "data");
+    int other = gate_slot_take(rig.handles);
+    cr_assert_eq(gate_take(rig.handles, (unsigned)other, 0, RIG_ACCOUNT - 1, 1), RIG_ACCOUNT - 1, "another channel of the account");
+    int h = file_open("x", FXF_READ);
+    cr_assert_eq(gate_leased(rig.handles), RIG_ACCOUNT);
+    int fd = opened_fd;
+    cr_assert(file_open("new", FXF_WRITE | FXF_CREAT) < 0);
+    cr_assert_str_eq(rig.text, "too many open handles: your account has 100 of 100 open (per account 100)");
+    cr_assert_eq(inside("new").st_ino, 0, "nothing was made");
+    cr_assert(file_open("x", FXF_WRITE | FXF_TRUNC) < 0);
+    cr_assert_eq(inside("x").st_size, 4, "nor truncated");
+    refused(FX_FAILURE, FILES_OPENDIR, "p", "");
+    says("your account has 100 of 100");
+    gate_give(rig.handles, (unsigned)other, 10);
+    gate_set_limit(rig.handles, 60);
+    refused(FX_FAILURE, FILES_OPENDIR, "p", "");
+    cr_assert_str_eq(rig.text, "too many open handles: your account has 90 of 60 open (per account 100); this machine shares 200 among "
+                               "those connected");
+    cr_assert_eq(gate_leased(rig.handles), 90, "a refused one is not counted");
+    close(fd);
+    handle_close((uint32_t)h);
+    cr_assert_eq(gate_leased(rig.handles), 89);
+    gate_give(rig.handles, (unsigned)other, 40);
+    cr_assert(file_open("none", FXF_READ) < 0);
+    refused(FX_NO_SUCH_FILE, FILES_OPENDIR, "p", "none");
+    cr_assert_eq(gate_leased(rig.handles), 49, "nor one that failed");
+    for (int i = 0; i < 50; i++) {
+        ok(FILES_OPENDIR, "p", "");
+        handle_close(msg_get_u32(&rig.answer));
+    }
+    cr_assert_eq(gate_leased(rig.handles), 49);
+    rig_down();
+}
+
 Test(files, a_session_that_breaks_a_rule_ends_it)
 {
     int status;

@@ -58,6 +58,12 @@ void rig_start(uint32_t rights, uint64_t limit)
     CLOSE_FD int gate = gate_create();
     rig.gate = gate_map(gate);
     gate_set_limit(rig.gate, limit);
+    CLOSE_FD int handles = gate_create();
+    rig.handles = gate_map(handles);
+    gate_set_limit(rig.handles, RIG_ACCOUNT);
+    uint32_t ndeny = 0;
+    while (rig.deny && rig.deny[ndeny])
+        ndeny++;
     CLOSE_FD int dir = open(rig.in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     MSG_FREE struct msg m;
     msg_begin(&m, START_FILES, 0);
@@ -67,8 +73,15 @@ void rig_start(uint32_t rights, uint64_t limit)
     msg_put_u32(&m, RIG_HANDLES);
     msg_put_u64(&m, 7);
     msg_put_u32(&m, LOG_INFO);
+    msg_put_u32(&m, (uint32_t)gate_slot_take(rig.handles));
+    msg_put_u32(&m, RIG_ACCOUNT);
+    msg_put_u32(&m, RIG_NODE);
+    msg_put_u32(&m, ndeny);
+    for (uint32_t i = 0; i < ndeny; i++)
+        msg_put_str(&m, rig.deny[i]);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, gate);
+    msg_put_fd(&m, handles);
     cr_assert(msg_send(rig.link, &m) == 0);
 }
 
@@ -124,6 +137,7 @@ void rig_down(void)
     cr_assert(waitpid(rig.pid, &status, 0) == rig.pid);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the worker ended with %x", (unsigned)status);
     gate_unmap(rig.gate);
+    gate_unmap(rig.handles);
     msg_free(&rig.answer);
     free(rig.text);
     rig.text = NULL;

@@ -10,14 +10,15 @@
 #include "sshd/attrs.h"
 #include "sshd/proto.h"
 
-enum { RIG_UID = 54321, RIG_HANDLES = 8 };
+enum { RIG_UID = 54321, RIG_HANDLES = 8, RIG_ACCOUNT = 100, RIG_NODE = 200 };
 
 /* A server's directory `in`, beside it `out` with the canary, both the worker's uid's: only the worker's own care keeps it inside. */
 struct files_rig {
     char top[64], in[80], out[80];
     int link;
     pid_t pid;
-    struct gate *gate;
+    struct gate *gate, *handles;   /* of the disk, of the account */
+    const char *const *deny;       /* patterns, up to a NULL, for the next start; NULL: none */
     uint32_t id;
     struct msg answer;   /* the last one, at the request's own fields */
     char *text;          /* its words */

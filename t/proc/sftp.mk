@@ -6,11 +6,14 @@ if CRITERION
 FILES_TEST_RIG = t/proc/files_rig.c t/proc/files_rig.h sshd/attrs.c
 FILES_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) -DBUILD='"$(abs_top_builddir)"'
 FILES_TEST_LDADD = libgate.a libbase.a $(CRITERION_LIBS)
-check_PROGRAMS += t/proc/files t/proc/files_quota t/proc/files_hostile
-TESTS += t/proc/files t/proc/files_quota t/proc/files_hostile
+check_PROGRAMS += t/proc/files t/proc/files_deny t/proc/files_quota t/proc/files_hostile
+TESTS += t/proc/files t/proc/files_deny t/proc/files_quota t/proc/files_hostile
 t_proc_files_SOURCES = t/proc/files.c $(FILES_TEST_RIG)
 t_proc_files_CPPFLAGS = $(FILES_TEST_CPPFLAGS)
 t_proc_files_LDADD = $(FILES_TEST_LDADD)
+t_proc_files_deny_SOURCES = t/proc/files_deny.c $(FILES_TEST_RIG)
+t_proc_files_deny_CPPFLAGS = $(FILES_TEST_CPPFLAGS)
+t_proc_files_deny_LDADD = $(FILES_TEST_LDADD)
 t_proc_files_quota_SOURCES = t/proc/files_quota.c $(FILES_TEST_RIG)
 t_proc_files_quota_CPPFLAGS = $(FILES_TEST_CPPFLAGS)
 t_proc_files_quota_LDADD = $(FILES_TEST_LDADD)

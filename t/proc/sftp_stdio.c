@@ -25,7 +25,7 @@
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
 
-enum { WATCHES = 32, QUESTIONS = 16, SERVERS = 8 };
+enum { WATCHES = 32, QUESTIONS = 16, SERVERS = 8, TURNS = 16 };
 
 struct session_watch {
     int fd;
@@ -66,7 +66,7 @@ struct session {
     unsigned handles, uid;
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
-    struct session_turn turn;
+    struct session_turn turns[TURNS];
     struct question questions[QUESTIONS];
     struct channel channel;
     size_t chunk;
@@ -106,8 +106,16 @@ static void start_message(const struct session *s, size_t i, int link)
     msg_put_u32(&m, s->handles);
     msg_put_u64(&m, 1);
     msg_put_u32(&m, LOG_WARN);
+    /* Handles of the account and of the machine, in a page of the worker's own; nothing denied. */
+    CLOSE_FD int handles = gate_create();
+    struct gate *account = gate_map(handles);
+    gate_set_limit(account, s->handles);
+    for (int k = 0; k < 4; k++)
+        msg_put_u32(&m, k == 0 ? (uint32_t)gate_slot_take(account) : k < 3 ? s->handles : 0);
+    gate_unmap(account);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, s->gate[i]);
+    msg_put_fd(&m, handles);
     if (dir < 0 || msg_send(link, &m) < 0)
         die_errno("start");
     gate_unmap(g);
@@ -203,9 +211,18 @@ void session_watch_free(struct session_watch *w)
 
 struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, void *data)
 {
-    invariant(s->turn.fn == NULL);
-    s->turn = (struct session_turn){ fn, data };
-    return &s->turn;
+    for (size_t i = 0; i < TURNS; i++)
+        if (s->turns[i].fn == NULL) {
+            s->turns[i] = (struct session_turn){ fn, data };
+            return &s->turns[i];
+        }
+    bug("more than %d turns at once", TURNS);
+}
+
+/* There is no clock here: in the next round as well. */
+struct session_turn *session_turn_later(struct session *s, uint64_t ms UNUSED, session_turn_fn *fn, void *data)
+{
+    return session_turn_new(s, fn, data);
 }
 
 void session_turn_free(struct session_turn *t)
@@ -214,12 +231,22 @@ void session_turn_free(struct session_turn *t)
         t->fn = NULL;
 }
 
-static void take_turn(struct session *s)
+static bool turns_wait(const struct session *s)
 {
-    struct session_turn t = s->turn;
-    s->turn.fn = NULL;
-    if (t.fn)
-        t.fn(t.data);
+    for (size_t i = 0; i < TURNS; i++)
+        if (s->turns[i].fn)
+            return true;
+    return false;
+}
+
+static void take_turns(struct session *s)
+{
+    for (size_t i = 0; i < TURNS; i++) {
+        struct session_turn t = s->turns[i];
+        s->turns[i].fn = NULL;
+        if (t.fn)
+            t.fn(t.data);
+    }
 }
 
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data)
@@ -357,10 +384,10 @@ static void round_of(struct session *s)
             w[n - 2] = s->watches[i];
             p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
-    int r = poll(p, n, s->turn.fn || refuse_all(s) ? 0 : -1);
+    int r = poll(p, n, turns_wait(s) || refuse_all(s) ? 0 : -1);
     if (lost)
         lose_rights(s);
-    take_turn(s);
+    take_turns(s);
     if (r <= 0)
         return;
     for (nfds_t i = 2; i < n; i++)

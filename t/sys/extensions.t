@@ -1,5 +1,5 @@
 #!/bin/bash
-# SFTP's extensions in raw packets: check-file, copy-data, copy-file, users-groups-by-id, space-available, limits.
+# SFTP's extensions in raw packets: check-file, copy-data, copy-file, users-groups-by-id, space-available, limits; and windows.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rig.sh"
 need_root
@@ -10,6 +10,12 @@ timeout 240 "$HERE/t/lib/sftp_extensions.py" "$HOST" "$PORT" "$KEY" "$KEY2" >out
 code=$?
 import_results out ""
 is "$code" 0 "the script ran to its end"
+[ "$code" = 0 ] || diag "$(tail -n 5 err)"
+
+timeout 60 "$HERE/t/lib/sftp_window.py" "$HOST" "$PORT" "$KEY" >out 2>err
+code=$?
+import_results out ""
+is "$code" 0 "the script about windows ran to its end"
 [ "$code" = 0 ] || diag "$(tail -n 5 err)"
 
 # Stock clients' own words for them.

@@ -57,6 +57,17 @@ put_ok "a name of 255 bytes" "put small /one/$long"
 put_bad "one of 256 is refused" "put small /one/x$long"
 put_ok "and the first goes" "rm /one/$long"
 
+# A close waits for company on its way to the worker; alone it goes soon as well.
+cat >look <<'END'
+worker=$(pgrep -n -P "$1" -f holdfast-files) || exit
+for _ in {1..100}; do
+    ls -l "/proc/$worker/fd" | grep -q /small.closed || { echo closed >closed; exit; }
+    sleep 0.05
+done
+END
+put_ok "put, and the client stays" "put small /one/small.closed"$'\n'"!bash look $SERVER_PID"$'\n'"rm /one/small.closed"
+is "$(cat closed)" closed "the worker closes the file though nothing else is asked"
+
 # --- modes and times ------------------------------------------------------------------------------------------------------------------
 
 cp small stamped; chmod 0750 stamped; touch -d '2020-02-03 04:05:06 UTC' stamped

@@ -249,6 +249,34 @@ Test(conf, bad_values)
     refused("server s", "ready", "signal:TERM", "line:TEXT | tcp:PORT | none");
 }
 
+Test(conf, what_is_denied)
+{
+    static const char *const good[] = { "*.pem", "/top", "keys/*.key", "a b", "[a-c]?", "\\{x", "x\\\\", ".*", "*", "a..b" };
+    static const struct { const char *value, *words; } bad[] = {
+        { "/", "no name before" }, { "a/", "no name before" }, { "a//b", "no name before" }, { "//a", "no name before" },
+        { ".", "'.' and '..'" }, { "../x", "'.' and '..'" }, { "a/./b", "'.' and '..'" }, { "a/..", "'.' and '..'" },
+        { "**/x", "'**' is not known" }, { "[ab", "without its ']'" }, { "[a/b]", "without its ']'" }, { "x\\", "nothing behind it" },
+        { "\" x\"", "a space in front" }, { "'x '", "a space in front" }, { "a\tb", "control" }, { "*.{pem,key}", "a line each" },
+    };
+    for (size_t i = 0; i < countof(bad); i++) {
+        refused("server s", "deny", bad[i].value, bad[i].words);
+        refused("server s", "deny", bad[i].value, "pattern of names");
+    }
+    begin();
+    set("account a", "password", "no");
+    set("server s", "owner", "a");
+    set("server s", "command", "x");
+    for (size_t i = 0; i < countof(good); i++)
+        set("server s", "deny", good[i]);
+    finish();
+    no_errors();
+    const struct conf_server *s = conf_server(&c, "s");
+    cr_assert_eq(s->deny.n, countof(good));
+    for (size_t i = 0; i < countof(good); i++)
+        cr_assert_str_eq(s->deny.v[i], good[i]);
+    end();
+}
+
 Test(conf, unknown_words_name_the_nearest)
 {
     refused("limit", "x", "1", "did you mean 'limits'?");

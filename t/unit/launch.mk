@@ -21,8 +21,8 @@ t_unit_lock_CFLAGS = $(t_unit_policy_CFLAGS)
 t_unit_lock_LDADD = liblock.a libbase.a $(CRITERION_LIBS)
 endif
 
-# Stand-ins for the programs around launch, and the hostile payload: for t/sys/launch.sh and t/bench/start.
-check_PROGRAMS += t/lib/hostile t/lib/stamp t/lib/stand_init t/lib/stand_shim t/lib/sandbox_run
+# Stand-ins for the programs around launch, and the hostile payloads: for t/sys/launch.sh, t/sys/swap.t and t/bench/start.
+check_PROGRAMS += t/lib/hostile t/lib/swapper t/lib/stamp t/lib/stand_init t/lib/stand_shim t/lib/sandbox_run
 t_lib_stand_init_SOURCES = t/lib/stand_init.c
 t_lib_stand_init_LDADD = libbase.a
 t_lib_stand_shim_SOURCES = t/lib/stand_shim.c
@@ -31,10 +31,12 @@ t_lib_sandbox_run_SOURCES = t/lib/sandbox_run.c
 t_lib_sandbox_run_LDADD = libbase.a
 t_lib_stamp_SOURCES = t/lib/stamp.c
 t_lib_hostile_SOURCES = t/lib/hostile.c
+t_lib_swapper_SOURCES = t/lib/swapper.c
 t_lib_hostile_LDADD = -lpthread
 EXTRA_DIST += t/bench/start t/sys/launch.sh
 TESTS += t/sys/launch.sh
 if !SANITIZERS
 t_lib_stand_init_LDFLAGS = -static
 t_lib_stamp_LDFLAGS = -static
+t_lib_swapper_LDFLAGS = -static
 endif

@@ -1,12 +1,15 @@
 if CRITERION
-check_PROGRAMS += t/unit/gate t/unit/attrs t/unit/sftp_path
-TESTS += t/unit/gate t/unit/attrs t/unit/sftp_path
+check_PROGRAMS += t/unit/gate t/unit/attrs t/unit/deny t/unit/sftp_path
+TESTS += t/unit/gate t/unit/attrs t/unit/deny t/unit/sftp_path
 t_unit_gate_SOURCES = t/unit/gate.c
 t_unit_gate_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_gate_LDADD = libgate.a libbase.a $(CRITERION_LIBS) -lpthread
 t_unit_attrs_SOURCES = t/unit/attrs.c sshd/attrs.c
 t_unit_attrs_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_attrs_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_deny_SOURCES = t/unit/deny.c sshd/files/deny.c sshd/files/deny.h
+t_unit_deny_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_deny_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_sftp_path_SOURCES = t/unit/sftp_path.c sshd/session/sftp_path.c
 t_unit_sftp_path_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_sftp_path_LDADD = libbase.a $(CRITERION_LIBS)
