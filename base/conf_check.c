@@ -118,6 +118,9 @@ static void check_server(const struct check *k, const struct conf_server *s)
     /* Beside the folder of each server lies a file of its name with this ending. */
     if (end && strcmp(end, ".img") == 0)
         conf_error(k->errors, s->where, "the name of server '%s' must not end in .img", s->name);
+    /* What else stands in an account's "/". */
+    if (strcmp(s->name, "backups") == 0 || strcmp(s->name, "layers") == 0)
+        conf_error(k->errors, s->where, "a server cannot be named '%s'; allowed: any other name than backups, layers", s->name);
     if (s->memory_high > s->memory)
         wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'",
               s->name);

@@ -57,6 +57,7 @@
 #define CONF_ACCOUNT(O) \
     O(key, "key", LIST, "", "one line of authorized_keys form; repeat for more", "public key") \
     O(keys_file, "keys_file", PATH, "", "path, relative to the file it stands in", "more public keys, authorized_keys form") \
+    O(own_keys, "own_keys", ENUM, "yes", "yes | no", "may set keys of its own in /.ssh/authorized_keys, and log in with them") \
     O(password, "password", ENUM, "no", "yes | no", "may log in with the password set by 'holdfast account passwd'") \
     O(second_factor, "second_factor", ENUM, "none", "none", "what is asked after key or password") \
     O(suspended, "suspended", ENUM, "no", "yes | no", "may not log in, sessions are closed") \

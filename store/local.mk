@@ -7,13 +7,17 @@ libstored_a_SOURCES = \
 	store/stored/backup.c store/stored/backup.h \
 	store/stored/db.c store/stored/db.h \
 	store/stored/folder.c store/stored/folder.h \
+	store/stored/keyfile.c store/stored/keyfile.h \
 	store/stored/keys.c store/stored/keys.h \
 	store/stored/login.c \
 	store/stored/migrate.c store/stored/migrate.h \
 	store/stored/order.c store/stored/order.h \
+	store/stored/own.c store/stored/own.h \
+	store/stored/own_order.c \
 	store/stored/passwd.c \
 	store/stored/password.c store/stored/password.h \
 	store/stored/push.c store/stored/push.h \
+	store/stored/secret.c store/stored/secret.h \
 	store/stored/session.c store/stored/session.h \
 	store/stored/store.h
 nodist_libstored_a_SOURCES = store/stored/schema.inc
@@ -28,10 +32,10 @@ holdfast_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS)
 
 # The steps of the schema, as rows of a C table.
-SCHEMA = $(srcdir)/store/schema/001-start.sql
+SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql
 BUILT_SOURCES += store/stored/schema.inc
 CLEANFILES += store/stored/schema.inc
-EXTRA_DIST += store/SCHEMA store/schema/001-start.sql store/stored/RIGHTS store/archive/RIGHTS
+EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS
 store/stored/schema.inc: $(SCHEMA)
 	@$(MKDIR_P) store/stored
 	$(AM_V_GEN)for f in $(SCHEMA); do \

@@ -3,16 +3,20 @@
 #ifndef STORE_PROTO_H
 #define STORE_PROTO_H
 
-/* The database schema of this build, for START_STORE; the newest file of store/schema has this number. */
-enum { STORE_SCHEMA = 1, LOGIN_MOST = 512 };
+/* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
+   file of own keys, as OP_KEYS_SET takes it. */
+enum { STORE_SCHEMA = 2, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
-    START_STORE = 0x0401,      /* str folder, u32 log level, u32 schema of this build; answered by STORE_READY */
-    STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is) */
+    START_STORE = 0x0401,      /* str folder, u32 log level, u32 schema of this build, u32 is the secret key a new one, not saved yet; fd: a
+                                  sealed memfd with that key (32 bytes); answered by STORE_READY */
+    STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 is the secret key used (a new one is to be saved now; not:
+                                  the database holds what was sealed with another one) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
     STORE_CONF_BEGIN = 0x0403, /* - */
-    STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 nkeys, str key line each */
+    STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 may have
+                                  own keys, u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
     STORE_CONF_END,            /* - */
     STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
@@ -83,6 +87,10 @@ enum op {
                                                                       u32 n, per backup: str id, server, state, u64 created (wall ms),
                                                                       u64 size, str label, u32 locked */
     OP_BACKUP_GET,    /* backup.read                   id             u64 size; fd: the archive, at 0 */
+    /* Of the account itself: server "", answered by the store alone. */
+    OP_KEYS_GET,      /* -                                            u32 may it change them, u64 last addition (wall ms; 0: none), str its
+                                                                      own keys as a file, those of the ini files as comments in front */
+    OP_KEYS_SET,      /* -                             the file       -; replaces them as a whole, or is refused with what is wrong */
     OP_COUNT
 };
 

@@ -88,7 +88,7 @@ static void started(struct exec *x, int code, const char *text, struct msg *answ
     files_ask(r->files, &r->m, answered, x);
 }
 
-static void about(struct exec *x, const char *server, uint32_t right)
+void exec_about(struct exec *x, const char *server, uint32_t right)
 {
     if (x->server == NULL || strcmp(x->server, server) != 0) {
         if (x->files)
@@ -98,15 +98,15 @@ static void about(struct exec *x, const char *server, uint32_t right)
         x->server = copy;
     }
     x->relied = right;
-    if (x->files == NULL) {
-        x->files = mem_new(sizeof *x->files);
-        x->files->x = x;
-    }
 }
 
 void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn)
 {
-    about(x, server, right);
+    exec_about(x, server, right);
+    if (x->files == NULL) {
+        x->files = mem_new(sizeof *x->files);
+        x->files->x = x;
+    }
     struct exec_files *r = x->files;
     invariant(r->fn == NULL && !r->has);
     r->fn = fn;

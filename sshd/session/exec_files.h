@@ -11,8 +11,11 @@
 /* Where WORD leads, as SFTP has it.  NULL; or words that say why it leads nowhere (static). */
 const char *exec_place(struct exec *x, const char *word, struct sftp_spot *spot);
 
+/* From here on the command is about SERVER and relies on RIGHT there: it ends when that is lost. */
+void exec_about(struct exec *x, const char *server, uint32_t right);
+
 /* Sends M (begun by files_begin; taken over) to SERVER's worker, which is started when it must be; the one before it ends.  FN is called
-   once from the loop, as files_fn, unless the command ends first.  From here on the command is about SERVER and relies on RIGHT there. */
+   once from the loop, as files_fn, unless the command ends first.  The command is about SERVER then. */
 typedef void exec_files_fn(struct exec *x, uint32_t status, const char *text, struct msg *answer);
 void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
 /* Sends M to the same worker, whose answer is not waited for. */

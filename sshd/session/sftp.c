@@ -147,6 +147,7 @@ static void finish(struct sftp *f)
 static void destroy(struct sftp *f)
 {
     f->depth++;   /* workers say good-bye through us */
+    sftp_virtual_free(f);
     sftp_servers_free(f);
     rights_listener_free(f->listener);
     buf_free(&f->in);

@@ -1,6 +1,7 @@
 /* SFTP version 3 on one channel; what its files share.  The rest of the session knows sftp_start (channel.h) only.
 
    sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
+   sftp_virtual.c answers for what lies on no disk,
    sftp_list.c lists, sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
 #ifndef SESSION_SFTP_H
 #define SESSION_SFTP_H
@@ -45,7 +46,7 @@ struct sftp_server {
 /* The next batch of a listing: not asked for, with the worker, here, or there is none. */
 enum sftp_fetch { FETCH_NONE, FETCH_ASKED, FETCH_READY, FETCH_END };
 
-enum sftp_kind { HANDLE_FREE, HANDLE_OPENING, HANDLE_FILE, HANDLE_DIR, HANDLE_TOP, HANDLE_DEAD };
+enum sftp_kind { HANDLE_FREE, HANDLE_OPENING, HANDLE_FILE, HANDLE_DIR, HANDLE_TOP, HANDLE_VIRTUAL, HANDLE_DEAD };
 
 struct sftp_handle {
     enum sftp_kind kind;
@@ -57,7 +58,8 @@ struct sftp_handle {
     bool read;              /* HANDLE_TOP: was listed */
     enum sftp_fetch fetch;  /* HANDLE_DIR */
     struct buf ahead;       /* HANDLE_DIR, FETCH_READY: the packet, without its id */
-    struct outfile file;    /* HANDLE_DIR: the worker and its number only */
+    struct outfile file;    /* HANDLE_DIR: the worker and its number only; HANDLE_VIRTUAL: its fd, or -1, only */
+    struct sftp_node *node; /* HANDLE_VIRTUAL; owned */
 };
 
 /* The WRITE whose payload is arriving. */
@@ -87,6 +89,7 @@ struct sftp {
     unsigned cost;          /* with the workers now, and of checks */
     struct sftp_check *checks;  /* sftp_check.c: in the order they came */
     struct session_turn *turn;  /* for them */
+    struct sftp_job *jobs;  /* sftp_virtual.c */
     unsigned depth;         /* of our functions on the stack */
     unsigned told;          /* lines on stderr so far */
     bool version, eof, running, over, gone;
@@ -103,16 +106,16 @@ void sftp_bad(struct sftp *f, const char *why);
 /* What the channel lived on was taken away: WHY on stderr, the end at once. */
 void sftp_cut(struct sftp *f, const char *why);
 
-/* WAIT: nothing was done, offer the packet again when something was answered. */
-enum sftp_result { SFTP_DONE, SFTP_WAIT };
+/* WAIT: nothing was done, offer the packet again when something was answered.  OTHER: nothing was done, it is not about a virtual node. */
+enum sftp_result { SFTP_DONE, SFTP_WAIT, SFTP_OTHER };
 typedef enum sftp_result sftp_fn(struct sftp *f, uint32_t id, struct buf *p);
 /* A row of the tables of operations and extensions.  `cost`: how much of SFTP_COST_MOST a request to the worker takes until it is
-   answered; `writes`: refused at once where the account may change nothing. */
+   answered; `writes`: refused at once where the account may change nothing; `virtual`: asked first, may be NULL. */
 struct sftp_op {
     const char *name;
     bool writes;
     unsigned cost;
-    sftp_fn *fn;
+    sftp_fn *fn, *virtual;
 };
 enum sftp_result sftp_run(struct sftp *f, const struct sftp_op *op, uint32_t id, struct buf *p);
 /* sftp_ops.c: the packet P (type, id, fields). */
@@ -167,6 +170,8 @@ void sftp_no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h);
 /* Something goes on with handle I over several turns of the loop. */
 void sftp_pin(struct sftp *f, uint32_t i);
 void sftp_unpin(struct sftp *f, uint32_t i);
+/* Answers ID: no handle is free. */
+void sftp_too_many(struct sftp *f, uint32_t id);
 /* Closes what is open in the worker only. */
 void sftp_close_number(struct sftp_server *s, uint32_t number, uint64_t lease);
 sftp_fn sftp_open, sftp_close, sftp_fstat, sftp_fsetstat, sftp_opendir, sftp_fsync;
@@ -176,10 +181,30 @@ sftp_fn sftp_readdir;
 
 /* sftp_data.c */
 sftp_fn sftp_read;
+/* Answers a READ of up to WANT bytes from FD. */
+void sftp_read_into(struct sftp *f, uint32_t id, int fd, uint64_t offset, uint32_t want);
 /* HEAD is a WRITE up to its payload (type, id, handle, offset, length). */
 enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head);
 /* Uses up to SIZE bytes of the payload; returns how many. */
 size_t sftp_write_data(struct sftp *f, const uint8_t *bytes, size_t size);
+
+/* sftp_virtual.c: what stands in "/" beside the servers.  Each of the first takes requests that are about it, else it is SFTP_OTHER. */
+sftp_fn sftp_virtual_open, sftp_virtual_close, sftp_virtual_read, sftp_virtual_stat, sftp_virtual_fstat, sftp_virtual_setstat, sftp_virtual_fsetstat,
+        sftp_virtual_opendir, sftp_virtual_readdir, sftp_virtual_mkdir, sftp_virtual_fsync;
+/* Refuse: a change of one name, of two, a new link, what only files of servers have. */
+sftp_fn sftp_virtual_change, sftp_virtual_two, sftp_virtual_symlink, sftp_virtual_never;
+bool sftp_is_virtual(struct sftp *f, const struct sftp_spot *spot);
+/* Packs the entries of "/" into B (NULL: counts them). */
+uint32_t sftp_virtual_top(struct sftp *f, struct buf *b);
+/* A WRITE: its handle, if it is a virtual one; NULL or why not (static), *OFFSET set where it appends; then its payload in parts. */
+struct sftp_handle *sftp_virtual_handle(struct sftp *f, const uint8_t *bytes, size_t size, uint32_t *i);
+const char *sftp_virtual_write_begin(struct sftp_handle *h, uint64_t *offset, uint32_t size);
+void sftp_virtual_write(struct sftp_handle *h, uint64_t offset, const uint8_t *bytes, size_t size);
+/* Closes what relied on a right; true if anything did. */
+bool sftp_virtual_rights(struct sftp *f, const char *server, uint32_t rights);
+/* With its handle; with the channel: what is not yet stored is not stored. */
+void sftp_virtual_drop(struct sftp_handle *h);
+void sftp_virtual_free(struct sftp *f);
 
 /* sftp_check.c */
 sftp_fn sftp_check_handle, sftp_check_plain, sftp_check_name;
@@ -202,6 +227,8 @@ void sftp_put_attrs(struct msg *m, const struct attrs *a);
 
 /* sftp_reply.c: packs and queues; nothing once the channel is over. */
 void sftp_status(struct sftp *f, uint32_t id, uint32_t status, const char *text);
+/* TEXT on the client's stderr, a few times a channel: stock sftp prints words of its own for a status. */
+void sftp_tell(struct sftp *f, const char *text);
 void sftp_reply_handle(struct sftp *f, uint32_t id, uint32_t i);
 void sftp_reply_attrs(struct sftp *f, uint32_t id, const uint8_t *attrs, size_t size);
 void sftp_reply_name(struct sftp *f, uint32_t id, const void *name, size_t size);   /* one name, no attributes */

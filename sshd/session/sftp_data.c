@@ -35,12 +35,12 @@ static void put_u32(uint8_t *p, uint32_t v)
 }
 
 /* From the disk right behind a head in the channel's queue: no byte is copied on the way. */
-static void read_into(struct sftp *f, uint32_t id, const struct sftp_handle *h, uint64_t offset, uint32_t want)
+void sftp_read_into(struct sftp *f, uint32_t id, int fd, uint64_t offset, uint32_t want)
 {
     uint8_t *p = channel_reserve(f->channel, DATA_HEAD + want);
     ssize_t n;
     do
-        n = pread(h->file.fd, p + DATA_HEAD, want, (off_t)offset);
+        n = pread(fd, p + DATA_HEAD, want, (off_t)offset);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         sftp_status(f, id, FX_FAILURE, errno == EBADF ? "the handle is not open for reading" : strerror(errno));
@@ -73,7 +73,7 @@ enum sftp_result sftp_read(struct sftp *f, uint32_t id, struct buf *p)
     else if (offset > INT64_MAX)
         sftp_status(f, id, FX_EOF, "End of file");
     else
-        read_into(f, id, h, offset, want < SFTP_DATA_MOST ? want : SFTP_DATA_MOST);
+        sftp_read_into(f, id, h->file.fd, offset, want < SFTP_DATA_MOST ? want : SFTP_DATA_MOST);
     return SFTP_DONE;
 }
 
@@ -92,7 +92,13 @@ enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head)
         return SFTP_WAIT;
     f->write = (struct sftp_write){ .on = true, .id = id, .handle = i, .offset = offset, .left = left,
                                     .fits = UINT32_MAX };
-    if (h == NULL)
+    struct sftp_handle *v = sftp_virtual_handle(f, bytes, size, &i);
+    if (v) {
+        f->write.generation = v->generation;
+        why = sftp_virtual_write_begin(v, &f->write.offset, left);
+        if (why)
+            refuse(&f->write.refusal, FX_FAILURE, why);
+    } else if (h == NULL)
         refuse(&f->write.refusal, status_of(sftp_handle_of(f, bytes, size, &i)), why);
     else if ((h->flags & (FXF_WRITE | FXF_APPEND)) == 0)
         refuse(&f->write.refusal, FX_PERMISSION_DENIED, "the handle is not open for writing");
@@ -113,7 +119,9 @@ static void write_part(struct sftp *f, const uint8_t *bytes, size_t size, size_t
 {
     struct sftp_write *w = &f->write;
     struct sftp_handle *h = &f->handles[w->handle];
-    if (h->kind != HANDLE_FILE || h->generation != w->generation)
+    if (h->kind == HANDLE_VIRTUAL && h->generation == w->generation)
+        sftp_virtual_write(h, w->offset, bytes, size);
+    else if (h->kind != HANDLE_FILE || h->generation != w->generation)
         refuse(&w->refusal, FX_PERMISSION_DENIED, "closed: your rights on this server have changed, or its worker has ended");
     else if (outfile_write(&h->file, bytes, fits, w->offset, &w->refusal) && fits < size)
         outfile_full(&h->file, &w->refusal);

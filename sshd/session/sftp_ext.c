@@ -45,7 +45,7 @@ static enum sftp_result ext_statvfs(struct sftp *f, uint32_t id, struct buf *p)
     bool ok = sftp_spot(f, id, p, &spot);
     if (!sftp_fields(f, p) || !ok)
         return SFTP_DONE;
-    if (!sftp_is_top(&spot))
+    if (!sftp_is_top(&spot) && !sftp_is_virtual(f, &spot))
         return sftp_one_path(f, id, &ahead, FILES_STATVFS, statvfs_answered);
     reply_statvfs(f, id, nothing);
     return SFTP_DONE;
@@ -170,31 +170,31 @@ static enum sftp_result ext_space(struct sftp *f, uint32_t id, struct buf *p)
     bool ok = sftp_spot(f, id, p, &spot);
     if (!sftp_fields(f, p) || !ok)
         return SFTP_DONE;
-    if (!sftp_is_top(&spot))
+    if (!sftp_is_top(&spot) && !sftp_is_virtual(f, &spot))
         return sftp_one_path(f, id, &ahead, FILES_STATVFS, space_answered);
     reply_space(f, id, nothing);
     return SFTP_DONE;
 }
 
 static const struct { const char *version; struct sftp_op op; } extensions[] = {
-    /*       name                       writes  cost  handler */
-    { "1", { "posix-rename@openssh.com", true,  1, ext_posix_rename } },
-    { "2", { "statvfs@openssh.com",      false, 1, ext_statvfs } },
-    { "2", { "fstatvfs@openssh.com",     false, 1, ext_fstatvfs } },
-    { "1", { "hardlink@openssh.com",     true,  1, ext_hardlink } },
-    { "1", { "fsync@openssh.com",        true,  8, sftp_fsync } },
-    { "1", { "lsetstat@openssh.com",     true,  1, ext_lsetstat } },
-    { "1", { "limits@openssh.com",       false, 0, ext_limits } },
-    { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path } },
-    { "1", { "home-directory",           false, 0, ext_home_directory } },
-    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups } },
-    { "1", { "space-available",          false, 1, ext_space } },
-    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data } },
-    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file } },
-    { "1", { "check-file-handle",        false, 16, sftp_check_handle } },
-    { "1", { "check-file-name",          false, 16, sftp_check_name } },
+    /*       name                       writes  cost  handler, that of virtual nodes */
+    { "1", { "posix-rename@openssh.com", true,  1, ext_posix_rename, sftp_virtual_two } },
+    { "2", { "statvfs@openssh.com",      false, 1, ext_statvfs, NULL } },
+    { "2", { "fstatvfs@openssh.com",     false, 1, ext_fstatvfs, NULL } },
+    { "1", { "hardlink@openssh.com",     true,  1, ext_hardlink, sftp_virtual_two } },
+    { "1", { "fsync@openssh.com",        true,  8, sftp_fsync, sftp_virtual_fsync } },
+    { "1", { "lsetstat@openssh.com",     true,  1, ext_lsetstat, sftp_virtual_setstat } },
+    { "1", { "limits@openssh.com",       false, 0, ext_limits, NULL } },
+    { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path, NULL } },
+    { "1", { "home-directory",           false, 0, ext_home_directory, NULL } },
+    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups, NULL } },
+    { "1", { "space-available",          false, 1, ext_space, NULL } },
+    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data, NULL } },
+    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file, sftp_virtual_two } },
+    { "1", { "check-file-handle",        false, 16, sftp_check_handle, NULL } },
+    { "1", { "check-file-name",          false, 16, sftp_check_name, sftp_virtual_never } },
     /* As the first draft had it and paramiko speaks it: by handle, and the answer repeats the name. */
-    { "1", { "check-file",               false, 16, sftp_check_plain } },
+    { "1", { "check-file",               false, 16, sftp_check_plain, NULL } },
 };
 
 void sftp_extensions(struct buf *b)

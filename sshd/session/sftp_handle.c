@@ -28,6 +28,7 @@ void sftp_handle_free(struct sftp *f, uint32_t i)
     buf_free(&h->ahead);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;
+    sftp_virtual_drop(h);
     *h = (struct sftp_handle){ .kind = HANDLE_FREE, .file.fd = -1 };
 }
 
@@ -62,7 +63,7 @@ void sftp_no_handle(struct sftp *f, uint32_t id, const struct sftp_handle *h)
         sftp_status(f, id, FX_FAILURE, "no such handle");
 }
 
-static void too_many(struct sftp *f, uint32_t id)
+void sftp_too_many(struct sftp *f, uint32_t id)
 {
     BUF_FREE struct buf text = BUF(128);
     buf_put_fmt(&text, "too many open handles (at most %u)", f->nhandles);
@@ -101,7 +102,7 @@ static struct sftp_call *opening(struct sftp *f, uint32_t id, struct sftp_server
 {
     uint32_t i;
     if (!sftp_handle_new(f, &i)) {
-        too_many(f, id);
+        sftp_too_many(f, id);
         return NULL;
     }
     struct sftp_call *c = sftp_call(f, s, id, answer);
@@ -142,7 +143,7 @@ static void top_opened(struct sftp *f, uint32_t id)
 {
     uint32_t i;
     if (!sftp_handle_new(f, &i)) {
-        too_many(f, id);
+        sftp_too_many(f, id);
         return;
     }
     f->handles[i].kind = HANDLE_TOP;

@@ -153,11 +153,12 @@ static void list_top(struct sftp *f, uint32_t id, struct sftp_handle *h)
     h->read = true;
     n = n < fit ? n : fit;
     sftp_reply_begin(&b, NAME_PACKET_MOST, FXP_NAME, id);
-    buf_put_u32(&b, (uint32_t)n + 2);
+    buf_put_u32(&b, (uint32_t)n + 2 + sftp_virtual_top(f, NULL));
     top_entry(&b, ".");
     top_entry(&b, "..");
     for (size_t i = 0; i < n; i++)
         top_entry(&b, s[i].name);
+    sftp_virtual_top(f, &b);
     sftp_reply_end(f, &b);
 }
 

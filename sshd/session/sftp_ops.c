@@ -215,25 +215,25 @@ enum sftp_result sftp_realpath(struct sftp *f, uint32_t id, struct buf *p)
 
 /* WRITE is not here: it is taken apart before it is whole (sftp.c). */
 static const struct sftp_op ops[] = {
-    /*                   name      writes  cost  handler */
-    [FXP_OPEN] =       { "open",     false, 2, sftp_open },
-    [FXP_CLOSE] =      { "close",    false, 0, sftp_close },
-    [FXP_READ] =       { "read",     false, 0, sftp_read },
-    [FXP_LSTAT] =      { "lstat",    false, 1, op_lstat },
-    [FXP_FSTAT] =      { "fstat",    false, 1, sftp_fstat },
-    [FXP_SETSTAT] =    { "setstat",  true,  1, op_setstat },
-    [FXP_FSETSTAT] =   { "fsetstat", true,  1, sftp_fsetstat },
-    [FXP_OPENDIR] =    { "opendir",  false, 2, sftp_opendir },
-    [FXP_READDIR] =    { "readdir",  false, 8, sftp_readdir },
-    [FXP_REMOVE] =     { "remove",   true,  1, op_remove },
-    [FXP_MKDIR] =      { "mkdir",    true,  1, op_mkdir },
-    [FXP_RMDIR] =      { "rmdir",    true,  1, op_rmdir },
-    [FXP_REALPATH] =   { "realpath", false, 0, sftp_realpath },
-    [FXP_STAT] =       { "stat",     false, 1, op_stat },
-    [FXP_RENAME] =     { "rename",   true,  1, op_rename },
-    [FXP_READLINK] =   { "readlink", false, 1, op_readlink },
-    [FXP_SYMLINK] =    { "symlink",  true,  1, op_symlink },
-    [FXP_EXTENDED] =   { "extended", false, 0, sftp_extended },
+    /*                   name      writes  cost  handler, that of virtual nodes */
+    [FXP_OPEN] =       { "open",     false, 2, sftp_open, sftp_virtual_open },
+    [FXP_CLOSE] =      { "close",    false, 0, sftp_close, sftp_virtual_close },
+    [FXP_READ] =       { "read",     false, 0, sftp_read, sftp_virtual_read },
+    [FXP_LSTAT] =      { "lstat",    false, 1, op_lstat, sftp_virtual_stat },
+    [FXP_FSTAT] =      { "fstat",    false, 1, sftp_fstat, sftp_virtual_fstat },
+    [FXP_SETSTAT] =    { "setstat",  true,  1, op_setstat, sftp_virtual_setstat },
+    [FXP_FSETSTAT] =   { "fsetstat", true,  1, sftp_fsetstat, sftp_virtual_fsetstat },
+    [FXP_OPENDIR] =    { "opendir",  false, 2, sftp_opendir, sftp_virtual_opendir },
+    [FXP_READDIR] =    { "readdir",  false, 8, sftp_readdir, sftp_virtual_readdir },
+    [FXP_REMOVE] =     { "remove",   true,  1, op_remove, sftp_virtual_change },
+    [FXP_MKDIR] =      { "mkdir",    true,  1, op_mkdir, sftp_virtual_mkdir },
+    [FXP_RMDIR] =      { "rmdir",    true,  1, op_rmdir, sftp_virtual_change },
+    [FXP_REALPATH] =   { "realpath", false, 0, sftp_realpath, NULL },
+    [FXP_STAT] =       { "stat",     false, 1, op_stat, sftp_virtual_stat },
+    [FXP_RENAME] =     { "rename",   true,  1, op_rename, sftp_virtual_two },
+    [FXP_READLINK] =   { "readlink", false, 1, op_readlink, sftp_virtual_never },
+    [FXP_SYMLINK] =    { "symlink",  true,  1, op_symlink, sftp_virtual_symlink },
+    [FXP_EXTENDED] =   { "extended", false, 0, sftp_extended, NULL },
 };
 
 static enum sftp_result init(struct sftp *f, struct buf *p)
@@ -253,8 +253,10 @@ static enum sftp_result init(struct sftp *f, struct buf *p)
 
 enum sftp_result sftp_run(struct sftp *f, const struct sftp_op *op, uint32_t id, struct buf *p)
 {
+    struct buf ahead = *p;
     f->op = op;
-    return op->fn(f, id, p);
+    enum sftp_result r = op->virtual ? op->virtual(f, id, &ahead) : SFTP_OTHER;
+    return r == SFTP_OTHER ? op->fn(f, id, p) : r;
 }
 
 enum sftp_result sftp_packet(struct sftp *f, struct buf *p)

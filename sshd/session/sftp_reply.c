@@ -25,10 +25,9 @@ void sftp_reply_end(struct sftp *f, struct buf *b)
     buf_free(b);
 }
 
-/* Stock sftp prints a word of its own for each status and drops our text; what a person must know goes to stderr as well. */
-static void tell(struct sftp *f, const char *text)
+void sftp_tell(struct sftp *f, const char *text)
 {
-    if (f->over || strncmp(text, "quota exceeded", 14) != 0 || f->told++ >= TOLD_MOST)
+    if (f->over || f->told++ >= TOLD_MOST)
         return;
     BUF_FREE struct buf line = BUF(1024);
     buf_put_fmt(&line, "%s\r\n", text);
@@ -38,8 +37,8 @@ static void tell(struct sftp *f, const char *text)
 void sftp_status(struct sftp *f, uint32_t id, uint32_t status, const char *text)
 {
     struct buf b;
-    if (status == FX_FAILURE)
-        tell(f, text);
+    if (status == FX_FAILURE && strncmp(text, "quota exceeded", 14) == 0)
+        sftp_tell(f, text);
     sftp_reply_begin(&b, SMALL, FXP_STATUS, id);
     buf_put_u32(&b, status);
     buf_put_str(&b, text);

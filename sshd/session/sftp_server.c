@@ -131,6 +131,7 @@ void sftp_server_rights(void *data, const char *server, uint32_t rights)
         sftp_server_end(f, s, FX_PERMISSION_DENIED, "your rights on this server have changed");
     else if (s && s->files && (rights & FILES) != s->rights)
         s->stale = true;
+    used |= sftp_virtual_rights(f, server, rights);
     if (used || (home && strcmp(home, server) == 0 && (rights & FILES) == 0)) {
         FREE_MEM char *why = mem_fmt("%s: your rights on this server have changed; the connection to its files is closed", server);
         sftp_cut(f, why);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "sshd/session/exec_files.h"
 #include "sshd/session/hash.h"
+#include "sshd/session/sftp_virtual.h"
 #include "sshd/session/verbs.h"
 
 struct summing {
@@ -143,12 +144,60 @@ static void opened(struct exec *x, uint32_t status, const char *text, struct msg
     later(g);
 }
 
+static void backup_opened(struct exec *x, int code, const char *text, struct msg *answer)
+{
+    struct summing *g = x->state;
+    if (code != EXIT_DONE) {
+        fail_one(g, text);
+        return;
+    }
+    msg_get_u64(answer);
+    g->fd = msg_get_fd(answer);
+    g->offset = 0;
+    msg_end(answer);
+    later(g);
+}
+
+static void keys_read(struct exec *x, int code, const char *text, struct msg *answer)
+{
+    struct summing *g = x->state;
+    size_t size;
+    if (code != EXIT_DONE) {
+        fail_one(g, text);
+        return;
+    }
+    msg_get_u32(answer);
+    msg_get_u64(answer);
+    const uint8_t *bytes = msg_get_bytes(answer, &size);
+    hash_add(g->hash, bytes, size);
+    msg_end(answer);
+    finish_one(g);
+}
+
+/* Files that lie on no disk of a server's, as SFTP shows them.  False: SPOT is none. */
+static bool open_virtual(struct summing *g, const struct sftp_spot *spot)
+{
+    char server[NAME_MOST + 2], id[BACKUP_ID_MOST + 1];
+    if (session_home(g->x->session))
+        return false;
+    if (strcmp(spot->name, sftp_keys.name) == 0 && strcmp(spot->rest, "authorized_keys") == 0)
+        exec_ask(g->x, OP_KEYS_GET, "", 0, NULL, keys_read);
+    else if (strcmp(spot->name, sftp_backups.name) == 0 && sftp_backup_split(spot->rest, server, id) && id[0]) {
+        exec_about(g->x, server, RIGHT_BACKUP_READ);
+        exec_ask(g->x, OP_BACKUP_GET, server, 0, id, backup_opened);
+    } else
+        return false;
+    return true;
+}
+
 static void open_one(struct summing *g)
 {
     static const uint8_t no_attrs[4];
     struct msg m;
     SPOT_FREE struct sftp_spot spot;
     const char *why = exec_place(g->x, g->names[g->at], &spot);
+    if (spot.path && open_virtual(g, &spot))
+        return;
     if (why == NULL && sftp_is_top(&spot))
         why = "is a directory";
     if (why) {

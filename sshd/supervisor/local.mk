@@ -20,6 +20,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/order.c sshd/supervisor/order.h \
 	sshd/supervisor/plan.c sshd/supervisor/plan.h \
 	sshd/supervisor/reload.c sshd/supervisor/reload.h \
+	sshd/supervisor/secret.c sshd/supervisor/secret.h \
 	sshd/supervisor/server.c sshd/supervisor/server.h \
 	sshd/supervisor/shares.c sshd/supervisor/shares.h \
 	sshd/supervisor/source.c sshd/supervisor/source.h \

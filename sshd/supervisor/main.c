@@ -24,6 +24,7 @@
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/notify.h"
 #include "sshd/supervisor/reload.h"
+#include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/super.h"
 #include "sshd/supervisor/tool.h"
@@ -261,13 +262,13 @@ static void begin(void)
     struct err e;
     super.loop = loop_new();
     super.slots = mem_array(super.conf.limits.connections, sizeof(struct session *));
-    super.hostkeys = -1;
+    super.hostkeys = super.secret = -1;
     signals();
     cgroup_find(&super);
     if (super.limits_missing[0])
         log_warn("limits.missing", "why=\"%s\" servers=%s", super.limits_missing,
                  super.conf.sandbox.limits == LIMITS_REQUIRED ? "refused" : "unlimited");
-    if (listen_open(&super, &e) < 0 || hostkey_load(&super, &e) < 0 || tool_open(&super, &e) < 0)
+    if (listen_open(&super, &e) < 0 || hostkey_load(&super, &e) < 0 || secret_load(&super, &e) < 0 || tool_open(&super, &e) < 0)
         die_err(&e);
     store_start(&super);
     notify_watchdog(super.loop);

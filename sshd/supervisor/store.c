@@ -17,6 +17,7 @@
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/order.h"
 #include "sshd/supervisor/reload.h"
+#include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/server.h"
 
 struct passwd_wait {
@@ -130,7 +131,11 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
 static void take_ready(struct super *s, struct msg *m)
 {
     FREE_MEM char *error = msg_get_str(m);
+    bool used = msg_get_u32(m) != 0;
+    struct err e;
     msg_end(m);
+    if (error[0] == '\0' && secret_settle(s, used, &e) < 0)
+        die_err(&e);
     if (error[0])
         log_error("store.start", "error=\"%s\"", error);
     else
@@ -270,6 +275,8 @@ static int try_launch(struct super *s, struct err *e)
     msg_put_str(&m, folder);
     msg_put_u32(&m, (uint32_t)s->conf.log.level);
     msg_put_u32(&m, STORE_SCHEMA);
+    msg_put_u32(&m, s->secret_fresh);
+    msg_put_fd(&m, s->secret);
     link_send(s->store->link, &m);
     return 0;
 }
@@ -307,6 +314,7 @@ static void push_account(struct link *l, const struct conf_account *a)
     msg_put_u32(&m, a->password == CONF_YES);
     msg_put_u32(&m, a->suspended == CONF_YES);
     msg_put_u32(&m, a->max_connections);
+    msg_put_u32(&m, a->own_keys == CONF_YES);
     msg_put_u32(&m, (uint32_t)a->key.n);
     for (size_t i = 0; i < a->key.n; i++)
         msg_put_str(&m, a->key.v[i]);

@@ -26,7 +26,8 @@ struct super {
     char *folder;               /* of the ini files */
     struct conf conf;           /* in force */
     int null_fd, log_fd;
-    int hostkeys;               /* sealed memfd */
+    int hostkeys, secret;       /* sealed memfds */
+    bool secret_fresh;          /* made just now, in no file yet */
     bool listening, leaving;    /* leaving: `shutdown` was ordered */
     bool begun;                 /* servers_begin was called */
     struct listener *listeners;

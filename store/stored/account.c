@@ -10,18 +10,33 @@
 
 int account_find(sqlite3 *db, const char *name, struct account *a, struct err *e)
 {
-    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT password, suspended FROM account WHERE name = ?", "t", name);
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT password, suspended, own_keys FROM account WHERE name = ?", "t", name);
     int r = q ? query_step(q, e) : -1;
     *a = (struct account){ 0 };
     if (r == 1)
-        *a = (struct account){ .password = query_int(q, 0) != 0, .suspended = query_int(q, 1) != 0 };
+        *a = (struct account){ .password = query_int(q, 0) != 0, .suspended = query_int(q, 1) != 0, .own_keys = query_int(q, 2) != 0 };
     return r;
 }
 
 int account_has_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e)
 {
-    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT 1 FROM key WHERE account = ? AND hash = ?", "tb", name, hash,
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT 1 FROM key k JOIN account a ON a.name = k.account WHERE k.account = ? AND k.hash = ? "
+                                                "AND (k.origin = 'ini' OR a.own_keys)", "tb", name, hash, (size_t)KEY_HASH);
+    return q ? query_step(q, e) : -1;
+}
+
+int account_has_ini_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e)
+{
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT 1 FROM key WHERE account = ? AND hash = ? AND origin = 'ini'", "tb", name, hash,
                                          (size_t)KEY_HASH);
+    return q ? query_step(q, e) : -1;
+}
+
+int account_way_in(sqlite3 *db, const char *name, struct err *e)
+{
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT 1 FROM key WHERE account = ?1 AND origin = 'ini' UNION ALL "
+                                                "SELECT 1 FROM account a JOIN password p ON p.account = a.name WHERE a.name = ?1 AND a.password "
+                                                "LIMIT 1", "t", name);
     return q ? query_step(q, e) : -1;
 }
 

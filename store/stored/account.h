@@ -13,7 +13,8 @@
 #include "base/name.h"
 #include "store/stored/keys.h"
 
-struct account { bool password, suspended; };
+/* own_keys: may log in with keys that it set itself. */
+struct account { bool password, suspended, own_keys; };
 
 struct visible {
     char server[NAME_MOST + 1], owner[NAME_MOST + 1];
@@ -22,10 +23,14 @@ struct visible {
 
 /* 1: there, *A filled.  0: no such account. */
 int account_find(sqlite3 *db, const char *name, struct account *a, struct err *e);
-/* 1: HASH is a key of account NAME. */
+/* 1: HASH is a key of account NAME that it may use: the admin's, or one of its own where it may have them. */
 int account_has_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e);
 /* 1: HASH is a key of some account. */
 int account_any_key(sqlite3 *db, const uint8_t hash[KEY_HASH], struct err *e);
+/* 1: HASH is a key that the admin gave account NAME. */
+int account_has_ini_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e);
+/* 1: account NAME can log in without a key of its own: by a key of the admin's, or by a password that is set and allowed. */
+int account_way_in(sqlite3 *db, const char *name, struct err *e);
 /* 1: *HASH is the account's password hash, owned by the caller.  0: it has none. */
 int account_password(sqlite3 *db, const char *name, char **hash, struct err *e);
 int account_set_password(sqlite3 *db, const char *name, const char *hash, struct err *e);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/rights.h"
 #include "store/stored/db.h"
@@ -9,16 +10,18 @@
 
 static int put_keys(sqlite3 *db, const struct pushed_account *a, struct err *e)
 {
-    if (db_run(db, e, "DELETE FROM key WHERE account = ?", "t", a->name) < 0)
+    /* Those that stay keep the time they were added; the account's own are none of the configuration's. */
+    if (db_run(db, e, "UPDATE key SET line = -1 WHERE account = ? AND origin = 'ini'", "t", a->name) < 0)
         return -1;
     for (size_t i = 0; i < a->nkeys; i++) {
         const struct pushed_key *k = &a->keys[i];
-        /* The same key may stand in `key` and in `keys_file`. */
-        if (db_run(db, e, "INSERT OR IGNORE INTO key (account, hash, type, fingerprint, label) VALUES (?, ?, ?, ?, ?)", "tbttt",
-                   a->name, k->hash, sizeof k->hash, k->type, k->fingerprint, k->label) < 0)
+        /* The same key may stand in `key` and in `keys_file`: the first counts. */
+        if (db_run(db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added) VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7) "
+                          "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6 WHERE line = -1", "tbtttii", a->name, k->hash,
+                   sizeof k->hash, k->type, k->fingerprint, k->label, (int64_t)i + 1, wall_ms()) < 0)
             return -1;
     }
-    return 0;
+    return db_run(db, e, "DELETE FROM key WHERE account = ? AND origin = 'ini' AND line = -1", "t", a->name) < 0 ? -1 : 0;
 }
 
 static int put_account(sqlite3 *db, const struct pushed_account *a, struct changes *c, struct err *e)
@@ -33,9 +36,10 @@ static int put_account(sqlite3 *db, const struct pushed_account *a, struct chang
         c->accounts_changed++;
     c->suspended += a->suspended && (r == 0 || !query_int(q, 1));
     query_end(&q);
-    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, digest) VALUES (?1, ?2, ?3, ?4, ?5) "
-                      "ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, digest = ?5", "tiiib",
-               a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, a->digest, sizeof a->digest) < 0)
+    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+                      "ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, own_keys = ?5, digest = ?6", "tiiiib",
+               a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys,
+               a->digest, sizeof a->digest) < 0)
         return -1;
     return put_keys(db, a, e);
 }

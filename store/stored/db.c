@@ -117,6 +117,13 @@ int64_t query_int(sqlite3_stmt *q, int column)
     return sqlite3_column_int64(q, column);
 }
 
+const void *query_blob(sqlite3_stmt *q, int column, size_t *size)
+{
+    const void *bytes = sqlite3_column_blob(q, column);
+    *size = (size_t)sqlite3_column_bytes(q, column);
+    return bytes;
+}
+
 bool query_blob_is(sqlite3_stmt *q, int column, const void *bytes, size_t size)
 {
     const void *have = sqlite3_column_blob(q, column);

@@ -28,6 +28,8 @@ void query_end(sqlite3_stmt **q);
 /* Columns of the row, valid until the next step; a NULL column reads as "". */
 const char *query_text(sqlite3_stmt *q, int column);
 int64_t query_int(sqlite3_stmt *q, int column);
+/* *SIZE bytes; NULL and 0 for an empty one. */
+const void *query_blob(sqlite3_stmt *q, int column, size_t *size);
 bool query_blob_is(sqlite3_stmt *q, int column, const void *bytes, size_t size);
 
 /* A statement that gives no rows, in one go.  Returns the rows it changed, or -1. */

@@ -5,17 +5,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
-#include "base/die.h"
 #include "base/io.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "store/stored/secret.h"
 
 static int check(const struct stat *st, mode_t type, const char *what, mode_t mode, const char *name, struct err *e)
 {
@@ -59,19 +56,6 @@ int folder_open(const char *path, struct err *e)
     return fd_steal(&fd);
 }
 
-/* Out of swap and core files.  Where the limit forbids it the store still runs: an unlocked page is worse, no login at all is worst. */
-static void hold(void *p, size_t size)
-{
-    struct rlimit most;
-    if (mlock(p, size) < 0) {
-        int why = errno;
-        if (getrlimit(RLIMIT_MEMLOCK, &most) < 0 || most.rlim_cur >= size || (why != EPERM && why != ENOMEM))
-            die("mlock of the hash key: %s", strerror(why));
-        log_warn("store.unlocked", "memory_limit=%llu needed=%zu", (unsigned long long)most.rlim_cur, size);
-    }
-    madvise(p, size, MADV_DONTDUMP);
-}
-
 static int make_key(const char *file, int folder, struct err *e)
 {
     uint8_t fresh[HASH_KEY];
@@ -89,7 +73,7 @@ const uint8_t *folder_hash_key(const char *path, int folder, struct err *e)
     static _Alignas(4096) uint8_t page[4096];
     char file[PATH_MAX];
     snprintf(file, sizeof file, "%s/hash.key", path);
-    hold(page, sizeof page);
+    secret_hold(page, sizeof page);
     if (faccessat(folder, "hash.key", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && make_key(file, folder, e) < 0)
         return NULL;
     CLOSE_FD int fd = openat(folder, "hash.key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -18,7 +18,7 @@
 enum { RSA_LEAST = 2048, RSA_MOST = 16384 };
 
 struct kind;
-typedef bool fields_fn(struct buf *b, const struct kind *k, const char **why);
+typedef bool fields_fn(struct buf *b, const struct kind *k, struct key *key, const char **why);
 static fields_fn ed25519, ecdsa, rsa;
 
 static const struct kind {
@@ -45,7 +45,7 @@ static const struct kind *kind_of(const char *type, size_t size)
     return NULL;
 }
 
-static bool ed25519(struct buf *b, const struct kind *k, const char **why)
+static bool ed25519(struct buf *b, const struct kind *k, struct key *key UNUSED, const char **why)
 {
     size_t size;
     buf_get_bytes(b, &size);
@@ -53,7 +53,7 @@ static bool ed25519(struct buf *b, const struct kind *k, const char **why)
     return size == k->point;
 }
 
-static bool ecdsa(struct buf *b, const struct kind *k, const char **why)
+static bool ecdsa(struct buf *b, const struct kind *k, struct key *key UNUSED, const char **why)
 {
     size_t size;
     const uint8_t *curve = buf_get_bytes(b, &size);
@@ -65,7 +65,7 @@ static bool ecdsa(struct buf *b, const struct kind *k, const char **why)
     return point && size == k->point && point[0] == 4;
 }
 
-static bool rsa(struct buf *b, const struct kind *k UNUSED, const char **why)
+static bool rsa(struct buf *b, const struct kind *k UNUSED, struct key *key, const char **why)
 {
     size_t size;
     const uint8_t *n = buf_get_bytes(b, &size);
@@ -78,12 +78,13 @@ static bool rsa(struct buf *b, const struct kind *k UNUSED, const char **why)
     size_t bits = size * 8;
     for (unsigned top = 0x80; size && !(n[0] & top); top >>= 1)
         bits--;
+    key->bits = (unsigned)bits;
     *why = "an RSA key must have 2048 to 16384 bits";
     return bits >= RSA_LEAST && bits <= RSA_MOST;
 }
 
 /* Not for safety (a key that makes no sense never verifies) but so that a line cut short is an error now and not a mystery at login. */
-static bool sound(const struct key *k, const struct kind *kind, const char **why)
+static bool sound(struct key *k, const struct kind *kind, const char **why)
 {
     struct buf b = { .p = k->blob, .len = k->size, .cap = k->size, .max = k->size };
     size_t size;
@@ -91,7 +92,7 @@ static bool sound(const struct key *k, const struct kind *kind, const char **why
     *why = "the type inside is another one than in front";
     if (type == NULL || kind_of((const char *)type, size) != kind)
         return false;
-    if (!kind->fields(&b, kind, why))
+    if (!kind->fields(&b, kind, k, why))
         return false;
     if (kind->application)
         buf_get_bytes(&b, &size);

@@ -13,6 +13,7 @@ struct key {
     const char *type;      /* static */
     uint8_t *blob;         /* owned */
     size_t size;
+    unsigned bits;         /* of an RSA key's modulus; 0 for the others */
     char label[KEY_LABEL_MOST + 1];
 };
 

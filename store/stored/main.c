@@ -17,6 +17,8 @@
 #include "store/stored/folder.h"
 #include "store/stored/lock.h"
 #include "store/stored/migrate.h"
+#include "store/stored/own.h"
+#include "store/stored/secret.h"
 #include "store/stored/store.h"
 
 static const struct {
@@ -62,6 +64,17 @@ static int check_schema(uint32_t wanted, struct err *e)
                    migrate_newest());
 }
 
+/* Keeps the secret key from FD if it is the one that the database was sealed with; FRESH: it was made just now, so that nothing can be. */
+static int take_secret(struct store *s, int fd, bool fresh, struct err *e)
+{
+    const uint8_t *key = secret_take(fd, e);
+    int fits = key ? own_opens(s->db, fresh ? NULL : key, e) : -1;
+    s->seal = fits == 1 ? key : NULL;
+    if (fits != 1)
+        secret_forget();
+    return fits < 0 ? -1 : 0;
+}
+
 /* Returns the folder's descriptor, or -1 with E. */
 static int open_all(struct store *s, const char *path, struct err *e)
 {
@@ -86,6 +99,7 @@ static void ready(struct store *s, uint32_t id, const char *error)
     struct msg m;
     msg_begin(&m, STORE_READY, id);
     msg_put_str(&m, error);
+    msg_put_u32(&m, s->seal != NULL);
     link_send(s->super, &m);
 }
 
@@ -96,15 +110,18 @@ static void start(struct store *s, struct msg *m)
     FREE_MEM char *path = msg_get_str(m);
     enum log_level level = (enum log_level)msg_get_u32(m);
     uint32_t schema = msg_get_u32(m);
+    bool fresh = msg_get_u32(m) != 0;
+    CLOSE_FD int secret = msg_get_fd(m);
     msg_end(m);
     log_init("holdfast-store", level);
     s->loop = loop_new();
     s->super = link_new(s->loop, LINK_FD, &super_events, s);
     int folder = check_schema(schema, &e) < 0 ? -1 : open_all(s, path, &e);
-    if (folder < 0) {
+    if (folder < 0 || take_secret(s, secret, fresh, &e) < 0) {
         ready(s, m->id, err_text(&e, text, sizeof text));
         die_err(&e);
     }
+    close(fd_steal(&secret));
     s->passwords = passwords_new(s->loop, s);
     lock_store(folder);
     close(folder);

@@ -30,6 +30,7 @@ static const struct rule {
     const char *word;
     uint32_t all, any;
     bool none;                   /* server "" is allowed */
+    uint32_t text_most;          /* bytes; 0: TEXT_MOST */
     wish_fn *fn;
 } rules[OP_COUNT] = {
     [OP_STATUS] =        { .word = "see its state", .all = RIGHT_STATUS, .none = true, .fn = every_server },
@@ -43,6 +44,8 @@ static const struct rule {
     [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
     [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create },
     [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
+    [OP_KEYS_GET] =      { .word = "have its keys", .none = true, .fn = keys_get },
+    [OP_KEYS_SET] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_set },
     [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get },
 };
 
@@ -165,7 +168,8 @@ const char *order_do(struct session *s, struct msg *m)
     struct wish w = { .session = s, .id = m->id, .op = msg_get_u32(m) };
     FREE_MEM char *server = msg_get_text(m, TEXT_MOST);
     w.number = msg_get_u64(m);
-    FREE_MEM char *text = msg_get_text(m, TEXT_MOST);
+    uint32_t most = w.op < OP_COUNT && rules[w.op].text_most ? rules[w.op].text_most : TEXT_MOST;
+    FREE_MEM char *text = msg_get_text(m, most);
     if (!msg_end(m))
         return "malformed order";
     if (w.op >= OP_COUNT || rules[w.op].word == NULL)

@@ -104,6 +104,7 @@ static void account_digest(const struct store *s, struct pushed_account *a)
     digest_int(&d, a->password);
     digest_int(&d, a->suspended);
     digest_int(&d, a->max_connections);
+    digest_int(&d, a->own_keys);
     for (size_t i = 0; i < a->nkeys; i++) {
         crypto_generichash_update(&d, a->keys[i].hash, sizeof a->keys[i].hash);
         digest_str(&d, a->keys[i].label);
@@ -121,6 +122,7 @@ void push_account(struct store *s, struct msg *m)
     a->password = msg_get_u32(m) != 0;
     a->suspended = msg_get_u32(m) != 0;
     a->max_connections = msg_get_u32(m);
+    a->own_keys = msg_get_u32(m) != 0;
     uint32_t n = msg_get_u32(m);
     /* A key's field is 5 bytes at least, so a count past this is a lie. */
     if (n > MSG_MOST / 5)
@@ -232,7 +234,7 @@ void push_end(struct store *s, struct msg *m)
     if (p->error == NULL && push_apply(s->db, p, &c, &e) < 0)
         wrong(p, "%s", err_text(&e, text, sizeof text));
     bool applied = p->error == NULL;
-    unsigned closed = applied ? sessions_recheck(s) : 0;
+    unsigned closed = applied ? sessions_recheck(s, NULL) : 0;
     struct msg out;
     msg_begin(&out, STORE_CONF_DONE, m->id);
     msg_put_str(&out, p->error);

@@ -14,7 +14,7 @@
 #include "base/name.h"
 #include "base/rights.h"
 
-enum { LINES_BURST = 50, LINES_RATE = 10, EVENT_MOST = 64, LINE_MOST = 1024 };
+enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
 static request_fn log_request;
 static bool recheck(struct session *s);
@@ -156,6 +156,7 @@ void session_new(struct store *store, struct msg *m)
     *s = (struct session){ .store = store, .id = id, .address = address, .port = port, .phase = PHASE_BEFORE,
                            .since = wall_ms(), .next = store->sessions };
     bucket_init(&s->lines, LINES_BURST, LINES_RATE, now_ms());
+    bucket_init(&s->changes, CHANGES_BURST, CHANGES_RATE, now_ms());
     s->link = link_new(store->loop, fd, &events, s);
     store->sessions = s;
     if (account[0] == '\0') {
@@ -311,13 +312,13 @@ static bool recheck(struct session *s)
     return why == NULL;
 }
 
-unsigned sessions_recheck(struct store *store)
+unsigned sessions_recheck(struct store *store, const char *account)
 {
     unsigned closed = 0;
     for (struct session *s = store->sessions, *next; s; s = next) {
         next = s->next;
         /* A password still with the helper is judged by the new configuration when it comes back. */
-        if (s->phase == PHASE_IN || s->asked_supervisor)
+        if ((s->phase == PHASE_IN || s->asked_supervisor) && (account == NULL || strcmp(s->account, account) == 0))
             closed += !recheck(s);
     }
     return closed;

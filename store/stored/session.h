@@ -44,6 +44,7 @@ struct session {
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
+    struct bucket changes;       /* of its account's own keys */
 };
 
 /* Handles one request; NULL, or the rule it broke (then the session is kicked). */
@@ -59,8 +60,9 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
 void session_answer(struct session *s, uint32_t id, bool yes, const char *why);
 /* The login failed: back to PHASE_BEFORE and forget whose it would have been. */
 void session_nobody(struct session *s);
-/* After a new configuration: closes those that may not be here any more (returns how many) and tells the others their rights. */
-unsigned sessions_recheck(struct store *store);
+/* After a new configuration, or a change of ACCOUNT's keys (NULL: everybody): closes those that may not be here any more (returns how many) and
+   tells the others their rights. */
+unsigned sessions_recheck(struct store *store, const char *account);
 /* Loads what the session may see into `seen`.  0, or -1 with E. */
 int session_look(struct session *s, struct err *e);
 

@@ -21,6 +21,7 @@ struct store {
     struct link *super;           /* its end is ours */
     sqlite3 *db;
     const uint8_t *secret;        /* HASH_KEY bytes, locked */
+    const uint8_t *seal;          /* SECRET_KEY bytes, locked; NULL: not what the database was sealed with */
     struct passwords *passwords;
     struct session *sessions;     /* owned, a list */
     struct order *orders;         /* owned, a list */

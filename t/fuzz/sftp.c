@@ -25,13 +25,14 @@
 #include "sshd/session/session.h"
 #include "sshd/session/sftp.h"
 
-enum { WATCHES = 8, ROUNDS = 4000, TURNS = 16 };
+enum { WATCHES = 8, ROUNDS = 4000, TURNS = 16, QUESTIONS = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 struct session_watch { int fd; short events; session_watch_fn *fn; void *data; };
 struct rights_listener { rights_fn *fn; void *data; };
 struct session_turn { session_turn_fn *fn; void *data; };
+struct question { enum op op; uint64_t number; do_fn *fn; void *data; };
 
 struct channel {
     const struct channel_ops *ops;
@@ -44,6 +45,8 @@ struct session {
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
     struct session_turn turns[TURNS];
+    struct question questions[QUESTIONS];
+    uint32_t asked;
     struct server_right servers[2];
     struct channel channel;
     pthread_t peers[64];
@@ -154,6 +157,62 @@ int session_do(struct session *s, enum op op UNUSED, const char *server UNUSED, 
     answer->nfds = 1;
     answer->received = true;
     return 0;
+}
+
+/* Ids are places from 1, given in turn; more than QUESTIONS at once break the bound of what may be under way. */
+uint32_t session_do_later(struct session *s, enum op op, const char *server UNUSED, uint64_t number, const char *arg, do_fn *fn, void *data)
+{
+    struct question *q = &s->questions[s->asked++ % QUESTIONS];
+    invariant(q->fn == NULL && strlen(arg) <= KEYS_FILE_MOST);
+    *q = (struct question){ op, number, fn, data };
+    return (uint32_t)(q - s->questions) + 1;
+}
+
+void session_do_cancel(struct session *s, uint32_t id) { s->questions[id - 1].fn = NULL; }
+
+static void put_backups(struct msg *m, uint64_t skip)
+{
+    msg_put_u32(m, skip < 4 ? 2 : 0);
+    for (uint64_t i = skip; skip < 4 && i < skip + 2; i++) {
+        msg_put_str(m, "20260102T030405Z-abcd");
+        msg_put_str(m, "one");
+        msg_put_str(m, i < 2 ? "failed" : "done");
+        msg_put_u64(m, 1);
+        msg_put_u64(m, 2);
+        msg_put_str(m, "");
+        msg_put_u32(m, 0);
+    }
+}
+
+static void answer(const struct question *q)
+{
+    MSG_FREE struct msg m;
+    int fd = -1;
+    msg_begin(&m, STORE_DO_RESULT, 0);
+    if (q->op == OP_KEYS_GET) {
+        msg_put_u32(&m, me.choice & 8);
+        msg_put_u64(&m, 1);
+        msg_put_bytes(&m, "# text\n", me.choice & 16 ? 7 : 0);
+    } else if (q->op == OP_BACKUP_LIST)
+        put_backups(&m, q->number);
+    else if (q->op == OP_BACKUP_GET) {
+        fd = memfd_create("backup", MFD_CLOEXEC);
+        msg_put_u64(&m, 100);
+        m.fds[0] = fd;
+        m.nfds = 1;
+    }
+    m.received = true;
+    q->fn(q->data, me.choice & 32 && q->number == 0 ? 77 : 0, "refused", &m);
+}
+
+static void answer_all(struct session *s)
+{
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        struct question q = s->questions[i];
+        s->questions[i].fn = NULL;
+        if (q.fn)
+            answer(&q);
+    }
 }
 
 struct session_watch *session_watch_new(struct session *s, int fd, short events, session_watch_fn *fn, void *data)
@@ -275,6 +334,7 @@ static void check_out(struct buf *b)
 static void turn(struct channel *c, int wait)
 {
     take_turns(&me);
+    answer_all(&me);
     for (size_t i = 0; i < WATCHES; i++) {
         struct session_watch *w = me.watches[i];
         struct pollfd p = { .fd = w ? w->fd : -1, .events = w ? w->events : 0 };
@@ -345,7 +405,8 @@ static uint32_t next(uint32_t below)
 
 static void put_path(struct buf *b)
 {
-    static const char *const paths[] = { "/", "/one", "/one/a", "/two/../one/./b", "..", "", "/nobody/x", "~", "~/x", "/one/d/e/f" };
+    static const char *const paths[] = { "/", "/one", "/one/a", "/two/../one/./b", "..", "", "/nobody/x", "~", "~/x", "/one/d/e/f",
+        "/.ssh", "/.ssh/authorized_keys", "/.ssh/authorized_keys", "/.ssh/x", "/backups", "/backups/one", "/backups/two", "/backups/one/x.tar.zst" };
     buf_put_str(b, paths[next(countof(paths))]);
 }
 

@@ -51,7 +51,7 @@ ln -s /etc one/etc; ln -s ../../.. one/up
 fails "an absolute link" 'get one/etc/passwd got'
 fails "a link above the top" 'cd one/up'
 is "$(batch $'cd one/../../..\npwd' | grep -c 'directory: /$')" 1 ".. ends at /"
-is "$(batch 'ls -1' | grep -v '^sftp>' | tr '\n' ' ')" "one two " "the root lists the servers"
+is "$(batch 'ls -1' | grep -v '^sftp>' | tr '\n' ' ')" "backups one two " "the root lists the servers"
 works "mkdir, rmdir, rm" $'mkdir one/d\nmkdir one/d/e\nput small one/d/e/f\nrm one/d/e/f\nrmdir one/d/e\nrmdir one/d'
 works "df" 'df -h one'
 works "both servers at once" $'put small one/s\nput small two/s\nget one/s 1\nget two/s 2'

@@ -25,12 +25,17 @@
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
 
-enum { WATCHES = 32, SERVERS = 8, TURNS = 16 };
+enum { WATCHES = 32, QUESTIONS = 16, SERVERS = 8, TURNS = 16 };
 
 struct session_watch {
     int fd;
     short events;
     session_watch_fn *fn;
+    void *data;
+};
+
+struct question {
+    do_fn *fn;
     void *data;
 };
 
@@ -63,6 +68,7 @@ struct session {
     struct session_watch *watches[WATCHES];
     struct rights_listener listener;
     struct session_turn turns[TURNS];
+    struct question questions[QUESTIONS];
     struct channel channel;
     size_t chunk;
 };
@@ -153,6 +159,36 @@ int session_do(struct session *s, enum op op, const char *server, uint64_t numbe
     answer->nfds = 1;
     answer->received = true;
     return 0;
+}
+
+/* There is no store here; said from the loop, as the real one does. */
+uint32_t session_do_later(struct session *s, enum op op UNUSED, const char *server UNUSED, uint64_t number UNUSED, const char *arg UNUSED, do_fn *fn,
+                          void *data)
+{
+    size_t i = 0;
+    while (i < QUESTIONS && s->questions[i].fn)
+        i++;
+    if (i == QUESTIONS)
+        die("too many questions");
+    s->questions[i] = (struct question){ fn, data };
+    return (uint32_t)i + 1;
+}
+
+void session_do_cancel(struct session *s, uint32_t id) { s->questions[id - 1].fn = NULL; }
+
+static bool refuse_all(struct session *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        struct question q = s->questions[i];
+        MSG_FREE struct msg none;
+        msg_begin(&none, 0, 0);
+        s->questions[i].fn = NULL;
+        any |= q.fn != NULL;
+        if (q.fn)
+            q.fn(q.data, 69, "there is no store", &none);
+    }
+    return any;
 }
 
 struct session_watch *session_watch_new(struct session *s, int fd, short events, session_watch_fn *fn, void *data)
@@ -350,7 +386,7 @@ static void round_of(struct session *s)
             w[n - 2] = s->watches[i];
             p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
-    int r = poll(p, n, turns_wait(s) ? 0 : -1);
+    int r = poll(p, n, turns_wait(s) || refuse_all(s) ? 0 : -1);
     if (lost)
         lose_rights(s);
     take_turns(s);

@@ -21,15 +21,16 @@ from link import U64, Link, frame, pair
 BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
 PROGRAM = os.path.join(BUILD, "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-SCHEMA = 1
+SCHEMA = 2
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW) = range(0x480, 0x48c)
-(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET) = range(1, 13)
+(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET) = range(1, 15)
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
                                         "backup.create backup.read".split())}
 ALL = (1 << len(BITS)) - 1
+SECRET = os.urandom(32)
 
 tap = Tap()
 WORK = tempfile.mkdtemp(prefix="holdfast-store.")
@@ -87,8 +88,8 @@ class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
 
-    def account(self, name, keys=(), password=0, suspended=0):
-        self.accounts[name] = [password, suspended, 10, len(keys), *keys]
+    def account(self, name, keys=(), password=0, suspended=0, own=1):
+        self.accounts[name] = [password, suspended, 10, own, len(keys), *keys]
         return self
 
     def server(self, name, owner, **allow):
@@ -98,7 +99,7 @@ class Conf:
 
 
 class Store:
-    def __init__(self, folder=None, ready=True, file_limit=None):
+    def __init__(self, folder=None, ready=True, file_limit=None, secret=SECRET, fresh=0):
         self.folder = folder or make_folder()
         ours, its = pair()
         self.log = tempfile.TemporaryFile()
@@ -117,9 +118,12 @@ class Store:
                                         close_fds=False, preexec_fn=plan, env={})
         its.close()
         self.link = Link(ours)
-        self.link.send(START, self.folder, 2, SCHEMA, id=1)
+        with tempfile.TemporaryFile() as f:
+            f.write(secret)
+            f.flush()
+            self.link.send(START, self.folder, 2, SCHEMA, fresh, id=1, fds=[f.fileno()])
         answer = self.link.recv()
-        self.error = answer.fields[0] if answer else "no answer"
+        self.error, self.used = answer.fields if answer else ("no answer", 0)
         self.ids = 0
         if ready and self.error:
             raise SystemExit(f"Bail out! the store does not start: {self.error}\n{self.lines()}")
@@ -222,6 +226,7 @@ def ended(s):
 
 
 ALICE, BOB, EVE, RSA, ECDSA = key("alice"), key("bob"), key("eve"), key("rsa", "rsa", 2048), key("ecdsa", "ecdsa", 384)
+BIG = key("big", "rsa", 3072)
 
 
 def base():
@@ -787,6 +792,202 @@ def test_secrets():
     s.end()
 
 
+def keys_get(s):
+    """(code, words, writable, added, text)"""
+    do(s, K_GET)
+    f = s.recv().fields
+    return (*f, 0, 0, "")[:5] if len(f) < 5 else f
+
+
+def keys_set(s, *lines, end="\n"):
+    do(s, K_SET, "", 0, "".join(line + end for line in lines))
+    m = s.recv()
+    return m.fields if m.kind == DO_RESULT else m
+
+
+def shown(k):
+    return f"# set by the admin: {k[2]} {k[3]} {k[0].split()[2]}\n"
+
+
+def database(s):
+    return b"".join(open(f"{s.folder}/{n}", "rb").read() for n in sorted(os.listdir(s.folder)))
+
+
+def sealed(s, change=None):
+    """The rows of own keys, read (and changed) beside the store."""
+    db = sqlite3.connect(f"{s.folder}/store.db")
+    if change:
+        db.execute(change)
+        db.commit()
+    rows = db.execute("SELECT account, fingerprint, label, line, length(sealed) FROM key WHERE origin = 'own' ORDER BY account, line").fetchall()
+    db.close()
+    for n in os.listdir(s.folder):
+        os.chown(f"{s.folder}/{n}", UID, UID)
+    return rows
+
+
+def test_own_keys():
+    s = Store()
+    s.push(base())
+    a = s.login("alice", ALICE, keep=True)
+    is_(keys_get(a), [0, "", 1, 0, shown(ALICE) + shown(RSA)], "at first the admin's keys are shown, as comments")
+    labelled = EVE[0] + " and a label-of-mine"
+    then = time.time()
+    is_(keys_set(a, "# mine", "", labelled, "  " + BIG[0], end="\r\n"), [0, ""], "a file is taken")
+    got = keys_get(a)
+    is_(got[4], shown(ALICE) + shown(RSA) + labelled + "\n  " + BIG[0] + "\n", "its keys come back as they were written, in order, without its comments")
+    tap.ok(abs(got[3] / 1000 - then) < 5, "with the time they came")
+    log = s.lines()
+    for k, word in ((EVE, "ED25519"), (BIG, "RSA")):
+        tap.ok(f'keys.added session={a.id} account=alice key="{word} {k[3]}" from=192.0.2.7\n' in log, f"logged: {word}", log.splitlines()[-3:])
+    e = s.login("alice", EVE)
+    is_(e.ask(WHOAMI) and e.recv().fields[:3], ["alice", "publickey", EVE[3]], "an own key logs in")
+    x = s.session()
+    x.ask(KEY_OFFER, "bob", EVE[1], EVE[2])
+    is_(x.recv().fields[0], 0, "nobody else's account")
+    b = s.login("bob", BOB)
+    is_(keys_get(b)[4], shown(BOB), "nor is it shown to bob")
+    found = [w for w, t in (("base64", EVE[0].split()[1]), ("end of base64", BIG[0].split()[1][-40:]), ("label", "label-of-mine"), ("blob", EVE[1][-30:]))
+             if (t if isinstance(t, bytes) else t.encode()) in database(s) or (t if isinstance(t, bytes) else t.encode()) in s.lines().encode()]
+    is_(found, [], "no key, base64 or label of it is in the database, its -wal or the log")
+    is_([r[:4] for r in sealed(s)], [("alice", EVE[3], "", 1), ("alice", BIG[3], "", 2)], "the rows are there")
+
+    for what, lines, code, want in (
+            ("a bad line", [labelled, "ssh-dss AAAA x"], 2, "line 2: key type: 'ssh-dss' is not known; allowed: ssh-ed25519"),
+            ("an option", ["from=\"1.2.3.4\" " + EVE[0]], 2, "line 1: option: 'from' is not supported"),
+            ("a short RSA key", [EVE[0], "", RSA[0]], 2, "line 3: ssh-rsa: a key of 2048 bits; allowed: 3072 bits or more"),
+            ("the same key twice", [EVE[0], EVE[0] + " b"], 2, "line 2: key: the same key as in line 1"),
+            ("too many", [ssh_line(i) for i in range(65)], 2, "line 65: key: one too many; allowed: 64 keys")):
+        r = keys_set(e, *lines)
+        tap.ok(r[0] == code and want in r[1] and r[1].endswith("; nothing was changed"), f"refused: {what}", [repr(r)])
+    is_(keys_get(e), got, "and nothing was changed")
+    r = keys_set(e, BIG[0])
+    tap.ok(r[0] == 3 and f"the key of this connection, {EVE[3]}, is missing" in r[1], "refused: without the key in use", [repr(r)])
+    is_(keys_set(e, EVE[0], ALICE[0]), [0, ""], "the admin's key may stand there as well")
+    is_(keys_get(e)[4], shown(RSA) + EVE[0] + "\n" + ALICE[0] + "\n", "and is shown once")
+    tap.ok(f'keys.removed session={e.id} account=alice key="RSA {BIG[3]}"' in s.lines(), "what went is logged")
+
+    asked = s.session()
+    asked.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    s.link.recv()
+    then = time.monotonic()
+    is_(keys_set(a), [0, ""], "an account with keys of the admin's may take out all of its own")
+    for y in (e, asked):
+        is_([(m.kind, m.fields) for m in ended(y)], [(CLOSE, ["the key was removed"])], "who was in, or coming in, by a removed key is told and closed")
+    is_(sorted(m.fields[0] for m in (s.link.recv(), s.link.recv())), sorted([e.id, asked.id]), "and reported")
+    tap.ok(time.monotonic() - then < 1, "within a second")
+    a.ask(WHOAMI)
+    is_(a.recv().kind, WHOAMI_ANSWER, "who is in by another key stays")
+    is_(sealed(s), [], "the rows have gone")
+    for op in (K_GET, K_SET):
+        do(a, op, "one", 0, "")
+        is_(a.recv().fields[0], 2, f"operation {op} is no server's")
+    codes = [keys_set(a, "rubbish")[0] for _ in range(40)]
+    tap.ok(75 in codes and codes[0] == 2, "changes are rationed", [repr(codes)])
+    x = s.login("bob", BOB)
+    do(x, K_SET, "", 0, "#" * 32769)
+    is_(s.link.recv().kind, KICK, "more than a file may have: reported")
+    s.end()
+
+
+def ssh_line(n):
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([n]) * 32
+    return "ssh-ed25519 " + base64.b64encode(blob).decode()
+
+
+def test_way_in():
+    """An account that has nothing but its own keys."""
+    s = Store()
+    s.push(base())
+    keys_set(s.login("bob", BOB), EVE[0], BIG[0])
+    c = base().account("bob", [])
+    s.push(c)
+    e = s.login("bob", EVE)
+    r = keys_set(e, "# nothing")
+    tap.ok(r[0] == 3 and "bob has no other way in; nothing was changed" in r[1], "the last way in cannot be taken out", [repr(r)])
+    s.push(c.account("bob", [], password=1))
+    r = keys_set(e)
+    tap.ok(r[0] == 3 and "no other way in" in r[1], "a password that is allowed and not set is no way in", [repr(r)])
+    s.passwd("bob", "pw")
+    p = s.session()
+    p.ask(PASSWORD_LOGIN, "bob", "pw")
+    s.link.recv()
+    s.link.send(LOGIN_ANSWER, U64(p.id), 1, "")
+    p.recv()
+    is_(keys_set(p), [0, ""], "one that is set is; a session by password has no key in use")
+    is_(ended(e)[0].fields, ["the key was removed"], "the other session is closed")
+    s.end()
+
+
+def test_own_keys_reload():
+    s = Store()
+    s.push(base())
+    a = s.login("alice", ALICE)
+    keys_set(a, EVE[0], BIG[0])
+    e = s.login("alice", EVE)
+    c = base().account("alice", [ALICE[0]], password=1)
+    is_(s.push(c)[0], "", "a configuration that changes the account")
+    is_([r[1] for r in sealed(s)], [EVE[3], BIG[3]], "leaves its own keys")
+    e.ask(WHOAMI)
+    is_(e.recv().kind, WHOAMI_ANSWER, "and its sessions")
+    then = time.monotonic()
+    error, summary, _, _ = s.push(c.account("alice", [ALICE[0]], password=1, own=0))
+    is_((error, summary), ("", "1 account changed, 1 session closed"), "own_keys = no closes sessions by own keys")
+    is_(ended(e)[0].fields, ["the key was removed"], "which are told")
+    tap.ok(time.monotonic() - then < 1, "within a second")
+    x = s.session()
+    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    is_(x.recv().fields[0], 0, "they log in no more")
+    s.link.recv()
+    got = keys_get(a)
+    tap.ok(got[2] == 0 and got[4].startswith("# own keys are turned off") and EVE[0] in got[4], "the file is still shown", [repr(got)])
+    r = keys_set(a, EVE[0])
+    tap.ok(r[0] == 77 and "nothing was changed" in r[1], "but not written", [repr(r)])
+    s.push(base())
+    s.login("alice", EVE)
+    is_(len(sealed(s)), 2, "turned on again, they are as they were")
+    c = base()
+    del c.accounts["alice"]
+    c.servers = {"three": ["bob", 0]}
+    s.push(c)
+    s.push(base())
+    is_(sealed(s), [], "an account that leaves loses them")
+    s.end()
+
+
+def test_secret_key():
+    s = Store(fresh=1)
+    is_(s.used, 1, "a new key is used by a database without sealed rows")
+    s.push(base())
+    keys_set(s.login("alice", ALICE), EVE[0], BIG[0])
+    text = keys_get(s.login("alice", EVE))[4]
+    s.kill()
+    s = Store(s.folder)
+    s.push(base())
+    is_((s.used, keys_get(s.login("alice", EVE))[4]), (1, text), "what was acknowledged survives a kill, and opens with the same key")
+    s.end()
+    for what, secret, fresh in (("a new key", os.urandom(32), 1), ("another key", os.urandom(32), 0)):
+        t = Store(s.folder, secret=secret, fresh=fresh)
+        t.push(base())
+        is_(t.used, 0, f"{what} is not used over rows that were sealed with another one")
+        e = t.login("alice", EVE)
+        tap.ok(True, "own keys still log in")
+        for r in (keys_get(e), keys_set(e, EVE[0])):
+            tap.ok(r[0] == 1 and "has lost the secret key" in r[1], "but are neither shown nor replaced", [repr(r)])
+        is_(keys_get(t.login("bob", BOB))[4], shown(BOB), "who has none is shown the admin's")
+        t.end()
+    t = Store(s.folder, secret=b"short", ready=False)
+    tap.ok("must have 32 bytes" in t.error, "a key of another size is refused", [t.error])
+    t.end()
+    t = Store(s.folder)
+    t.push(base())
+    e = t.login("alice", EVE)
+    sealed(t, "UPDATE key SET sealed = (SELECT sealed FROM key WHERE origin = 'own' AND line = 2) WHERE origin = 'own' AND line = 1")
+    r = keys_get(e)
+    is_(r[0], 1, "a sealed text in another row does not open")
+    t.end()
+
+
 def test_full():
     """No room for the database to grow: refused, nothing half applied, the store lives."""
     s = Store(file_limit=300 << 10)
@@ -812,7 +1013,7 @@ def rules():
 
 try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_hand_over,
-                 test_secrets,
+                 test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
                  test_full, rules, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()

@@ -17,8 +17,8 @@ put_bad() { nok "$1" batch alice <<<"$2"; }
 
 # --- the root -----------------------------------------------------------------------------------------------------------------------
 
-is "$(say 'ls -1 /')" $'/one\n/two' "alice sees her two servers in /"
-is "$(WHO=bob say 'ls -1 /')" "/three" "bob sees his"
+is "$(say 'ls -1 /')" $'/backups\n/one\n/two' "alice sees her two servers in /, and their backups"
+is "$(WHO=bob say 'ls -1 /')" $'/backups\n/three' "bob sees his"
 nok "bob does not see alice's" batch bob <<<"ls /one"
 nok "and cannot guess a file of hers" batch bob <<<"get /one/run got"
 is "$(say pwd)" "Remote working directory: /" "a login starts in /"

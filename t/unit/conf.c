@@ -326,6 +326,10 @@ Test(conf, what_spans_sections)
     set("server u", "port", "80/tcp");
     set("server u", "memory_high", "2G");
     set("server u", "allow", "a: start");
+    set("server backups", "owner", "a");
+    set("server backups", "command", "x");
+    set("server layers", "owner", "a");
+    set("server layers", "command", "x");
     set("server v.img", "owner", "a");
     set("server v.img", "command", "x");
     set("server v.img", "network", "none");
@@ -342,6 +346,8 @@ Test(conf, what_spans_sections)
         "'memory_high' of server 'u' is more than its 'memory'",
         "'a' owns server 'u'",
         "must not end in .img",
+        "cannot be named 'backups'; allowed: any other name than backups, layers",
+        "cannot be named 'layers'",
         "has ports but network = none",
     };
     for (size_t i = 0; i < countof(wanted); i++)

@@ -1,0 +1,152 @@
+#include "store/stored/own.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "store/stored/db.h"
+#include "store/stored/secret.h"
+
+/* COMMENTS: bytes, so that they leave room for the keys behind them. */
+enum { COMMENTS_MOST = 4096 };
+
+/* A line, its end of line, what sealing adds. */
+enum { SEALED_MOST = KEYS_FILE_MOST + SECRET_NONCE + SECRET_TAG + 1 };
+
+static struct secret_bond bond(const char *account, const void *hash)
+{
+    return (struct secret_bond){ .use = "own key", .account = account, .id = hash, .size = KEY_HASH };
+}
+
+/* The row at Q (account, hash, sealed). */
+static int open_row(sqlite3_stmt *q, const uint8_t *key, struct buf *out)
+{
+    size_t nhash, size;
+    const void *hash = query_blob(q, 1, &nhash), *sealed = query_blob(q, 2, &size);
+    const struct secret_bond b = bond(query_text(q, 0), hash);
+    return key && nhash == KEY_HASH ? secret_open(key, &b, sealed, size, out) : -1;
+}
+
+int own_opens(sqlite3 *db, const uint8_t *key, struct err *e)
+{
+    struct buf text = BUF(SEALED_MOST);
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT account, hash, sealed FROM key WHERE origin = 'own' LIMIT 1", "");
+    int r = q ? query_step(q, e) : -1;
+    if (r >= 0)
+        r = r == 0 || open_row(q, key, &text) == 0;
+    buf_wipe(&text);
+    return r;
+}
+
+int own_lines(sqlite3 *db, const uint8_t *key, const char *account, struct buf *out, int64_t *added, struct err *e)
+{
+    *added = 0;
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT account, hash, sealed, added FROM key WHERE account = ? AND origin = 'own' ORDER BY line", "t",
+                                         account);
+    int r = q ? 1 : -1;
+    while (r == 1 && (r = query_step(q, e)) == 1) {
+        if (open_row(q, key, out) < 0)
+            return 0;
+        buf_put(out, "\n", 1);
+        *added = query_int(q, 3) > *added ? query_int(q, 3) : *added;
+    }
+    return r < 0 ? -1 : 1;
+}
+
+int own_comments(sqlite3 *db, const char *account, struct buf *out, struct err *e)
+{
+    unsigned more = 0;
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT type, fingerprint, label FROM key WHERE account = ?1 AND origin = 'ini' AND hash NOT IN "
+                                                "(SELECT hash FROM key WHERE account = ?1 AND origin = 'own') ORDER BY line", "t", account);
+    int r = q ? 1 : -1;
+    while (r == 1 && (r = query_step(q, e)) == 1) {
+        if (buf_size(out) < COMMENTS_MOST)
+            buf_put_fmt(out, "# set by the admin: %s %s %s\n", query_text(q, 0), query_text(q, 1), query_text(q, 2));
+        else
+            more++;
+    }
+    if (more)
+        buf_put_fmt(out, "# and %u more set by the admin\n", more);
+    return r;
+}
+
+struct work {
+    sqlite3 *db;
+    const uint8_t *key;
+    const char *account;
+    struct own_change *changes;
+    size_t n;
+};
+
+static void note(struct work *w, bool added, const char *fingerprint, const char *type)
+{
+    w->changes = mem_grow(w->changes, w->n + 1, sizeof *w->changes);
+    struct own_change *c = &w->changes[w->n++];
+    *c = (struct own_change){ .added = added, .word = key_word(type) };
+    snprintf(c->fingerprint, sizeof c->fingerprint, "%s", fingerprint);
+}
+
+static int has(struct work *w, const uint8_t hash[KEY_HASH], struct err *e)
+{
+    QUERY_END sqlite3_stmt *q = db_query(w->db, e, "SELECT 1 FROM key WHERE account = ? AND hash = ? AND origin = 'own'", "tb", w->account, hash,
+                                         (size_t)KEY_HASH);
+    return q ? query_step(q, e) : -1;
+}
+
+static int put(struct work *w, const struct keyfile_key *k, size_t line, struct err *e)
+{
+    int there = has(w, k->hash, e);
+    if (there == 0)
+        note(w, true, k->fingerprint, k->type);
+    struct buf sealed = BUF(SEALED_MOST);
+    const struct secret_bond b = bond(w->account, k->hash);
+    secret_seal(w->key, &b, k->text, strlen(k->text), &sealed);
+    int n = there < 0 ? -1 :
+            db_run(w->db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added, sealed) "
+                             "VALUES (?1, ?2, 'own', ?3, ?4, '', ?5, ?6, ?7) "
+                             "ON CONFLICT (account, hash, origin) DO UPDATE SET line = ?5, sealed = ?7", "tbttiib", w->account, k->hash,
+                   sizeof k->hash, k->type, k->fingerprint, (int64_t)line, wall_ms(), buf_head(&sealed), buf_size(&sealed));
+    buf_wipe(&sealed);
+    return n < 0 ? -1 : 0;
+}
+
+static int drop(struct work *w, struct err *e)
+{
+    QUERY_END sqlite3_stmt *q = db_query(w->db, e, "SELECT fingerprint, type FROM key WHERE account = ? AND origin = 'own' AND line = -1", "t",
+                                         w->account);
+    int r = q ? 1 : -1;
+    while (r == 1 && (r = query_step(q, e)) == 1)
+        note(w, false, query_text(q, 0), query_text(q, 1));
+    query_end(&q);
+    return r < 0 ? -1 : db_run(w->db, e, "DELETE FROM key WHERE account = ? AND origin = 'own' AND line = -1", "t", w->account);
+}
+
+static int replace(struct work *w, const struct keyfile *f, struct err *e)
+{
+    if (db_run(w->db, e, "UPDATE key SET line = -1 WHERE account = ? AND origin = 'own'", "t", w->account) < 0)
+        return -1;
+    for (size_t i = 0; i < f->n; i++)
+        if (put(w, &f->keys[i], i + 1, e) < 0)
+            return -1;
+    return drop(w, e);
+}
+
+int own_replace(sqlite3 *db, const uint8_t *key, const char *account, const struct keyfile *f, struct own_change **changes, size_t *n,
+                struct err *e)
+{
+    struct work w = { .db = db, .key = key, .account = account };
+    *changes = NULL;
+    *n = 0;
+    if (db_exec(db, "BEGIN IMMEDIATE", e) < 0)
+        return -1;
+    if (replace(&w, f, e) < 0 || db_exec(db, "COMMIT", e) < 0) {
+        db_exec(db, "ROLLBACK", NULL);
+        free(w.changes);
+        return -1;
+    }
+    *changes = w.changes;
+    *n = w.n;
+    return 0;
+}

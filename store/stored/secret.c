@@ -1,0 +1,90 @@
+#include "store/stored/secret.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/attr.h"
+#include "base/die.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { BOND_MOST = 1024 };
+
+_Static_assert(SECRET_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the key's size is the cipher's");
+_Static_assert(SECRET_NONCE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "the nonce's size is the cipher's");
+_Static_assert(SECRET_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "the tag's size is the cipher's");
+
+/* One byte more than the key, to see a longer one. */
+static _Alignas(4096) uint8_t held[4096];
+
+/* Where the limit forbids it the store still runs: an unlocked page is worse, no login at all is worst. */
+void secret_hold(void *page, size_t size)
+{
+    struct rlimit most;
+    if (mlock(page, size) < 0) {
+        int why = errno;
+        if (getrlimit(RLIMIT_MEMLOCK, &most) < 0 || most.rlim_cur >= size || (why != EPERM && why != ENOMEM))
+            die("mlock of a key: %s", strerror(why));
+        log_warn("store.unlocked", "memory_limit=%llu needed=%zu", (unsigned long long)most.rlim_cur, size);
+    }
+    madvise(page, size, MADV_DONTDUMP);
+}
+
+const uint8_t *secret_take(int fd, struct err *e)
+{
+    secret_hold(held, sizeof held);
+    ssize_t n = pread(fd, held, SECRET_KEY + 1, 0);
+    if (n == SECRET_KEY)
+        return held;
+    secret_forget();
+    err_set(e, n < 0 ? errno : 0, "secret key", "must have %d bytes", SECRET_KEY);
+    return NULL;
+}
+
+void secret_forget(void)
+{
+    mem_wipe(held, sizeof held);
+}
+
+/* Each part with its length in front: no two bonds give the same bytes. */
+static void put_bond(struct buf *b, const struct secret_bond *bond)
+{
+    buf_put_str(b, bond->use);
+    buf_put_str(b, bond->account);
+    buf_put_bytes(b, bond->id, bond->size);
+    invariant(!b->bad);
+}
+
+void secret_seal(const uint8_t *key, const struct secret_bond *bond, const void *text, size_t size, struct buf *out)
+{
+    BUF_FREE struct buf with = BUF(BOND_MOST);
+    put_bond(&with, bond);
+    uint8_t *at = buf_room(out, SECRET_NONCE + size + SECRET_TAG);
+    if (at == NULL)
+        return;
+    /* 24 random bytes do not come twice. */
+    randombytes_buf(at, SECRET_NONCE);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(at + SECRET_NONCE, NULL, text, size, buf_head(&with), buf_size(&with), NULL, at, key);
+    buf_added(out, SECRET_NONCE + size + SECRET_TAG);
+}
+
+int secret_open(const uint8_t *key, const struct secret_bond *bond, const void *sealed, size_t size, struct buf *out)
+{
+    BUF_FREE struct buf with = BUF(BOND_MOST);
+    const uint8_t *from = sealed;
+    put_bond(&with, bond);
+    if (size < SECRET_NONCE + SECRET_TAG)
+        return -1;
+    size_t most = size - SECRET_NONCE - SECRET_TAG;
+    uint8_t *at = buf_room(out, most ? most : 1);
+    if (at == NULL || crypto_aead_xchacha20poly1305_ietf_decrypt(at, NULL, NULL, from + SECRET_NONCE, size - SECRET_NONCE, buf_head(&with),
+                                                                 buf_size(&with), from, key) != 0)
+        return -1;
+    buf_added(out, most);
+    return 0;
+}
