@@ -103,6 +103,8 @@ int conf_time(const char *text, uint64_t *ms);         /* 30s 10m 1h 250ms */
 /* POSIX words: '...', "...", backslash; no expansion.  Unquoted | > < ; & $( ` are refused.  *WORDS is a NULL-terminated array,
    free with conf_words_free; on -1 *WHY names what was refused (static text). */
 int conf_words(const char *text, char ***words, const char **why);
+/* The same words; a backslash stands before each byte of * ? [ ] ! ^ - ~ \ that was quoted, so that patterns can be told from names. */
+int conf_words_marked(const char *text, char ***words, const char **why);
 void conf_words_free(char **words);
 
 #endif

@@ -10,6 +10,7 @@ struct split {
     char *word;          /* being built, as long as the text */
     size_t len;
     bool open;           /* a word has begun, though it may be empty */
+    bool marked;
     char **words;
     size_t n;
 };
@@ -39,6 +40,14 @@ static void add(struct split *s, char c)
     s->open = true;
 }
 
+/* Not as a shell would read it: a backslash says so. */
+static void add_quoted(struct split *s, char c)
+{
+    if (s->marked && c && strchr("*?[]!^-~\\", c))
+        add(s, '\\');
+    add(s, c);
+}
+
 static void end_word(struct split *s)
 {
     if (!s->open)
@@ -55,7 +64,7 @@ static const char *single(struct split *s)
     for (s->open = true; *s->at != '\''; s->at++) {
         if (*s->at == '\0')
             return "a ' without its end";
-        add(s, *s->at);
+        add_quoted(s, *s->at);
     }
     s->at++;
     return NULL;
@@ -71,7 +80,7 @@ static const char *twofold(struct split *s)
         }
         if (*s->at == '\0')
             return "a \" without its end";
-        add(s, *s->at);
+        add_quoted(s, *s->at);
     }
     s->at++;
     return NULL;
@@ -95,7 +104,7 @@ static const char *step(struct split *s)
         if (*s->at == '\0')
             return "a \\ at the end";
         if (*s->at != '\n')
-            add(s, *s->at);
+            add_quoted(s, *s->at);
         s->at++;
         return NULL;
     default:
@@ -104,10 +113,10 @@ static const char *step(struct split *s)
     }
 }
 
-int conf_words(const char *text, char ***words, const char **why)
+static int split(const char *text, bool marked, char ***words, const char **why)
 {
-    FREE_MEM char *word = mem_new(strlen(text) + 1);
-    struct split s = { .at = text, .word = word, .words = mem_array(1, sizeof(char *)) };
+    FREE_MEM char *word = mem_new(2 * strlen(text) + 1);
+    struct split s = { .at = text, .word = word, .marked = marked, .words = mem_array(1, sizeof(char *)) };
     *why = NULL;
     while (*s.at && *why == NULL)
         *why = step(&s);
@@ -119,6 +128,16 @@ int conf_words(const char *text, char ***words, const char **why)
     end_word(&s);
     *words = s.words;
     return 0;
+}
+
+int conf_words(const char *text, char ***words, const char **why)
+{
+    return split(text, false, words, why);
+}
+
+int conf_words_marked(const char *text, char ***words, const char **why)
+{
+    return split(text, true, words, why);
 }
 
 void conf_words_free(char **words)
