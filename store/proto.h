@@ -83,6 +83,9 @@ enum op {
                                                                       u32 n, per backup: str id, server, state, u64 created (wall ms),
                                                                       u64 size, str label, u32 locked */
     OP_BACKUP_GET,    /* backup.read                   id             u64 size; fd: the archive, at 0 */
+    OP_RSYNC,      /* files.read       1: writes                      fds: rsync's stdin, stdout, stderr, the link of the errand
+                      (and .write,                                    (ERRAND_ENDED in sshd/proto.h).  Its arguments follow on stdin;
+                      .delete: 1)                                     without 1 the files are mounted read-only */
     OP_COUNT
 };
 

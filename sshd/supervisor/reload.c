@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/ini.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/listen.h"
@@ -116,6 +117,7 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     conf_free(&before);
     log_init("holdfastd", (enum log_level)s->conf.log.level);
     servers_apply(s);
+    errands_apply(s);
     if (listen_open(s, &e) < 0) {
         char line[400];
         log_error("listen", "error=\"%s\"", err_text(&e, line, sizeof line));
