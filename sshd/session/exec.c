@@ -504,5 +504,6 @@ void exec_start(struct channel *c, const char *command)
     x->lines = 100;
     session_log(x->session, "command", "line=%s", command);
     channel_run(c, &ops, x);
+    x->line = command;
     run_line(x, command);
 }

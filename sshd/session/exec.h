@@ -45,6 +45,7 @@ struct exec {
     struct channel *channel;
     struct session *session;
     const struct verb *verb;
+    const char *line;            /* as it came; in `run` only */
     char **words;                /* NULL-terminated, owned: free with conf_words_free */
     char **args;                 /* the words behind verb, options and SERVER; into `words` */
     size_t nargs;

@@ -13,6 +13,7 @@ holdfast_session_SOURCES = \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
 	sshd/session/rights.c \
+	sshd/session/rsync_args.c sshd/session/rsync_args.h \
 	sshd/session/session.h \
 	sshd/session/status.c sshd/session/status.h \
 	sshd/session/store.c \
@@ -23,6 +24,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_logs.c \
 	sshd/session/verb_power.c \
 	sshd/session/verb_quota.c \
+	sshd/session/verb_rsync.c \
 	sshd/session/verb_send.c \
 	sshd/session/verb_status.c \
 	sshd/session/verb_sum.c \
