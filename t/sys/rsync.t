@@ -185,6 +185,7 @@ hold_one one; hold_one one; hold_one two; hold_one two
 exec 8>hold
 held() { [ "$(rsyncs_of "$UID_ONE" "$UID_TWO" | wc -l)" = 4 ]; }
 ok "four at once, two a server" wait_until 15 held
+[ -z "$(find /sys/fs/cgroup -maxdepth 3 -name "$CGROUP" -type d 2>/dev/null)" ] || is "$(errand_groups | wc -l)" 4 "each in a cgroup of its own"
 ok "a third on a server is refused" not_permitted "too many rsync run on this server" -a alice:/one/src/plain x
 exits 75 "with the code for that" raw alice "rsync --server --sender -r . /one"
 like "$err" 'too many rsync .* allowed at once: 2 a server, 4 an account' "with the bounds"
@@ -241,4 +242,8 @@ ok "a new daemon" wait_until 15 hf alice true
 exits 0 "works" R -a src/plain alice:/two/
 ok "and nothing of the old one stays" wait_until 5 nothing_left
 ok "the daemon is up" daemon_up
+
+# The end of the rig is an end in order, with a copy under way: it looks for what is left.
+setsid rsync -e "ssh -F $SSH_CONFIG" --bwlimit=1M -a large alice:/two/large >/dev/null 2>&1 &
+ok "an upload runs on into the end" wait_until 10 two_rsync
 done_testing
