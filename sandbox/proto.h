@@ -14,8 +14,12 @@ enum launch_type {
     /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
        the log folder, the shim's listening socket, the cgroup folder or none (then u32 has cgroup = 0) */
     LAUNCH_RUN,
-    LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN adds u32 pid of init (host's view),
+    LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
                               DISK_UP u64 bytes, u64 inodes: the limits that the disk has */
+    /* An errand: a program that runs once, in a sandbox of its own beside the server's, on the same files.  Fields as of RUN, then u32 may write
+       (else its files are mounted read-only).  Its stdio is given; nothing is logged, watched or adopted, and it ends with the link.  The files
+       lie at /home/SERVER.  fds: root directory of the files, stdin, stdout, stderr, [cgroup folder] */
+    LAUNCH_ERRAND,
 };
 
 /* LAUNCH_RUN, field by field:
@@ -36,7 +40,8 @@ enum launch_type {
      6 its stdout (or /dev/null with a terminal)   7 its stderr (the same)   8 the listening socket   9 the log folder
      10 its cgroup.kill, open for writing (or /dev/null: then INIT_KILL it)   11 init's pidfd
    and its arguments: server, log level, tty (0/1), ready kind, ready number, ready text, inside address (dotted, or ""), init's pid,
-   start time (wall ms). */
+   start time (wall ms).
+   Of an errand: 5 to 9 are /dev/null, and its arguments are server, log level, init's pid.  It lives no longer than the supervisor's link. */
 
 /* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
    supervisor and handed to the session. */

@@ -58,4 +58,9 @@ enum tool_type {
     TOOL_DONE = 0x0303,            /* u32 exit code, str error text */
 };
 
+/* supervisor -> session, on the link that came with OP_RSYNC; nothing goes the other way, but its end ends the errand at once. */
+enum errand_type {
+    ERRAND_ENDED = 0x0601,         /* u32 exit code (126 or 127: it could not be started), u32 signal, str why the supervisor ended it or "" */
+};
+
 #endif

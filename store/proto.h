@@ -91,6 +91,9 @@ enum op {
     OP_KEYS_GET,      /* -                                            u32 may it change them, u64 last addition (wall ms; 0: none), str its
                                                                       own keys as a file, those of the ini files as comments in front */
     OP_KEYS_SET,      /* -                             the file       -; replaces them as a whole, or is refused with what is wrong */
+    OP_RSYNC,      /* files.read       1: writes                      fds: rsync's stdin, stdout, stderr, the link of the errand
+                      (and .write,                                    (ERRAND_ENDED in sshd/proto.h).  Its arguments follow on stdin;
+                      .delete: 1)                                     without 1 the files are mounted read-only */
     OP_COUNT
 };
 

@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "sandbox/proto.h"
 
 /* More than fits a message, so that a count cannot ask for much memory before its strings are found missing. */
 enum { LIST_MOST = MSG_MOST / 5 };
@@ -76,9 +78,15 @@ static int get(struct plan *p, struct msg *m, struct err *e)
     p->ready_number = msg_get_u32(m);
     p->ready_text = msg_get_str(m);
     uint32_t has_cgroup = msg_get_u32(m);
+    p->read_only = p->errand && msg_get_u32(m) == 0;
     p->root = msg_get_fd(m);
-    p->logs = msg_get_fd(m);
-    p->listener = msg_get_fd(m);
+    if (p->errand) {
+        for (size_t i = 0; i < countof(p->stdio); i++)
+            p->stdio[i] = msg_get_fd(m);
+    } else {
+        p->logs = msg_get_fd(m);
+        p->listener = msg_get_fd(m);
+    }
     p->cgroup = has_cgroup ? msg_get_fd(m) : -1;
     msg_end(m);
     return 0;
@@ -116,6 +124,8 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "no command");
     if (p->directory[0] != '/' || p->init[0] != '/' || p->shim[0] != '/')
         return err_set(e, EINVAL, "plan", "a path is not absolute");
+    if (p->errand && (p->tty || p->network != NETWORK_NONE))
+        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
         return err_set(e, EINVAL, "plan", "nofile %u, pids %u, tmp %llu", p->nofile, p->pids, (unsigned long long)p->tmp);
     return check_network(p, e);
@@ -123,6 +133,10 @@ static int check(const struct plan *p, struct err *e)
 
 int plan_read(struct plan *p, struct msg *m, struct err *e)
 {
-    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1 };
-    return get(p, m, e) < 0 ? -1 : check(p, e);
+    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1, .stdio = { -1, -1, -1 } };
+    p->errand = m->type == LAUNCH_ERRAND;
+    if (get(p, m, e) < 0 || check(p, e) < 0)
+        return -1;
+    snprintf(p->home, sizeof p->home, "home/%s", p->errand ? p->server : "server");
+    return 0;
 }

@@ -1,4 +1,4 @@
-/* The supervisor's plan for one sandbox, as sent with LAUNCH_RUN. */
+/* The supervisor's plan for one sandbox, as sent with LAUNCH_RUN or LAUNCH_ERRAND. */
 #ifndef SANDBOX_LAUNCH_PLAN_H
 #define SANDBOX_LAUNCH_PLAN_H
 
@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/msg.h"
+#include "base/name.h"
 
 enum { PLAN_UIDS = 65536, PLAN_SERVER_UID = 1000, PLAN_TTY_GID = 5 };   /* the last two as seen inside */
 enum plan_network { NETWORK_PRIVATE, NETWORK_NONE };
@@ -34,7 +35,11 @@ struct plan {
     char *init, *shim;          /* absolute paths on the host */
     uint32_t ready_kind, ready_number;
     char *ready_text;
-    int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none */
+    bool errand;                /* no console, log or socket; ends with the link */
+    bool read_only;             /* its files */
+    char home[NAME_MOST + 8];   /* where they are, below the root */
+    int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none; an errand has no logs and no listener */
+    int stdio[3];               /* an errand's; else -1 */
 };
 
 /* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  What P owns lives as long as the

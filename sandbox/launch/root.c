@@ -14,7 +14,7 @@ static const char building[] = "/tmp";
 static const char empty[] = "var/empty";
 
 static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home", "home/server",
+    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
     "var", empty,
 };
 
@@ -31,11 +31,13 @@ static int fail(struct err *e, const char *step, const char *what)
     return err_set(e, errno, step, "%s", what);
 }
 
-static int make_skeleton(struct err *e)
+static int make_skeleton(const struct plan *p, struct err *e)
 {
     for (size_t i = 0; i < countof(folders); i++)
         if (mkdir(folders[i], 0755) < 0)
             return fail(e, "mkdir", folders[i]);
+    if (mkdir(p->home, 0755) < 0)
+        return fail(e, "mkdir", p->home);
     for (size_t i = 0; i < countof(links); i++)
         if (symlink(links[i].to, links[i].at) < 0)
             return fail(e, "symlink", links[i].at);
@@ -69,7 +71,7 @@ int root_make(struct child *c, struct err *e)
         return fail(e, "mount", "root");
     if (chdir(building) < 0)
         return fail(e, "chdir", "root");
-    if (make_skeleton(e) < 0 || attach(c->usr, "usr", e) < 0 || bind_devices(e) < 0)
+    if (make_skeleton(c->plan, e) < 0 || attach(c->usr, "usr", e) < 0 || bind_devices(e) < 0)
         return -1;
     return etc_fill(c->plan, e);
 }
@@ -161,7 +163,7 @@ int root_seal(struct child *c, struct err *e)
         return fail(e, "read-only", "/");
     if (mount_proc(c->plan, e) < 0 || mount_writable(c->plan, e) < 0)
         return -1;
-    return attach(c->home, "home/server", e);
+    return attach(c->home, c->plan->home, e);
 }
 
 int root_enter(struct child *c UNUSED, struct err *e)

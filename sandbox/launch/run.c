@@ -1,4 +1,4 @@
-/* LAUNCH_RUN.  First everything that can fail without a process, then the process, then the network beside it, then its word. */
+/* LAUNCH_RUN and LAUNCH_ERRAND.  First everything that can fail without a process, then the process, then the network beside it, then its word. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -55,7 +55,8 @@ static int open_trees(struct run *r, struct err *e)
     r->child.usr = clone_tree(AT_FDCWD, "/usr", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
     if (r->child.usr < 0)
         return -1;
-    r->child.home = clone_tree(r->plan.root, "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+    uint64_t sealed = r->plan.read_only ? MOUNT_ATTR_RDONLY : 0;
+    r->child.home = clone_tree(r->plan.root, "", AT_EMPTY_PATH, sealed | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
     return r->child.home < 0 ? -1 : 0;
 }
 
@@ -90,8 +91,8 @@ static int open_pipe(struct run *r, int i, struct err *e)
 static int open_stdio(struct run *r, struct err *e)
 {
     for (int i = 0; i < 3; i++) {
-        r->child.stdio[i] = -1;
-        if (!r->plan.tty && open_pipe(r, i, e) < 0)
+        r->child.stdio[i] = r->plan.stdio[i];
+        if (!r->plan.errand && !r->plan.tty && open_pipe(r, i, e) < 0)
             return -1;
     }
     return 0;

@@ -34,9 +34,10 @@ static int place_all(struct shim *s, struct err *e)
     CLOSE_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return err_set(e, errno, "open", "/dev/null");
+    bool quiet = s->plan->tty || s->plan->errand;
     const int from[SHIM_FDS] = {
-        null, null, SHIM_LOG, LINK_FD, s->init, s->stdio[0], s->plan->tty ? null : s->stdio[1], s->plan->tty ? null : s->stdio[2],
-        s->plan->listener, s->plan->logs, s->kill, s->pidfd,
+        null, null, SHIM_LOG, LINK_FD, s->init, s->plan->errand ? null : s->stdio[0], quiet ? null : s->stdio[1],
+        quiet ? null : s->stdio[2], s->plan->errand ? null : s->plan->listener, s->plan->errand ? null : s->plan->logs, s->kill, s->pidfd,
     };
     if (place(from, e) < 0)
         return -1;
@@ -72,8 +73,9 @@ static NORETURN void execute(const struct shim *s)
     if (p->network == NETWORK_PRIVATE && inet_ntop(AF_INET, &inside, address, sizeof address) == NULL)
         bug("inet_ntop");
     char *argv[] = { name, p->server, level, tty, kind, number, p->ready_text, address, pid, started, NULL };
+    char *errand[] = { name, p->server, level, pid, NULL };
     char *env[] = { NULL };
-    execve(p->shim, argv, env);
+    execve(p->shim, p->errand ? errand : argv, env);
     die_errno("exec %s", p->shim);
 }
 

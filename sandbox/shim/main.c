@@ -24,6 +24,8 @@ enum argument {
     ARG_COUNT
 };
 
+enum errand_argument { ERRAND_INIT = ARG_LOG_LEVEL + 1, ERRAND_COUNT };
+
 static uint64_t number(const char *text, const char *what, uint64_t most)
 {
     char *end;
@@ -36,11 +38,16 @@ static uint64_t number(const char *text, const char *what, uint64_t most)
 
 static void arguments(int argc, char **argv)
 {
-    if (argc != ARG_COUNT)
-        die("holdfast-shim is started by holdfast-launch, with %d arguments", ARG_COUNT - 1);
+    if (argc != ARG_COUNT && argc != ERRAND_COUNT)
+        die("holdfast-shim is started by holdfast-launch, with %d arguments, or %d for an errand", ARG_COUNT - 1, ERRAND_COUNT - 1);
     log_init("holdfast-shim", (enum log_level)number(argv[ARG_LOG_LEVEL], "log level", LOG_DEBUG));
-    log_context("server=%s", esc(argv[ARG_SERVER]));
     shim.server = argv[ARG_SERVER];
+    shim.errand = argc == ERRAND_COUNT;
+    log_context("server=%s%s", esc(shim.server), shim.errand ? " errand=yes" : "");
+    if (shim.errand) {
+        shim.init = (pid_t)number(argv[ERRAND_INIT], "pid", INT32_MAX);
+        return;
+    }
     shim.tty = number(argv[ARG_TTY], "tty", 1);
     shim.init = (pid_t)number(argv[ARG_INIT], "pid", INT32_MAX);
     shim.started = number(argv[ARG_STARTED], "start time", INT64_MAX);
@@ -63,7 +70,7 @@ static void lock_down(void)
 {
     static const struct lock_limit limits[] = { { RLIMIT_NPROC, 0 }, { RLIMIT_NOFILE, 128 }, { RLIMIT_CORE, 1 } };
     static const struct lock_folder folders[] = { { FOLDER_FD, LOCK_FOLDER_WRITE } };
-    struct lock lock = { .limits = limits, .nlimits = countof(limits), .folders = folders, .nfolders = countof(folders),
+    struct lock lock = { .limits = limits, .nlimits = countof(limits), .folders = folders, .nfolders = shim.errand ? 0 : countof(folders),
                          .connect_port = ready_port(), LOCK_FILTER(lock_shim_filter) };
     lock_apply(&lock);
 }
@@ -73,9 +80,11 @@ int main(int argc, char **argv)
     signals_ignore();
     arguments(argc, argv);
     shim.loop = loop_new();
-    journal_open(FOLDER_FD);
-    input_open(STDIN_FD);
-    output_open();
+    if (!shim.errand) {
+        journal_open(FOLDER_FD);
+        input_open(STDIN_FD);
+        output_open();
+    }
     server_open();
     peers_open();
     lock_down();

@@ -30,10 +30,22 @@ static unsigned npeers;
 static struct peer *supervisor;
 static bool collected;
 
+/* Nobody will come for an errand again. */
+static void supervisor_lost(void)
+{
+    supervisor = NULL;
+    if (!shim.errand)
+        return;
+    if (shim.ended)
+        loop_stop(shim.loop);
+    else
+        server_kill();
+}
+
 static void peer_free(struct peer *p)
 {
     if (p == supervisor)
-        supervisor = NULL;
+        supervisor_lost();
     timer_free(p->patience);
     viewer_free(p->viewer);
     link_free(p->link);
@@ -58,8 +70,11 @@ void supervisor_ready(void)
 
 void supervisor_ended(void)
 {
-    if (supervisor == NULL)
+    if (supervisor == NULL) {
+        if (shim.errand)
+            loop_stop(shim.loop);
         return;
+    }
     struct msg m;
     msg_begin(&m, SHIM_ENDED, 0);
     msg_put_u32(&m, shim.code);
@@ -255,9 +270,11 @@ static void on_door(void *data UNUSED, int fd, unsigned events UNUSED)
 
 void peers_open(void)
 {
-    if (io_nonblock(LISTEN_FD) < 0)
-        die_errno("listener: fcntl");
     supervisor = peer_new(SUPERVISOR_FD);
     supervisor->role = ROLE_SUPERVISOR;
+    if (shim.errand)
+        return;
+    if (io_nonblock(LISTEN_FD) < 0)
+        die_errno("listener: fcntl");
     loop_watch(shim.loop, LISTEN_FD, LOOP_READ, on_door, NULL);
 }

@@ -146,13 +146,16 @@ static void on_started(struct msg *m)
     FREE_MEM char *step = msg_get_str(m);
     if (!msg_end(m))
         return;
+    if (!ok)
+        log_warn("server.start_failed", "step=%s errno=%s", esc(step), esc(strerror((int)no)));
+    if (shim.errand)
+        return;
     if (ok) {
         ready_started();
         return;
     }
     char text[512];
     snprintf(text, sizeof text, "holdfast: cannot start: %s: %s", step, strerror((int)no));
-    log_warn("server.start_failed", "step=%s errno=%s", esc(step), esc(strerror((int)no)));
     output_word(text);
 }
 

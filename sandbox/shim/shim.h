@@ -17,6 +17,7 @@ struct shim {
     struct loop *loop;
     const char *server;      /* its name */
     bool tty;
+    bool errand;             /* stdio is somebody else's, nobody watches, and the supervisor's link is its life */
     pid_t init;              /* as the host sees it */
     uint64_t started;        /* wall ms */
 

@@ -193,7 +193,7 @@ ssh_channel channel_open(struct session *s)
         return NULL;
     struct channel *c = mem_new(sizeof *c);
     *c = (struct channel){ .s = s, .ssh = ssh, .next = s->list, .prev = &s->list, .out = BUF(QUEUE_MOST),
-                           .err = BUF(QUEUE_MOST), .held = BUF(FETCH) };
+                           .err = BUF(QUEUE_MOST), .held = BUF(LEFT_MOST) };
     c->callbacks = (struct ssh_channel_callbacks_struct){
         .userdata = c,
         .channel_data_function = on_data,
@@ -334,14 +334,15 @@ static void begin(struct channel *c)
         exec_start(c, command);
 }
 
-/* The next piece of what libssh holds back, in `held`.  Without bytes waiting libssh would start to read the socket here. */
+/* All that libssh holds back, in `held`: every read opens the window anew, so pieces would let the client send without end.  Without bytes
+   waiting libssh would start to read the socket here. */
 static bool fetch(struct channel *c)
 {
     if (buf_size(&c->held) > 0)
         return true;
     if (c->left == 0)
         return false;
-    size_t size = c->left < FETCH ? c->left : FETCH;
+    size_t size = c->left;
     uint8_t *room = buf_room(&c->held, size);
     ssh_set_fd_towrite(c->s->ssh);
     int n = ssh_channel_read_nonblocking(c->ssh, room, (uint32_t)size, 0);
@@ -369,10 +370,10 @@ static void give(struct channel *c)
 {
     c->resume = false;
     if (fetch(c)) {
-        size_t size = buf_size(&c->held);
+        size_t all = buf_size(&c->held), size = all < FETCH ? all : FETCH;
         size_t used = offer(c, buf_head(&c->held), size);
         buf_drop(&c->held, used);
-        if (used == size && c->left > 0)
+        if (used == size && (all > size || c->left > 0))
             channel_resume(c);
         else if (used > 0 && used < size && c->resume)
             work(c);

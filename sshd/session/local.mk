@@ -14,6 +14,7 @@ holdfast_session_SOURCES = \
 	sshd/session/main.c \
 	sshd/session/random.c \
 	sshd/session/rights.c \
+	sshd/session/rsync_args.c sshd/session/rsync_args.h \
 	sshd/session/scp.h \
 	sshd/session/scp_glob.c \
 	sshd/session/scp_line.c \
@@ -30,6 +31,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_logs.c \
 	sshd/session/verb_power.c \
 	sshd/session/verb_quota.c \
+	sshd/session/verb_rsync.c \
 	sshd/session/verb_scp.c \
 	sshd/session/verb_send.c \
 	sshd/session/verb_status.c \

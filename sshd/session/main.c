@@ -1,5 +1,6 @@
 /* holdfast-session: one connection, from the first byte of a stranger to the last.  What it is to do comes as the first message on its link. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,6 +73,7 @@ static const struct {
 int main(void)
 {
     log_init("holdfast-session", LOG_INFO);
+    signal(SIGPIPE, SIG_IGN);   /* a pipe to a program that has ended is an error of that program's verb */
     lockdown_prepare();
     struct msg m;
     if (msg_recv(LINK_FD, &m) != 1)

@@ -46,6 +46,8 @@ const struct verb verbs[] = {
     SUM("md5sum"), SUM("sha1sum"), SUM("sha224sum"), SUM("sha256sum"), SUM("sha384sum"), SUM("sha512sum"),
     { .name = "scp", .most = ANY, .plain = true, .streams = true, .run = verb_scp, .usage = "scp -t|-f [-r] [-p] [-d] PATH...",
       .help = "the far end of a copy by an old client (scp -O, pscp -scp)" },
+    { .name = "rsync", .most = ANY, .plain = true, .streams = true, .run = verb_rsync, .usage = "rsync --server ...",
+      .help = "the far end of a copy by rsync, which runs on your machine" },
     { .name = "test", .most = ANY, .plain = true, .run = verb_test, .usage = "test -e|-f|-d|-L|-s PATH",
       .help = "exit 0 if PATH is there, a file, a folder, a link, not empty; else 1" },
     { .name = "echo", .most = ANY, .plain = true, .run = verb_echo, .usage = "echo [-n] [WORD...]", .help = "print the words" },

@@ -31,5 +31,6 @@ void verb_test(struct exec *x);
 void verb_echo(struct exec *x);
 void verb_true(struct exec *x);
 void verb_pwd(struct exec *x);
+void verb_rsync(struct exec *x);
 
 #endif

@@ -1,5 +1,6 @@
 #include "sshd/supervisor/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,7 +17,7 @@
 static const char *const needed[] = { "cpu", "memory", "pids" };
 static const char *const wanted[] = { "cpu", "memory", "pids", "io" };
 /* Beside the servers' folders; no server's name begins with a dot. */
-static const char shims[] = ".shims";
+static const char shims[] = ".shims", errands[] = ".errand.";
 
 /* The mount point of cgroup2, owned; NULL if there is none. */
 static char *mount_point(void)
@@ -80,6 +81,28 @@ static void enable(const char *folder)
     }
 }
 
+static void remove_folder(const char *folder)
+{
+    for (int i = 0; i < 100 && rmdir(folder) < 0 && errno == EBUSY; i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+}
+
+/* Of a daemon that died: nobody waits for them. */
+static void sweep_errands(const struct super *s)
+{
+    DIR *d = opendir(s->cgroup);
+    if (d == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
+        if (strncmp(entry->d_name, errands, sizeof errands - 1) != 0)
+            continue;
+        FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, entry->d_name);
+        write_at(folder, "cgroup.kill", "1");
+        remove_folder(folder);
+    }
+    closedir(d);
+}
+
 void cgroup_find(struct super *s)
 {
     FREE_MEM char *root = mount_point();
@@ -97,6 +120,7 @@ void cgroup_find(struct super *s)
         return;
     }
     enable(s->cgroup);
+    sweep_errands(s);
     missing_in(s->cgroup, s->limits_missing, sizeof s->limits_missing);
     FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
@@ -145,18 +169,52 @@ static int set_limits(const struct super *s, const char *folder, const struct co
     return 0;
 }
 
-int cgroup_make(struct server *v, const struct conf_server *c, struct err *e)
+static int make_folder(const struct super *s, const char *folder, const struct conf_server *c, struct err *e)
 {
-    const struct super *s = v->super;
-    if (s->cgroup == NULL)
-        return err_set(e, 0, "cgroup", "%s", s->limits_missing);
-    FREE_MEM char *folder = folder_of(v);
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         return err_set(e, errno, "mkdir", "%s", folder);
     if (set_limits(s, folder, c, e) < 0)
         return -1;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? err_set(e, errno, "open", "%s", folder) : fd;
+}
+
+int cgroup_make(struct server *v, const struct conf_server *c, struct err *e)
+{
+    const struct super *s = v->super;
+    if (s->cgroup == NULL)
+        return err_set(e, 0, "cgroup", "%s", s->limits_missing);
+    FREE_MEM char *folder = folder_of(v);
+    return make_folder(s, folder, c, e);
+}
+
+static char *errand_folder(const struct super *s, uint32_t number)
+{
+    return mem_fmt("%s/%s%u", s->cgroup, errands, number);
+}
+
+int cgroup_make_errand(const struct super *s, uint32_t number, const struct conf_server *c, struct err *e)
+{
+    if (s->cgroup == NULL)
+        return err_set(e, 0, "cgroup", "%s", s->limits_missing);
+    FREE_MEM char *folder = errand_folder(s, number);
+    return make_folder(s, folder, c, e);
+}
+
+void cgroup_kill_errand(const struct super *s, uint32_t number)
+{
+    if (s->cgroup == NULL)
+        return;
+    FREE_MEM char *folder = errand_folder(s, number);
+    write_at(folder, "cgroup.kill", "1");
+}
+
+void cgroup_remove_errand(const struct super *s, uint32_t number)
+{
+    if (s->cgroup == NULL)
+        return;
+    FREE_MEM char *folder = errand_folder(s, number);
+    remove_folder(folder);
 }
 
 void cgroup_limits(struct server *v, const struct conf_server *c)
@@ -176,12 +234,6 @@ void cgroup_kill(struct server *v)
         return;
     FREE_MEM char *folder = folder_of(v);
     write_at(folder, "cgroup.kill", "1");
-}
-
-static void remove_folder(const char *folder)
-{
-    for (int i = 0; i < 100 && rmdir(folder) < 0 && errno == EBUSY; i++)
-        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
 void cgroup_remove(struct server *v)

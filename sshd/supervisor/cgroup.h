@@ -12,6 +12,10 @@ void cgroup_find(struct super *s);
 void cgroup_probe(char *why, size_t size);
 /* The server's folder with its limits set, open O_RDONLY; -1 when there is no cgroup2 at all (E->no 0) or on an error (E->no set). */
 int cgroup_make(struct server *v, const struct conf_server *c, struct err *e);
+/* An errand's folder, beside the servers', by its number; as cgroup_make. */
+int cgroup_make_errand(const struct super *s, uint32_t number, const struct conf_server *c, struct err *e);
+void cgroup_kill_errand(const struct super *s, uint32_t number);
+void cgroup_remove_errand(const struct super *s, uint32_t number);
 /* Moves a shim to be out of the daemon's own group: who ends all processes of the daemon's unit must not end servers. */
 void cgroup_take_shim(const struct super *s, pid_t pid);
 /* Sets changed limits on a running server; what cannot be set is logged. */

@@ -9,6 +9,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/conn.c sshd/supervisor/conn.h \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
+	sshd/supervisor/errand.c sshd/supervisor/errand.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \

@@ -17,6 +17,7 @@
 #include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/worker.h"
@@ -237,6 +238,7 @@ static const struct row {
     [OP_CONSOLE] = { RIGHT_CONSOLE | RIGHT_SEND | RIGHT_LOGS, false, false, do_console },
     [OP_LOGS] = { RIGHT_LOGS, false, false, do_logs },
     [OP_QUOTA] = { RIGHT_STATUS, false, false, do_quota },
+    [OP_RSYNC] = { RIGHT_FILES_READ, true, false, errand_rsync },
     [OP_BACKUP_CREATE] = { RIGHT_BACKUP_CREATE, false, false, backup_create },
     [OP_BACKUP_GET] = { RIGHT_BACKUP_READ, false, false, backup_get },
 };

@@ -89,12 +89,12 @@ static int put_network(const struct server *v, const struct conf_server *c, stru
     return 0;
 }
 
-int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[4], struct err *e)
+static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, struct msg *m, struct err *e)
 {
     const struct conf *conf = &v->super->conf;
     FREE_MEM char *init = mem_fmt("%s/holdfast-init", conf->paths.libexec);
     FREE_MEM char *shim = mem_fmt("%s/holdfast-shim", conf->paths.libexec);
-    msg_begin(m, LAUNCH_RUN, 0);
+    msg_begin(m, type, 0);
     msg_put_str(m, v->name);
     msg_put_u32(m, server_uid_base(v));
     msg_put_u32(m, conf->ids.shim);
@@ -115,9 +115,31 @@ int plan_write(const struct server *v, const struct conf_server *c, struct msg *
     msg_put_u32(m, (uint32_t)c->ready.kind);
     msg_put_u32(m, (uint32_t)c->ready.number);
     msg_put_str(m, c->ready.text);
-    msg_put_u32(m, fds[3] >= 0);
-    for (int i = 0; i < 4; i++)
+    return 0;
+}
+
+static void put_fds(struct msg *m, const int *fds, int n)
+{
+    for (int i = 0; i < n; i++)
         if (fds[i] >= 0)
             msg_put_fd(m, fds[i]);
+}
+
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[4], struct err *e)
+{
+    if (put_plan(v, c, LAUNCH_RUN, m, e) < 0)
+        return -1;
+    msg_put_u32(m, fds[3] >= 0);
+    put_fds(m, fds, 4);
+    return 0;
+}
+
+int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, struct msg *m, const int fds[5], struct err *e)
+{
+    if (put_plan(v, c, LAUNCH_ERRAND, m, e) < 0)
+        return -1;
+    msg_put_u32(m, fds[4] >= 0);
+    msg_put_u32(m, writes);
+    put_fds(m, fds, 5);
     return 0;
 }

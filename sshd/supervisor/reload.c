@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/ini.h"
 #include "sshd/supervisor/launch.h"
@@ -122,6 +123,7 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     servers_apply(s);
     unsigned ended = workers_apply(s);
     handles_apply(s);
+    errands_apply(s);
     if (listen_open(s, &e) < 0) {
         char line[400];
         log_error("listen", "error=\"%s\"", err_text(&e, line, sizeof line));

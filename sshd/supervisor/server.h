@@ -42,7 +42,7 @@ struct server {
     uint64_t disk_limit, inodes_limit;   /* those the disk was made with; 0 until it was up once */
     int gate_fd;
     struct gate *gate;
-    unsigned workers;
+    unsigned workers;               /* and errands: whoever uses the disk on behalf of a session */
     bool backing_up;
 };
 

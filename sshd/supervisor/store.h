@@ -28,6 +28,6 @@ void result_send(struct super *s, struct msg *m);
 void result(struct super *s, uint32_t id, int code, const char *fmt, ...) PRINTF(4, 5);
 
 enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2, CODE_STATE = 3, CODE_UNAVAILABLE = 69, CODE_QUOTA = 73, CODE_LATER = 75,
-       CODE_DENIED = 77 };
+       CODE_DENIED = 77, CODE_DISABLED = 126 };
 
 #endif

@@ -20,6 +20,7 @@ struct listener;
 struct store;
 struct tool;
 struct disk_queue;
+struct errand;
 
 struct super {
     struct loop *loop;
@@ -40,6 +41,7 @@ struct super {
     struct store *store;
     struct tool *tool;
     struct disk_queue *disks;
+    struct errand *errands;     /* list */
     char *cgroup;               /* folder of our subtree, NULL if there is none */
     char limits_missing[160];   /* why limits cannot be enforced; "" if they are */
 };

@@ -21,7 +21,7 @@ struct order {
     char backup[BACKUP_ID];
 };
 
-static wish_fn every_server, files, console;
+static wish_fn every_server, files, console, rsync;
 
 #define FILES (RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)
 
@@ -46,6 +46,7 @@ static const struct rule {
     [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
     [OP_KEYS_GET] =      { .word = "have its keys", .none = true, .fn = keys_get },
     [OP_KEYS_SET] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_set },
+    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .fn = rsync },
     [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get },
 };
 
@@ -104,6 +105,19 @@ static bool console(struct wish *w)
         wish_refuse(w, CODE_USAGE, "console: '%s'; allowed: rw, ro", esc(w->text));
     else if (write && (w->rights & (RIGHT_CONSOLE | RIGHT_SEND)) != (RIGHT_CONSOLE | RIGHT_SEND))
         wish_refuse(w, CODE_NOT_PERMITTED, "%s may watch %s's console but not type into it", w->session->account, w->server);
+    else
+        return true;
+    return false;
+}
+
+/* What writes may remove and rename as well: there is no telling beforehand. */
+static bool rsync(struct wish *w)
+{
+    if (w->number > 1)
+        wish_refuse(w, CODE_USAGE, "rsync: number %llu; allowed: 0, 1", (unsigned long long)w->number);
+    else if (w->number == 1 && (w->rights & FILES) != FILES)
+        wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not write with rsync; it needs files.read, files.write and files.delete", w->server,
+                    w->session->account);
     else
         return true;
     return false;

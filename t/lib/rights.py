@@ -20,7 +20,7 @@ COMMON = r"/dev/null|%P/log/.*|socket:\[\d+\]|anon_inode:\[(eventpoll|eventfd|si
 KINDS = {
     "holdfastd": r"/memfd:.*|%P/run(/.*)?|%P/etc(/.*)?|%P/state(/.*)?|anon_inode:\[?pidfd\]?.*|pidfd:.*|/sys/fs/cgroup/.*|pipe:\[\d+\]|anon_inode:.*",
     # Files of servers that a worker opened, archives and logs that the supervisor opened: never a folder.
-    "holdfast-session": r"%P/state/servers/[^/]+/.+|%P/state/(logs|backups)/.+|/.*",
+    "holdfast-session": r"pipe:\[\d+\]|%P/state/servers/[^/]+/.+|%P/state/(logs|backups)/.+|/.*",
     "holdfast-files": r"%P/state/servers/[^/]+(/.*)?|/memfd:.*|/.*",
     "holdfast-store": r"%P/state/store(/.*)?|%P/etc/secret\.key",
     "holdfast-shim": r"pipe:\[\d+\]|%P/state/logs(/.*)?|anon_inode:\[?pidfd\]?.*|pidfd:.*|/dev/(pts/)?ptmx|/sys/fs/cgroup/.*/cgroup\.kill",

@@ -17,7 +17,8 @@ import time
 
 START_SESSION, START_KEYGEN, KEYGEN_DONE = 0x101, 0x102, 0x103
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS) = range(0x480, 0x48b)
-(STATUS, START, STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, BACKUP_CREATE, BACKUP_LIST, BACKUP_GET) = range(1, 13)
+(STATUS, START, STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, BACKUP_CREATE, BACKUP_LIST, BACKUP_GET, RSYNC) = range(1, 14)
+ERRAND_ENDED = 0x601
 SHIM_OUTPUT, SHIM_NOTICE, SHIM_BYE, SHIM_INPUT, SHIM_RESIZE = range(0x528, 0x52d)
 ALL = (1 << 12) - 1
 
@@ -148,6 +149,35 @@ class Shim(threading.Thread):
                     send(self.sock, SHIM_OUTPUT, 0, b"got: " + line + b"\n")
 
 
+class Errand(threading.Thread):
+    """An rsync and the supervisor behind it: eats its arguments and all its input, answers, ends."""
+
+    def __init__(self, rig, writes):
+        super().__init__(daemon=True)
+        (self.stdin, theirs_in), (theirs_out, self.stdout), (theirs_err, self.stderr) = os.pipe(), os.pipe(), os.pipe()
+        self.link, status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.fds, self.status = [theirs_in, theirs_out, theirs_err, status.fileno()], status
+        self.end, self.pause, self.writes, self.got = rig.errand_end, rig.errand_pause, writes, b""
+
+    def begin(self):
+        for fd in self.fds[:3]:
+            os.close(fd)
+        self.status.close()
+        self.start()
+
+    def run(self):
+        while piece := os.read(self.stdin, 16384):
+            self.got += piece
+            time.sleep(self.pause)
+        os.write(self.stdout, b"out")
+        os.write(self.stderr, b"err\n")
+        for fd in (self.stdin, self.stdout, self.stderr):
+            os.close(fd)
+        if self.end:
+            send(self.link, ERRAND_ENDED, 0, *self.end)
+        self.link.close()
+
+
 class Link(threading.Thread):
     """The store's side of one session."""
 
@@ -229,6 +259,10 @@ class Link(threading.Thread):
             fd = os.open(rig.archive, os.O_RDONLY)
             done(U64(os.fstat(fd).st_size), fds=[fd])
             os.close(fd)
+        elif op == RSYNC:
+            rig.errands.append(Errand(rig, number))
+            done(fds=rig.errands[-1].fds)
+            rig.errands[-1].begin()
         else:
             self.answer(DO_RESULT, ident, 69, "not here")
 
@@ -241,6 +275,7 @@ class Rig:
         self.servers = {"one": ALL, "two": ALL, "watch": 1 | 1 << 4 | 1 << 6}
         self.stopped, self.mute, self.refuse_login, self.reason = set(), False, "", ""
         self.logs, self.archive, self.backups = [], "", 1
+        self.errands, self.errand_end, self.errand_pause = [], (0, 0, ""), 0
         self.events, self.lock, self.links, self.shims = [], threading.Lock(), [], []
         self.key = os.path.join(folder, "key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)

@@ -321,6 +321,49 @@ def test_backup_get(rig):
     ok(out == data and resident < 24 << 10, "a client that does not read costs no memory", resident)
 
 
+def test_rsync(rig):
+    command = "rsync --server --sender -logDtpre.iLsfxCIvu . /one/dir"
+    for end, want, words in (
+            ((0, 0, ""), 0, b""), ((23, 0, ""), 23, b""), ((35, 0, ""), 35, b""), ((99, 0, ""), 1, b"rsync ended with exit code 99"),
+            ((127, 0, ""), 126, b"rsync is not installed on this machine"), ((126, 0, ""), 126, b"rsync cannot be run on this machine"),
+            ((0, 9, ""), 1, b"rsync was ended by signal 9 (Killed)"), ((0, 9, "it ran for 6 hours"), 1, b"rsync was ended: it ran for 6 hours"),
+            ((126, 0, "it could not be started"), 126, b"rsync was ended: it could not be started"), (None, 69, b"the daemon has gone")):
+        rig.errand_end = end
+        code, out, err = ssh(rig, command)
+        ok((code, out) == (want, b"out") and b"err\n" in err and words in err, f"rsync's end {end}: {want}", (code, out, err))
+    e = rig.errands[-1]
+    ok(e.got == b"rsync\0--sender\0-logDtpre.iLsfxCIvu\0.\0one/dir\0\0" and e.writes == 0, "its arguments come first on its input", e.got)
+    rig.errand_end = (0, 0, "")
+    data = os.urandom(1 << 20) * 16
+    ssh(rig, "rsync --server -r . /one/dir", stdin=data)
+    e = rig.errands[-1]
+    ok(e.got == b"rsync\0-r\0./\0one/dir\0\0" + data and e.writes == 1, "16 MiB of input come behind them", len(e.got))
+    rig.errand_pause = 0.002
+    code, out, err = ssh(rig, "rsync --server -r . /one/dir", stdin=data)
+    ok(code == 0 and rig.errands[-1].got.endswith(data), "and all of it to one that reads slowly", (code, len(rig.errands[-1].got), err))
+    rig.errand_pause = 0
+    secluded = b"rsync\0--delete\0.\0/one/a b\n*\0\0"
+    for cut in (1, len(secluded) - 1, len(secluded)):
+        p = subprocess.Popen(["ssh", "-p", str(rig.port), *base(rig), "alice@127.0.0.1", "rsync --server -sr"], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdin.write(secluded[:cut])
+        p.stdin.flush()
+        time.sleep(0.5)
+        p.communicate(secluded[cut:] + b"more", timeout=20)
+        ok(rig.errands[-1].got == b"rsync\0-r\0--delete\0./\0one/a b\n*\0\0more" and p.returncode == 0, f"secluded arguments, cut at {cut}",
+           rig.errands[-1].got)
+    n = len(rig.errands)
+    for line, stdin, want, words in (
+            ("rsync --server -r . /watch/x", b"", 77, b"it needs the right: files.read files.write files.delete"),
+            ("rsync --server --sender -r . /nosuch", b"", 77, b"no server 'nosuch'"), ("rsync", b"", 2, b"on your own machine"),
+            ("rsync --server -r --daemon . /one", b"", 2, b"option '--daemon' is not allowed here; allowed: "),
+            ("rsync --server -sr", b"rsync\0--daemon\0\0", 2, b"option '--daemon' is not allowed here"),
+            ("rsync --server -sr", b"rsync\0-r", 2, b"the arguments end too early"), ("rsync --server -sr", b"x" * 600000, 2, b"too many arguments")):
+        code, out, err = ssh(rig, line, stdin=stdin)
+        ok(code == want and words in err, f"{line}: {want} {words.decode()}", (code, err))
+    ok(len(rig.errands) == n, "none of these was asked for", len(rig.errands))
+
+
 def rss(rig):
     live = [link.process for link in rig.links if link.process.poll() is None]
     with open(f"/proc/{live[-1].pid}/status") as f:
@@ -542,7 +585,7 @@ rig = session_rig.Rig(PROGRAM, folder)
 try:
     test_exports()
     test_keygen()
-    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_follow, test_backup_list, test_console, test_terminal, test_backup_get, test_ciphers,
+    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_follow, test_backup_list, test_console, test_terminal, test_backup_get, test_rsync, test_ciphers,
                  test_channels, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
         try:
             test(rig)

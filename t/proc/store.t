@@ -26,7 +26,7 @@ SCHEMA = 2
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW) = range(0x480, 0x48c)
-(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET) = range(1, 15)
+(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC) = range(1, 16)
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
                                         "backup.create backup.read".split())}
 ALL = (1 << len(BITS)) - 1
@@ -550,6 +550,7 @@ def test_orders():
             ("alice", a, KILL, "two", 0, "", (0, "")),
             ("bob", b, FILES, "one", 12345, "", (BITS["files.read"], "")),
             ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.write"] | BITS["files.delete"], "")),
+            ("bob", b, RSYNC, "one", 0, "", (0, "")), ("alice", a, RSYNC, "two", 1, "", (1, "")),
             ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
         ask = do(x, op, server, number, text)
         m = s.link.recv()
@@ -566,6 +567,12 @@ def test_orders():
         do(x, op, server, 0, text)
         m = x.recv()
         tap.ok(m.fields[0] == code and words in m.fields[1], f"refused with {code}: {words}", [repr(m)])
+    for x, server, number, code, words in (
+            (b, "one", 1, 77, "one: bob may not write with rsync"),
+            (b, "two", 0, 77, "there is no server 'two'"), (a, "one", 2, 2, "allowed: 0, 1"), (a, "", 0, 77, "there is no server ''")):
+        do(x, RSYNC, server, number, "")
+        m = x.recv()
+        tap.ok(m.fields[0] == code and words in m.fields[1], f"rsync refused with {code}: {words}", [repr(m)])
     tap.ok(quiet(s.link), "no refused order reached the supervisor")
     do(a, LOGS, "one")
     m = s.link.recv()

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rig.sh"
 need_root
-need rclone sftp scp
+need rclone rsync sftp scp
 /usr/bin/python3 -c 'import paramiko' 2>/dev/null || skip_all "python3-paramiko is not installed"
 scratch
 rig_up
@@ -58,6 +58,11 @@ nok "scp from" "${SCP[@]}" alice:/one/secret.pem "$SCRATCH/fetched"
 nok "scp to" "${SCP[@]}" "$SCRATCH/up/open" alice:/one/fresh.pem
 nok "scp -r of a hidden folder" "${SCP[@]}" -r alice:/one/hidden "$SCRATCH/folder"
 ok "scp -r of a folder that holds some" "${SCP[@]}" -r alice:/one/keys "$SCRATCH/keys"
+exits 126 "rsync is refused where names are hidden" hf alice rsync --server --sender -logDtpr . /one/
+like "$out$err" 'hidden by the admin \(deny\)' "and the reason is said"
+nok "rsync from" rsync -a -e "ssh -F $SSH_CONFIG" alice:/one/ "$SCRATCH/rsynced/"
+nok "brings nothing" test -e "$SCRATCH/rsynced/secret.pem"
+ok "rsync from a server where nothing is" rsync -a -e "ssh -F $SSH_CONFIG" alice:/two/ "$SCRATCH/rsynced/"
 is "$(ls "$SCRATCH/keys")" plain "brings the rest"
 printf '[hf]\ntype = sftp\nhost = %s\nport = %s\nuser = alice\nkey_file = %s\nknown_hosts_file = %s\n' "$HOST" "$PORT" "$KEY" "$KNOWN_HOSTS" >"$SCRATCH/rclone.conf"
 run rclone --config "$SCRATCH/rclone.conf" lsf -R hf:one

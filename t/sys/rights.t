@@ -10,14 +10,15 @@ put_run three <"$HERE/t/payload/echo"
 started one >/dev/null 2>&1
 started three >/dev/null 2>&1
 mkfifo "$SCRATCH/hold"
-# Two sessions at work: one with a file and a folder open, one at a console.
+# Three sessions at work: one with a file and a folder open, one at a console, one with an rsync.
 head -c 30M /dev/urandom >"$SCRATCH/slow"
 timeout 120 sftp -F "$SSH_CONFIG" -l 4000 -b <(printf 'put %s /one/slow\n' "$SCRATCH/slow") alice >/dev/null 2>&1 & slow=$!
 timeout 120 "${SSH[@]}" bob console three <"$SCRATCH/hold" >/dev/null 2>&1 & view=$!
+timeout 120 "${SSH[@]}" alice "rsync --server --sender -r . /two" <"$SCRATCH/hold" >/dev/null 2>&1 & copy=$!
 exec 8>"$SCRATCH/hold"
-cleanup kill $slow $view
-at_work() { [ "$(role_pids session | wc -l)" -ge 2 ] && [ "$(role_pids files | wc -l)" -ge 1 ]; }
-ok "two sessions are at work" wait_until 15 at_work
+cleanup kill $slow $view $copy
+at_work() { [ "$(role_pids session | wc -l)" -ge 3 ] && [ "$(role_pids shim | wc -l)" -ge 3 ] && [ "$(role_pids files | wc -l)" -ge 1 ]; }
+ok "three sessions are at work" wait_until 15 at_work
 sleep 0.5
 timeout 60 python3 "$HERE/t/lib/rights.py" look "$PREFIX" >"$SCRATCH/results" 2>&1
 is $? 0 "all were looked at"
@@ -31,7 +32,7 @@ for p in $(role_pids ""); do
     [ "$(tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -cv '^\(PATH=/usr/sbin:/usr/bin:/sbin:/bin\|LC_ALL=C.UTF-8\|\)$')" = 0 ] || bad_env="${bad_env:-} $p"
 done
 is "${bad_env:-}" "" "no role has more of an environment than PATH and LC_ALL"
-exec 8>&-; kill $slow $view 2>/dev/null; wait $slow $view 2>/dev/null; unset 'tap_stack[-1]'
+exec 8>&-; kill $slow $view $copy 2>/dev/null; wait $slow $view $copy 2>/dev/null; unset 'tap_stack[-1]'
 
 timeout 30 python3 "$HERE/t/lib/rights.py" watch "$PREFIX" 25 holdfast-archive >"$SCRATCH/results" 2>&1 & watcher=$!
 put alice "$SCRATCH/slow" /one/incompressible >/dev/null

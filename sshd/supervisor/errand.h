@@ -1,0 +1,13 @@
+/* Errands: programs of ours that run once, for a session, on a server's files: in a sandbox like the server's own, beside it. */
+#ifndef SUPERVISOR_ERRAND_H
+#define SUPERVISOR_ERRAND_H
+
+#include "sshd/supervisor/order.h"
+
+/* OP_RSYNC.  Starts rsync once the disk is up; the session gets its stdio and a link whose end ends it.  Refused past 2 a server and 4 an
+   account; killed after 6 hours. */
+void errand_rsync(struct super *s, struct order *o);
+/* The configuration changed: kills those whose account may not do this any more. */
+void errands_apply(struct super *s);
+
+#endif
