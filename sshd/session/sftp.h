@@ -1,7 +1,8 @@
 /* SFTP version 3 on one channel; what its files share.  The rest of the session knows sftp_start (channel.h) only.
 
    sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
-   sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
+   sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers,
+   sftp_note.c says what is recorded. */
 #ifndef SESSION_SFTP_H
 #define SESSION_SFTP_H
 
@@ -14,6 +15,7 @@
 #include "sshd/attrs.h"
 #include "sshd/session/files_client.h"
 #include "sshd/session/sftp_path.h"
+#include "store/proto.h"
 
 struct channel;
 struct session;
@@ -57,6 +59,10 @@ struct sftp_handle {
     uint64_t high;          /* writes below need no lease; whole blocks */
     uint64_t end;           /* FXF_APPEND: where the file ends, as far as we know */
     uint64_t lease;         /* bytes that may be written above */
+    /* For the activity log. */
+    char *path;             /* HANDLE_FILE, HANDLE_DIR: owned */
+    uint64_t written;
+    bool made, finished;    /* by its open; closed by the client */
 };
 
 /* The WRITE whose payload is arriving. */
@@ -107,12 +113,13 @@ void sftp_cut(struct sftp *f, const char *why);
 enum sftp_result { SFTP_DONE, SFTP_WAIT };
 typedef enum sftp_result sftp_fn(struct sftp *f, uint32_t id, struct buf *p);
 /* A row of the tables of operations and extensions.  `cost`: how much of SFTP_COST_MOST a request to the worker takes until it is
-   answered; `writes`: refused at once where the account may change nothing. */
+   answered; `writes`: refused at once where the account may change nothing; `action`: as which it is recorded when it was done. */
 struct sftp_op {
     const char *name;
     bool writes;
     unsigned cost;
     sftp_fn *fn;
+    enum activity_action action;
 };
 enum sftp_result sftp_run(struct sftp *f, const struct sftp_op *op, uint32_t id, struct buf *p);
 /* sftp_ops.c: the packet P (type, id, fields). */
@@ -143,7 +150,10 @@ struct sftp_call {
     uint32_t generation;
     uint32_t flags;
     uint64_t size;
+    uint32_t mode;
     void *job;                    /* of who asks several times */
+    enum activity_action action;
+    char *path, *other;           /* for the record; owned */
     sftp_answer_fn *answer;       /* on success; a failure is answered as status */
     sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
 };
@@ -151,6 +161,12 @@ struct sftp_call *sftp_call(struct sftp *f, struct sftp_server *s, uint32_t id, 
 /* The call is about handle I: data waits for it. */
 void sftp_call_handle(struct sftp_call *c, uint32_t i);
 void sftp_call_send(struct sftp_call *c, struct msg *m);
+/* sftp_note.c: C is about PATH and OTHER (NULL: none) in its server, and recorded when it was done.  Returns C. */
+struct sftp_call *sftp_note(struct sftp_call *c, const char *path, const char *other);
+struct sftp_call *sftp_note_attrs(struct sftp_call *c, const char *path, const struct attrs *a);
+void sftp_note_done(struct sftp *f, const struct sftp_call *c);
+void sftp_note_closed(struct sftp *f, const struct sftp_handle *h);
+void sftp_note_copied(struct sftp *f, const char *server, const char *path, uint64_t bytes, bool made, bool finished);
 /* Answers. */
 sftp_answer_fn sftp_answer_ok, sftp_answer_attrs;
 

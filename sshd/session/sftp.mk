@@ -1,6 +1,7 @@
 # SFTP in the session; sshd/session/local.mk adds $(session_sftp_sources) to the program.
 session_sftp_sources = \
 	sshd/attrs.c sshd/attrs.h \
+	sshd/session/activity.h \
 	sshd/session/files_client.c sshd/session/files_client.h \
 	sshd/session/hash.c sshd/session/hash.h \
 	sshd/session/sftp.c sshd/session/sftp.h \
@@ -9,6 +10,7 @@ session_sftp_sources = \
 	sshd/session/sftp_data.c \
 	sshd/session/sftp_ext.c \
 	sshd/session/sftp_handle.c \
+	sshd/session/sftp_note.c \
 	sshd/session/sftp_ops.c \
 	sshd/session/sftp_path.c sshd/session/sftp_path.h \
 	sshd/session/sftp_reply.c \

@@ -186,7 +186,7 @@ static void write_failed(struct sftp *f, int no)
 
 static void write_part(struct sftp *f, const uint8_t *bytes, size_t size)
 {
-    const struct sftp_handle *h = &f->handles[f->write.handle];
+    struct sftp_handle *h = &f->handles[f->write.handle];
     if (h->kind != HANDLE_FILE || h->generation != f->write.generation) {
         refuse(f, FX_PERMISSION_DENIED, "closed: your rights on this server have changed, or its worker has ended");
         return;
@@ -203,6 +203,7 @@ static void write_part(struct sftp *f, const uint8_t *bytes, size_t size)
         bytes += n;
         size -= (size_t)n;
         offset += (size_t)n;
+        h->written += (size_t)n;
     }
 }
 

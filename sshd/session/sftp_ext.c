@@ -177,24 +177,24 @@ static enum sftp_result ext_space(struct sftp *f, uint32_t id, struct buf *p)
 }
 
 static const struct { const char *version; struct sftp_op op; } extensions[] = {
-    /*       name                       writes  cost  handler */
-    { "1", { "posix-rename@openssh.com", true,  1, ext_posix_rename } },
-    { "2", { "statvfs@openssh.com",      false, 1, ext_statvfs } },
-    { "2", { "fstatvfs@openssh.com",     false, 1, ext_fstatvfs } },
-    { "1", { "hardlink@openssh.com",     true,  1, ext_hardlink } },
-    { "1", { "fsync@openssh.com",        true,  8, sftp_fsync } },
-    { "1", { "lsetstat@openssh.com",     true,  1, ext_lsetstat } },
-    { "1", { "limits@openssh.com",       false, 0, ext_limits } },
-    { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path } },
-    { "1", { "home-directory",           false, 0, ext_home_directory } },
-    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups } },
-    { "1", { "space-available",          false, 1, ext_space } },
-    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data } },
-    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file } },
-    { "1", { "check-file-handle",        false, 16, sftp_check_handle } },
-    { "1", { "check-file-name",          false, 16, sftp_check_name } },
+    /*       name                       writes  cost  handler          recorded as */
+    { "1", { "posix-rename@openssh.com", true,  1, ext_posix_rename, ACTIVITY_RENAME } },
+    { "2", { "statvfs@openssh.com",      false, 1, ext_statvfs, 0 } },
+    { "2", { "fstatvfs@openssh.com",     false, 1, ext_fstatvfs, 0 } },
+    { "1", { "hardlink@openssh.com",     true,  1, ext_hardlink, ACTIVITY_LINK } },
+    { "1", { "fsync@openssh.com",        true,  8, sftp_fsync, 0 } },
+    { "1", { "lsetstat@openssh.com",     true,  1, ext_lsetstat, ACTIVITY_CHMOD } },
+    { "1", { "limits@openssh.com",       false, 0, ext_limits, 0 } },
+    { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path, 0 } },
+    { "1", { "home-directory",           false, 0, ext_home_directory, 0 } },
+    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups, 0 } },
+    { "1", { "space-available",          false, 1, ext_space, 0 } },
+    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data, 0 } },
+    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file, 0 } },
+    { "1", { "check-file-handle",        false, 16, sftp_check_handle, 0 } },
+    { "1", { "check-file-name",          false, 16, sftp_check_name, 0 } },
     /* As the first draft had it and paramiko speaks it: by handle, and the answer repeats the name. */
-    { "1", { "check-file",               false, 16, sftp_check_plain } },
+    { "1", { "check-file",               false, 16, sftp_check_plain, 0 } },
 };
 
 void sftp_extensions(struct buf *b)

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,8 +23,10 @@ bool sftp_handle_new(struct sftp *f, uint32_t *i)
 void sftp_handle_free(struct sftp *f, uint32_t i)
 {
     struct sftp_handle *h = &f->handles[i];
+    sftp_note_closed(f, h);
     if (h->fd >= 0)
         close(h->fd);
+    free(h->path);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;
     *h = (struct sftp_handle){ .kind = HANDLE_FREE, .fd = -1 };
@@ -86,6 +89,8 @@ static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp
     h->server->open++;
     h->number = msg_get_u32(answer);
     h->flags = c->flags;
+    h->path = c->path;
+    c->path = NULL;
     return h;
 }
 
@@ -95,6 +100,7 @@ static void file_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
     h->end = msg_get_u64(answer);
     h->high = block_up(h->end);
     h->lease = msg_get_u64(answer);
+    h->made = msg_get_u32(answer) != 0;
     h->fd = msg_get_fd(answer);
     sftp_reply_handle(f, c->id, (uint32_t)c->handle);
 }
@@ -138,6 +144,7 @@ enum sftp_result sftp_open(struct sftp *f, uint32_t id, struct buf *p)
         return SFTP_DONE;
     /* As the worker reads them: to make a file is to write it. */
     c->flags = flags & (FXF_READ | FXF_WRITE | FXF_APPEND) || !(flags & (FXF_CREAT | FXF_TRUNC)) ? flags : flags | FXF_WRITE;
+    c->path = mem_str(spot.rest);
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, spot.rest);
     msg_put_u32(&m, c->flags);
@@ -172,6 +179,7 @@ enum sftp_result sftp_opendir(struct sftp *f, uint32_t id, struct buf *p)
     struct sftp_call *c = s ? opening(f, id, s, dir_opened) : NULL;
     if (c == NULL)
         return SFTP_DONE;
+    c->path = mem_str(spot.rest);
     files_begin(&m, FILES_OPENDIR);
     msg_put_str(&m, spot.rest);
     sftp_call_send(c, &m);
@@ -221,6 +229,7 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
     struct sftp_server *s = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR ? h->server : NULL;
     uint32_t number = h->number;
     uint64_t lease = h->lease;
+    h->finished = true;
     sftp_handle_free(f, i);
     if (s)
         sftp_close_number(s, number, lease);
@@ -287,9 +296,7 @@ enum sftp_result sftp_fsetstat(struct sftp *f, uint32_t id, struct buf *p)
         no_handle(f, id, h);
         return SFTP_DONE;
     }
-    struct sftp_call *c = about(f, id, i, size_set, &m, FILES_FSETSTAT);
-    c->flags = a.flags;
-    c->size = a.size;
+    struct sftp_call *c = sftp_note_attrs(about(f, id, i, size_set, &m, FILES_FSETSTAT), h->path, &a);
     sftp_put_attrs(&m, &a);
     sftp_call_send(c, &m);
     return SFTP_DONE;

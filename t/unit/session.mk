@@ -1,6 +1,6 @@
 if CRITERION
-check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display
-TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display
+check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/noted
+TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/noted
 t_unit_display_SOURCES = t/unit/display.c sshd/session/display.c
 t_unit_display_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_display_LDADD = $(CRITERION_LIBS)
@@ -13,4 +13,7 @@ t_unit_blob_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_wire_SOURCES = t/unit/wire.c sshd/session/wire.c
 t_unit_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_wire_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_noted_SOURCES = t/unit/noted.c sshd/session/activity.c
+t_unit_noted_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(LIBSSH_CFLAGS)
+t_unit_noted_LDADD = libbase.a $(CRITERION_LIBS)
 endif
