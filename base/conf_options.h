@@ -52,7 +52,9 @@
     O(backend, "backend", ENUM, "image", "image", "what holds a server to its disk limit")
 
 #define CONF_LOG(O) \
-    O(level, "level", ENUM, "info", "error | warn | info | debug", "least serious lines written")
+    O(level, "level", ENUM, "info", "error | warn | info | debug", "least serious lines written") \
+    O(activity_days, "activity_days", UINT, "90", "days, 1 to 36500", "records of who did what are kept for") \
+    O(activity_rows, "activity_rows", UINT, "200000", "records, 1000 to 1000000", "of who did what at most; a long path counts as several; the oldest of the server with most go first")
 
 #define CONF_ACCOUNT(O) \
     O(key, "key", LIST, "", "one line of authorized_keys form; repeat for more", "public key") \

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+enum { ROUND = 16 };
+
 struct waiting {
     struct waiting *next;
     struct msg m;
@@ -18,11 +20,11 @@ struct waiting {
 struct link {
     struct loop *loop;
     struct watch *watch;
-    struct timer *breaking;
+    struct timer *breaking, *resting;
     const struct link_events *events;
     void *data;
     struct waiting *first, **last;
-    unsigned waiting;
+    unsigned waiting, rest;
     int fd;
     bool broken, busy, freed;
 };
@@ -72,6 +74,7 @@ void link_free(struct link *l)
     l->freed = true;
     watch_free(l->watch);
     timer_free(l->breaking);
+    timer_free(l->resting);
     close(l->fd);
     if (!l->busy)
         destroy(l);
@@ -92,7 +95,14 @@ static void break_later(struct link *l)
     l->broken = true;
     watch_free(l->watch);
     l->watch = NULL;
+    timer_free(l->resting);
+    l->resting = NULL;
     l->breaking = loop_timer(l->loop, 0, tell_gone, l);
+}
+
+static void watch(struct link *l)
+{
+    watch_events(l->watch, (l->resting ? 0u : (unsigned)LOOP_READ) | (l->first ? (unsigned)LOOP_WRITE : 0u));
 }
 
 static void flush(struct link *l)
@@ -107,7 +117,7 @@ static void flush(struct link *l)
     }
     if (l->broken)
         return;
-    watch_events(l->watch, LOOP_READ);
+    watch(l);
     if (l->events->room)
         l->events->room(l->data, l);
 }
@@ -129,7 +139,7 @@ static void enqueue(struct link *l, struct msg *m)
     *l->last = w;
     l->last = &w->next;
     l->waiting++;
-    watch_events(l->watch, LOOP_READ | LOOP_WRITE);
+    watch(l);
 }
 
 int link_send(struct link *l, struct msg *m)
@@ -157,28 +167,75 @@ int link_send(struct link *l, struct msg *m)
     return 0;
 }
 
-static void on_ready(void *data, int fd, unsigned events)
+static void rested(void *data)
+{
+    struct link *l = data;
+    l->resting = NULL;
+    watch(l);
+}
+
+/* True if there may be more. */
+static bool read_one(struct link *l)
+{
+    struct msg m;
+    int n = l->events->client ? msg_recv_client(l->fd, &m) : msg_recv(l->fd, &m);
+    if (n > 0) {
+        l->events->msg(l->data, l, &m);
+        msg_free(&m);
+        return true;
+    }
+    if (n == 0 || errno != EAGAIN)
+        break_later(l);
+    else if (l->rest && l->resting == NULL) {
+        l->resting = loop_timer(l->loop, l->rest, rested, l);
+        watch(l);
+    }
+    return false;
+}
+
+/* A bounded number, so that one talker does not starve the others; true if there may be more. */
+static bool read_round(struct link *l)
+{
+    int n = 0;
+    l->rest = 0;
+    while (n < ROUND && !l->freed && !l->broken && read_one(l))
+        n++;
+    if (n > 0 && !l->freed && l->events->round)
+        l->events->round(l->data, l);
+    return n == ROUND && !l->freed && !l->broken;
+}
+
+static void leave(struct link *l)
+{
+    l->busy = false;
+    if (l->freed)
+        destroy(l);
+}
+
+static void on_ready(void *data, int fd UNUSED, unsigned events)
 {
     struct link *l = data;
     l->busy = true;
     if (events & LOOP_WRITE)
         flush(l);
-    /* A bounded number a round, so that one talker does not starve the others. */
-    for (int i = 0; i < 16 && (events & (LOOP_READ | LOOP_GONE)) && !l->freed && !l->broken; i++) {
-        struct msg m;
-        int n = l->events->client ? msg_recv_client(fd, &m) : msg_recv(fd, &m);
-        if (n < 0 && errno == EAGAIN)
-            break;
-        if (n <= 0) {
-            break_later(l);
-            break;
-        }
-        l->events->msg(l->data, l, &m);
-        msg_free(&m);
-    }
-    l->busy = false;
-    if (l->freed)
-        destroy(l);
+    if (events & (LOOP_READ | LOOP_GONE))
+        read_round(l);
+    leave(l);
+}
+
+void link_rest(struct link *l, unsigned ms)
+{
+    l->rest = ms;
+}
+
+void link_wake(struct link *l)
+{
+    enum { ROUNDS = 64 };
+    if (l->busy || l->broken || l->freed)
+        return;
+    l->busy = true;
+    for (int i = 0; i < ROUNDS && read_round(l); i++) {}
+    leave(l);
 }
 
 unsigned link_waiting(const struct link *l) { return l->waiting; }

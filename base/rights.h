@@ -19,7 +19,8 @@
     R(RIGHT_FILES_WRITE,   "files.write",    "create and change files")    \
     R(RIGHT_FILES_DELETE,  "files.delete",   "remove and rename files")    \
     R(RIGHT_BACKUP_CREATE, "backup.create",  "make backups")               \
-    R(RIGHT_BACKUP_READ,   "backup.read",    "list and fetch backups")
+    R(RIGHT_BACKUP_READ,   "backup.read",    "list and fetch backups")     \
+    R(RIGHT_ACTIVITY,      "activity",       "see who did what")
 
 enum right_index {
 #define R(bit, word, help) bit##_INDEX,

@@ -28,7 +28,7 @@ enum start_type {
 enum files_type {
     FILES_ANSWER = 0x0200,         /* u32 status, str text, then what each request says below (only when status is 0) */
     FILES_OPEN = 0x0201,           /* bytes path, u32 SSH_FXF_* flags, attrs -> u32 handle, u64 size (0 if it has holes: bytes
-                                      below it need no lease), u64 lease; fd */
+                                      below it need no lease), u64 lease, u32 made (the file is new); fd */
     FILES_CLOSE,                   /* u32 handle, u64 lease left; not answered */
     FILES_LEASE,                   /* u32 handle, u64 left of the lease, u64 bytes wanted more -> u64 granted on top of what is left (less than
                                       wanted when less is there); wanted 0: refused with the words of a full disk */

@@ -3,6 +3,11 @@ noinst_LIBRARIES += libstored.a
 libstored_a_SOURCES = \
 	store/proto.h \
 	store/stored/account.c store/stored/account.h \
+	store/stored/activity.c store/stored/activity.h store/stored/activity_in.h \
+	store/stored/activity_add.c \
+	store/stored/activity_list.c \
+	store/stored/activity_read.c \
+	store/stored/actor.c store/stored/actor.h \
 	store/stored/apply.c \
 	store/stored/backup.c store/stored/backup.h \
 	store/stored/db.c store/stored/db.h \

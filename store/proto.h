@@ -14,7 +14,7 @@ enum store_super_type {
     STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 is the secret key used (a new one is to be saved now; not:
                                   the database holds what was sealed with another one) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
-    STORE_CONF_BEGIN = 0x0403, /* - */
+    STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 may have
                                   own keys, u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
@@ -61,7 +61,37 @@ enum store_session_type {
     STORE_CLOSE,               /* store -> session, no id: str why: end at once */
     STORE_RIGHTS,              /* store -> session, no id: str server, u32 rights now (0: no longer yours): close what relied on more */
     STORE_ANEW,                /* store -> session, no id: this is another store than before; what was asked of that one is lost */
+    /* What was done with files, sent before the client is told that it was; not answered.  u32 n (1 to ACTIVITY_MOST), per event: u32 action
+       (up to ACTIVITY_LOST), str server, bytes path, bytes other path, u64 number, u32 flags.  Who and from where the store knows. */
+    STORE_ACTIVITY,
 };
+
+/* What is recorded, and what the fields hold.  Paths are byte strings, in the server's directory, of at most ACTIVITY_PATH bytes. */
+enum { ACTIVITY_MOST = 256, ACTIVITY_PATH = 4096 };
+enum activity_action {
+    ACTIVITY_NONE,
+    ACTIVITY_WRITE,         /* path; number: bytes; CREATED or EMPTIED, UNFINISHED.  A file that was open for writing, once, at its close */
+    ACTIVITY_RENAME,        /* path, other: the new one */
+    ACTIVITY_REMOVE,        /* path */
+    ACTIVITY_RMDIR,         /* path */
+    ACTIVITY_MKDIR,         /* path */
+    ACTIVITY_CHMOD,         /* path; number: mode */
+    ACTIVITY_TRUNCATE,      /* path; number: size */
+    ACTIVITY_LINK,          /* path, other: the file it is a name of */
+    ACTIVITY_SYMLINK,       /* path, other: what it says */
+    ACTIVITY_LOST,          /* number: events that were dropped */
+    /* The store's own, of orders that were carried out. */
+    ACTIVITY_START,
+    ACTIVITY_STOP,
+    ACTIVITY_RESTART,
+    ACTIVITY_KILL,
+    ACTIVITY_CONSOLE,       /* WATCHED: could not type */
+    ACTIVITY_BACKUP_CREATE, /* path: id */
+    ACTIVITY_BACKUP_GET,    /* path: id */
+    ACTIVITY_RSYNC,         /* WATCHED: only read.  What it did with which file is its own affair */
+    ACTIVITY_COUNT
+};
+enum activity_flag { ACTIVITY_CREATED = 1, ACTIVITY_EMPTIED = 2, ACTIVITY_UNFINISHED = 4, ACTIVITY_WATCHED = 8, ACTIVITY_FLAGS = 15 };
 
 /* Operations of STORE_DO (session -> store) and STORE_ORDER (store -> supervisor).  The store checks the right, the supervisor checks again that
    session and server exist and the account has the right in *its* configuration.  Fields behind the text are relayed as they are.
@@ -94,6 +124,12 @@ enum op {
     OP_RSYNC,      /* files.read       1: writes                      fds: rsync's stdin, stdout, stderr, the link of the errand
                       (and .write,                                    (ERRAND_ENDED in sshd/proto.h).  Its arguments follow on stdin;
                       .delete: 1)                                     without 1 the files are mounted read-only */
+    OP_ACTIVITY,      /* activity     records wanted   "last"         answered by the store alone: u64 id, behind which the newest so many are;
+                                                                      server "": all */
+                      /*              id               ""             u32 n, the oldest behind that id, as many as fit, per record: u64 id,
+                                                                      u64 wall ms, str account, str address, str server, u32 action, bytes
+                                                                      path, bytes other path, u64 number, u32 flags, u32 times; ask again
+                                                                      with the last id until n is 0 */
     OP_COUNT
 };
 

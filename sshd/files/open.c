@@ -113,6 +113,7 @@ static int opened(struct worker *w, struct opening *o, struct msg *answer)
     msg_put_u32(answer, number);
     msg_put_u64(answer, high_water(&o->st));
     msg_put_u64(answer, o->lease);
+    msg_put_u32(answer, !o->there);
     msg_put_fd(answer, fd_steal(&fd));
     return 0;
 }

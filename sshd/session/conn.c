@@ -14,6 +14,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/hostkeys.h"
 #include "sshd/session/wire.h"
@@ -190,6 +191,7 @@ static void turn(struct session *s)
     if (!s->over)
         channels_turn(s);
     drain(s);
+    activity_send(s);
     wire_flush();
     if (wire_broken())
         conn_close(s, NULL);
@@ -202,6 +204,7 @@ static void turn(struct session *s)
 static void farewell(struct session *s)
 {
     channels_end(s);
+    activity_send(s);
     if (s->why && ssh_is_connected(s->ssh)) {
         ssh_session_set_disconnect_message(s->ssh, s->why);
         ssh_set_fd_towrite(s->ssh);

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "sshd/session/session.h"
 
+struct activity_loss;
 struct ask;
 
 enum { REFUSALS_LOGGED = 20 };   /* a connection; a client must not fill the log */
@@ -40,6 +41,12 @@ struct session {
     uint32_t last_id, stores;   /* stores: that took us over */
     struct ask *asks;
     unsigned refusals_logged;
+
+    /* activity.c */
+    struct msg noted;           /* events as they are sent; its memory is kept */
+    uint32_t nnoted;
+    struct activity_loss *losses;   /* owned */
+    size_t nlosses;
 
     /* rights.c */
     struct server_right *servers;
@@ -77,6 +84,8 @@ enum store_yes store_key(struct session *s, bool login, const char *account, con
                          char **why);
 enum store_yes store_password(struct session *s, const char *account, const char *password, char **why);
 bool store_whoami(struct session *s);
+/* Sends M, which nobody answers, and frees it; never waits.  False: the link is full or gone, and nothing was sent. */
+bool store_tell(struct session *s, struct msg *m);
 
 /* rights.c */
 void rights_read(struct session *s, struct msg *m);                              /* the list behind STORE_WHOAMI_ANSWER */

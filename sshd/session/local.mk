@@ -1,6 +1,7 @@
 # The connection: SSH, and the verbs people type.
 pkglibexec_PROGRAMS += holdfast-session
 holdfast_session_SOURCES = \
+	sshd/session/activity.c \
 	sshd/session/auth.c \
 	sshd/session/blob.c sshd/session/blob.h \
 	sshd/session/channel.c sshd/session/channel.h \
@@ -24,6 +25,7 @@ holdfast_session_SOURCES = \
 	sshd/session/session.h \
 	sshd/session/status.c sshd/session/status.h \
 	sshd/session/store.c \
+	sshd/session/verb_activity.c \
 	sshd/session/verb_backup.c \
 	sshd/session/verb_console.c \
 	sshd/session/verb_df.c \

@@ -44,6 +44,7 @@ void outfile_opened(struct outfile *o, struct files *files, struct msg *answer)
     o->end = msg_get_u64(answer);
     o->high = block_up(o->end);
     granted(o, msg_get_u64(answer));
+    o->made = msg_get_u32(answer) != 0;
     o->fd = msg_get_fd(answer);
 }
 
@@ -181,6 +182,7 @@ bool outfile_write(struct outfile *o, const uint8_t *bytes, size_t size, uint64_
         bytes += n;
         size -= (size_t)n;
         offset += (size_t)n;
+        o->written += (size_t)n;
     }
     return true;
 }

@@ -19,6 +19,8 @@ struct outfile {
     uint64_t high;          /* writes below need no lease; whole blocks */
     uint64_t end;           /* where the file ends, as far as we know */
     uint64_t lease;         /* bytes that may be written above */
+    uint64_t written;       /* bytes, those written twice twice */
+    bool made;              /* by its open */
     bool plenty;            /* the last that was granted was much */
     struct refill *refill;  /* asked for ahead and not yet answered; NULL: nothing is */
 };

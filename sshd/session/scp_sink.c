@@ -5,6 +5,7 @@
 
 #include "base/die.h"
 #include "base/mem.h"
+#include "sshd/session/activity.h"
 #include "sshd/session/outfile.h"
 #include "sshd/session/scp.h"
 
@@ -47,10 +48,19 @@ static void sink_free(struct scp *s)
     free(k);
 }
 
+static void note(struct sink *k, enum activity_action action, uint64_t number, uint32_t flags)
+{
+    SPOT_FREE struct sftp_spot spot;
+    if (exec_place(k->scp.x, k->path, &spot) == NULL)
+        activity_note(k->scp.x->session, action, spot.name, spot.rest, "", number, flags);
+}
+
 /* Here an upload ends, whole or not: k->path, k->at bytes of k->size. */
 static void file_ended(struct sink *k)
 {
+    bool whole = k->at == k->size && k->refusal.status == FX_OK;
     k->open = false;
+    note(k, ACTIVITY_WRITE, k->file.written, (k->file.made ? ACTIVITY_CREATED : ACTIVITY_EMPTIED) | (whole ? 0u : ACTIVITY_UNFINISHED));
     outfile_close(&k->file);
 }
 
@@ -145,6 +155,7 @@ static void made(struct exec *x, uint32_t status, const char *text, struct msg *
         answer_line(k, text);
         return;
     }
+    note(k, ACTIVITY_MKDIR, 0, 0);
     if ((k->attrs.mode & OWNER) != OWNER)
         k->attrs.flags |= ATTRS_MODE;
     fill(k);

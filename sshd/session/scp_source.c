@@ -228,6 +228,7 @@ static void take_file(struct source *s, struct msg *answer)
     msg_put_u32(&m, msg_get_u32(answer));
     msg_get_u64(answer);
     msg_put_u64(&m, msg_get_u64(answer));
+    msg_get_u32(answer);
     s->fd = msg_get_fd(answer);
     exec_files_tell(s->scp.x, &m);
 }

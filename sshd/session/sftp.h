@@ -2,7 +2,8 @@
 
    sftp.c takes packets from the channel, sftp_ops.c and sftp_ext.c are the tables of what they mean, sftp_data.c moves bytes,
    sftp_virtual.c answers for what lies on no disk,
-   sftp_list.c lists, sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers. */
+   sftp_list.c lists, sftp_check.c and sftp_copy.c go on over several turns, sftp_handle.c, sftp_server.c and sftp_path.c keep handles, workers and names, sftp_reply.c packs answers,
+   sftp_note.c says what is recorded. */
 #ifndef SESSION_SFTP_H
 #define SESSION_SFTP_H
 
@@ -16,6 +17,7 @@
 #include "sshd/session/files_client.h"
 #include "sshd/session/outfile.h"
 #include "sshd/session/sftp_path.h"
+#include "store/proto.h"
 
 struct channel;
 struct session;
@@ -60,6 +62,9 @@ struct sftp_handle {
     struct buf ahead;       /* HANDLE_DIR, FETCH_READY: the packet, without its id */
     struct outfile file;    /* HANDLE_DIR: the worker and its number only; HANDLE_VIRTUAL: its fd, or -1, only */
     struct sftp_node *node; /* HANDLE_VIRTUAL; owned */
+    /* For the activity log. */
+    char *path;             /* HANDLE_FILE, HANDLE_DIR: owned */
+    bool finished;          /* closed by the client */
 };
 
 /* The WRITE whose payload is arriving. */
@@ -110,12 +115,14 @@ void sftp_cut(struct sftp *f, const char *why);
 enum sftp_result { SFTP_DONE, SFTP_WAIT, SFTP_OTHER };
 typedef enum sftp_result sftp_fn(struct sftp *f, uint32_t id, struct buf *p);
 /* A row of the tables of operations and extensions.  `cost`: how much of SFTP_COST_MOST a request to the worker takes until it is
-   answered; `writes`: refused at once where the account may change nothing; `virtual`: asked first, may be NULL. */
+   answered; `writes`: refused at once where the account may change nothing; `virtual`: asked first, may be NULL; `action`: as which it is
+   recorded when it was done. */
 struct sftp_op {
     const char *name;
     bool writes;
     unsigned cost;
     sftp_fn *fn, *virtual;
+    enum activity_action action;
 };
 enum sftp_result sftp_run(struct sftp *f, const struct sftp_op *op, uint32_t id, struct buf *p);
 /* sftp_ops.c: the packet P (type, id, fields). */
@@ -146,7 +153,10 @@ struct sftp_call {
     uint32_t generation;
     uint32_t flags;
     uint64_t size;
+    uint32_t mode;
     void *job;                    /* of who asks several times */
+    enum activity_action action;
+    char *path, *other;           /* for the record; owned */
     sftp_answer_fn *answer;       /* on success; a failure is answered as status */
     sftp_answer_fn *refused;      /* before that status, to put things back; may be NULL */
 };
@@ -156,6 +166,12 @@ void sftp_call_handle(struct sftp_call *c, uint32_t i);
 void sftp_call_send(struct sftp_call *c, struct msg *m);
 /* A call about handle I, and M begun as TYPE with its number. */
 struct sftp_call *sftp_call_about(struct sftp *f, uint32_t id, uint32_t i, sftp_answer_fn *answer, struct msg *m, uint16_t type);
+/* sftp_note.c: C is about PATH and OTHER (NULL: none) in its server, and recorded when it was done.  Returns C. */
+struct sftp_call *sftp_note(struct sftp_call *c, const char *path, const char *other);
+struct sftp_call *sftp_note_attrs(struct sftp_call *c, const char *path, const struct attrs *a);
+void sftp_note_done(struct sftp *f, const struct sftp_call *c);
+void sftp_note_closed(struct sftp *f, const struct sftp_handle *h);
+void sftp_note_copied(struct sftp *f, const char *server, const char *path, uint64_t bytes, bool made, bool finished);
 /* Answers. */
 sftp_answer_fn sftp_answer_ok, sftp_answer_attrs;
 

@@ -237,6 +237,7 @@ static void name_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
     uint32_t number = msg_get_u32(answer);
     msg_get_u64(answer);
     sftp_close_number(c->server, number, msg_get_u64(answer));
+    msg_get_u32(answer);
     k->fd = msg_get_fd(answer);
     k->server = c->server;
     const char *why = measure(k);

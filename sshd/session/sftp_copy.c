@@ -18,7 +18,7 @@ struct copying {
     uint32_t from_handle, to_handle;
     bool has_from, has_to;              /* copy-file: open in the worker */
     char *to_path;                      /* copy-file; owned */
-    bool replace;
+    bool replace, made, finished;
 };
 
 static void copying_free(struct sftp *f, struct copying *y)
@@ -29,8 +29,10 @@ static void copying_free(struct sftp *f, struct copying *y)
     }
     if (y->has_from)
         sftp_close_number(y->server, y->from, 0);
-    if (y->has_to)
+    if (y->has_to) {
         sftp_close_number(y->server, y->to, 0);
+        sftp_note_copied(f, y->server->name, y->to_path, y->to_at, y->made, y->finished);
+    }
     free(y->to_path);
     free(y);
 }
@@ -54,6 +56,7 @@ static struct sftp_call *ask(struct sftp *f, struct copying *y, sftp_answer_fn *
 static void done(struct sftp *f, struct copying *y)
 {
     uint32_t id = y->id;
+    y->finished = true;
     copying_free(f, y);
     sftp_status(f, id, FX_OK, "Success");
 }
@@ -85,6 +88,8 @@ static void sliced(struct sftp *f, struct sftp_call *c, struct msg *answer)
     y->left -= y->left == UINT64_MAX ? 0 : n;
     if (y->pinned && f->handles[y->to_handle].file.end < y->to_at)
         f->handles[y->to_handle].file.end = y->to_at;
+    if (y->pinned)
+        f->handles[y->to_handle].file.written += n;
     if (n > 0 && y->left > 0)
         slice(f, y);
     else if (y->pinned)
@@ -158,12 +163,13 @@ static void open_file(struct sftp *f, struct copying *y, const char *path, uint3
     sftp_call_send(ask(f, y, answer), &m);
 }
 
-/* The data does not come here: of the worker's answer only the number is kept. */
-static uint32_t number_of(struct msg *answer)
+/* The data does not come here: of the worker's answer only the number is kept, and whether the file is new. */
+static uint32_t number_of(struct msg *answer, bool *made)
 {
     uint32_t number = msg_get_u32(answer);
     msg_get_u64(answer);
     msg_get_u64(answer);
+    *made = msg_get_u32(answer) != 0;
     close(msg_get_fd(answer));
     return number;
 }
@@ -171,7 +177,7 @@ static uint32_t number_of(struct msg *answer)
 static void to_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
     struct copying *y = c->job;
-    y->to = number_of(answer);
+    y->to = number_of(answer, &y->made);
     y->has_to = true;
     slice(f, y);
 }
@@ -192,7 +198,7 @@ static void from_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
     struct copying *y = c->job;
     struct msg m;
-    y->from = number_of(answer);
+    y->from = number_of(answer, &y->made);
     y->has_from = true;
     files_begin(&m, FILES_FSTAT);
     msg_put_u32(&m, y->from);

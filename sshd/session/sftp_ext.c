@@ -177,24 +177,24 @@ static enum sftp_result ext_space(struct sftp *f, uint32_t id, struct buf *p)
 }
 
 static const struct { const char *version; struct sftp_op op; } extensions[] = {
-    /*       name                       writes  cost  handler, that of virtual nodes */
-    { "1", { "posix-rename@openssh.com", true,  1, ext_posix_rename, sftp_virtual_two } },
-    { "2", { "statvfs@openssh.com",      false, 1, ext_statvfs, NULL } },
-    { "2", { "fstatvfs@openssh.com",     false, 1, ext_fstatvfs, NULL } },
-    { "1", { "hardlink@openssh.com",     true,  1, ext_hardlink, sftp_virtual_two } },
-    { "1", { "fsync@openssh.com",        true,  8, sftp_fsync, sftp_virtual_fsync } },
-    { "1", { "lsetstat@openssh.com",     true,  1, ext_lsetstat, sftp_virtual_setstat } },
-    { "1", { "limits@openssh.com",       false, 0, ext_limits, NULL } },
-    { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path, NULL } },
-    { "1", { "home-directory",           false, 0, ext_home_directory, NULL } },
-    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups, NULL } },
-    { "1", { "space-available",          false, 1, ext_space, NULL } },
-    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data, NULL } },
-    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file, sftp_virtual_two } },
-    { "1", { "check-file-handle",        false, 16, sftp_check_handle, NULL } },
-    { "1", { "check-file-name",          false, 16, sftp_check_name, sftp_virtual_never } },
+    /*       name                       writes  cost  handler, that of virtual nodes, recorded as */
+    { "1", { "posix-rename@openssh.com", true,  1, ext_posix_rename, sftp_virtual_two, ACTIVITY_RENAME } },
+    { "2", { "statvfs@openssh.com",      false, 1, ext_statvfs, NULL, 0 } },
+    { "2", { "fstatvfs@openssh.com",     false, 1, ext_fstatvfs, NULL, 0 } },
+    { "1", { "hardlink@openssh.com",     true,  1, ext_hardlink, sftp_virtual_two, ACTIVITY_LINK } },
+    { "1", { "fsync@openssh.com",        true,  8, sftp_fsync, sftp_virtual_fsync, 0 } },
+    { "1", { "lsetstat@openssh.com",     true,  1, ext_lsetstat, sftp_virtual_setstat, ACTIVITY_CHMOD } },
+    { "1", { "limits@openssh.com",       false, 0, ext_limits, NULL, 0 } },
+    { "1", { "expand-path@openssh.com",  false, 0, ext_expand_path, NULL, 0 } },
+    { "1", { "home-directory",           false, 0, ext_home_directory, NULL, 0 } },
+    { "1", { "users-groups-by-id@openssh.com", false, 0, ext_users_groups, NULL, 0 } },
+    { "1", { "space-available",          false, 1, ext_space, NULL, 0 } },
+    { "1", { "copy-data",                true,  SFTP_COPY_COST, sftp_copy_data, NULL, 0 } },
+    { "1", { "copy-file",                true,  SFTP_COPY_COST, sftp_copy_file, sftp_virtual_two, 0 } },
+    { "1", { "check-file-handle",        false, 16, sftp_check_handle, NULL, 0 } },
+    { "1", { "check-file-name",          false, 16, sftp_check_name, sftp_virtual_never, 0 } },
     /* As the first draft had it and paramiko speaks it: by handle, and the answer repeats the name. */
-    { "1", { "check-file",               false, 16, sftp_check_plain, NULL } },
+    { "1", { "check-file",               false, 16, sftp_check_plain, NULL, 0 } },
 };
 
 void sftp_extensions(struct buf *b)

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,10 +23,12 @@ bool sftp_handle_new(struct sftp *f, uint32_t *i)
 void sftp_handle_free(struct sftp *f, uint32_t i)
 {
     struct sftp_handle *h = &f->handles[i];
+    sftp_note_closed(f, h);
     if (h->file.fd >= 0)
         close(h->file.fd);
     outfile_spent(&h->file);
     buf_free(&h->ahead);
+    free(h->path);
     if (h->server && (h->kind == HANDLE_FILE || h->kind == HANDLE_DIR))
         h->server->open--;
     sftp_virtual_drop(h);
@@ -83,6 +86,8 @@ static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp
     h->server = c->server;
     h->server->open++;
     h->flags = c->flags;
+    h->path = c->path;
+    c->path = NULL;
     return h;
 }
 
@@ -131,6 +136,7 @@ enum sftp_result sftp_open(struct sftp *f, uint32_t id, struct buf *p)
         return SFTP_DONE;
     /* As the worker reads them: to make a file is to write it. */
     c->flags = flags & (FXF_READ | FXF_WRITE | FXF_APPEND) || !(flags & (FXF_CREAT | FXF_TRUNC)) ? flags : flags | FXF_WRITE;
+    c->path = mem_str(spot.rest);
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, spot.rest);
     msg_put_u32(&m, c->flags);
@@ -165,6 +171,7 @@ enum sftp_result sftp_opendir(struct sftp *f, uint32_t id, struct buf *p)
     struct sftp_call *c = s ? opening(f, id, s, dir_opened) : NULL;
     if (c == NULL)
         return SFTP_DONE;
+    c->path = mem_str(spot.rest);
     files_begin(&m, FILES_OPENDIR);
     msg_put_str(&m, spot.rest);
     sftp_call_send(c, &m);
@@ -214,6 +221,7 @@ enum sftp_result sftp_close(struct sftp *f, uint32_t id, struct buf *p)
     bool in_worker = h->kind == HANDLE_FILE || h->kind == HANDLE_DIR;
     struct outfile file = h->file;
     h->file.fd = -1;
+    h->finished = true;
     sftp_handle_free(f, i);
     if (in_worker)
         outfile_close(&file);
@@ -277,9 +285,7 @@ enum sftp_result sftp_fsetstat(struct sftp *f, uint32_t id, struct buf *p)
         sftp_no_handle(f, id, h);
         return SFTP_DONE;
     }
-    struct sftp_call *c = sftp_call_about(f, id, i, size_set, &m, FILES_FSETSTAT);
-    c->flags = a.flags;
-    c->size = a.size;
+    struct sftp_call *c = sftp_note_attrs(sftp_call_about(f, id, i, size_set, &m, FILES_FSETSTAT), h->path, &a);
     sftp_put_attrs(&m, &a);
     sftp_call_send(c, &m);
     return SFTP_DONE;

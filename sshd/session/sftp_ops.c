@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/mem.h"
 #include "sshd/proto.h"
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
@@ -55,7 +56,7 @@ enum sftp_result sftp_path_and_attrs(struct sftp *f, uint32_t id, struct buf *p,
     files_begin(&m, type);
     msg_put_str(&m, spot.rest);
     sftp_put_attrs(&m, &a);
-    sftp_call_send(sftp_call(f, s, id, sftp_answer_ok), &m);
+    sftp_call_send(sftp_note_attrs(sftp_call(f, s, id, sftp_answer_ok), spot.rest, &a), &m);
     return SFTP_DONE;
 }
 
@@ -76,7 +77,7 @@ enum sftp_result sftp_one_path(struct sftp *f, uint32_t id, struct buf *p, uint1
         return SFTP_DONE;
     files_begin(&m, type);
     msg_put_str(&m, spot.rest);
-    sftp_call_send(sftp_call(f, s, id, answer), &m);
+    sftp_call_send(sftp_note(sftp_call(f, s, id, answer), spot.rest, NULL), &m);
     return SFTP_DONE;
 }
 
@@ -104,7 +105,9 @@ enum sftp_result sftp_two_paths(struct sftp *f, uint32_t id, struct buf *p, uint
     msg_put_str(&m, to.rest);
     if (type == FILES_RENAME)
         msg_put_u32(&m, number);
-    sftp_call_send(sftp_call(f, s, id, sftp_answer_ok), &m);
+    /* A link is recorded as what it made. */
+    bool link = type == FILES_LINK;
+    sftp_call_send(sftp_note(sftp_call(f, s, id, sftp_answer_ok), link ? to.rest : from.rest, link ? from.rest : to.rest), &m);
     return SFTP_DONE;
 }
 
@@ -200,7 +203,8 @@ static enum sftp_result op_symlink(struct sftp *f, uint32_t id, struct buf *p)
     files_begin(&m, FILES_SYMLINK);
     msg_put_bytes(&m, bytes, size);
     msg_put_str(&m, spot.rest);
-    sftp_call_send(sftp_call(f, s, id, sftp_answer_ok), &m);
+    FREE_MEM char *text = mem_strn(bytes, size);
+    sftp_call_send(sftp_note(sftp_call(f, s, id, sftp_answer_ok), spot.rest, text), &m);
     return SFTP_DONE;
 }
 
@@ -215,25 +219,25 @@ enum sftp_result sftp_realpath(struct sftp *f, uint32_t id, struct buf *p)
 
 /* WRITE is not here: it is taken apart before it is whole (sftp.c). */
 static const struct sftp_op ops[] = {
-    /*                   name      writes  cost  handler, that of virtual nodes */
-    [FXP_OPEN] =       { "open",     false, 2, sftp_open, sftp_virtual_open },
-    [FXP_CLOSE] =      { "close",    false, 0, sftp_close, sftp_virtual_close },
-    [FXP_READ] =       { "read",     false, 0, sftp_read, sftp_virtual_read },
-    [FXP_LSTAT] =      { "lstat",    false, 1, op_lstat, sftp_virtual_stat },
-    [FXP_FSTAT] =      { "fstat",    false, 1, sftp_fstat, sftp_virtual_fstat },
-    [FXP_SETSTAT] =    { "setstat",  true,  1, op_setstat, sftp_virtual_setstat },
-    [FXP_FSETSTAT] =   { "fsetstat", true,  1, sftp_fsetstat, sftp_virtual_fsetstat },
-    [FXP_OPENDIR] =    { "opendir",  false, 2, sftp_opendir, sftp_virtual_opendir },
-    [FXP_READDIR] =    { "readdir",  false, 8, sftp_readdir, sftp_virtual_readdir },
-    [FXP_REMOVE] =     { "remove",   true,  1, op_remove, sftp_virtual_change },
-    [FXP_MKDIR] =      { "mkdir",    true,  1, op_mkdir, sftp_virtual_mkdir },
-    [FXP_RMDIR] =      { "rmdir",    true,  1, op_rmdir, sftp_virtual_change },
-    [FXP_REALPATH] =   { "realpath", false, 0, sftp_realpath, NULL },
-    [FXP_STAT] =       { "stat",     false, 1, op_stat, sftp_virtual_stat },
-    [FXP_RENAME] =     { "rename",   true,  1, op_rename, sftp_virtual_two },
-    [FXP_READLINK] =   { "readlink", false, 1, op_readlink, sftp_virtual_never },
-    [FXP_SYMLINK] =    { "symlink",  true,  1, op_symlink, sftp_virtual_symlink },
-    [FXP_EXTENDED] =   { "extended", false, 0, sftp_extended, NULL },
+    /*                   name      writes  cost  handler, that of virtual nodes, recorded as */
+    [FXP_OPEN] =       { "open",     false, 2, sftp_open, sftp_virtual_open, 0 },
+    [FXP_CLOSE] =      { "close",    false, 0, sftp_close, sftp_virtual_close, 0 },
+    [FXP_READ] =       { "read",     false, 0, sftp_read, sftp_virtual_read, 0 },
+    [FXP_LSTAT] =      { "lstat",    false, 1, op_lstat, sftp_virtual_stat, 0 },
+    [FXP_FSTAT] =      { "fstat",    false, 1, sftp_fstat, sftp_virtual_fstat, 0 },
+    [FXP_SETSTAT] =    { "setstat",  true,  1, op_setstat, sftp_virtual_setstat, ACTIVITY_CHMOD },
+    [FXP_FSETSTAT] =   { "fsetstat", true,  1, sftp_fsetstat, sftp_virtual_fsetstat, ACTIVITY_CHMOD },
+    [FXP_OPENDIR] =    { "opendir",  false, 2, sftp_opendir, sftp_virtual_opendir, 0 },
+    [FXP_READDIR] =    { "readdir",  false, 8, sftp_readdir, sftp_virtual_readdir, 0 },
+    [FXP_REMOVE] =     { "remove",   true,  1, op_remove, sftp_virtual_change, ACTIVITY_REMOVE },
+    [FXP_MKDIR] =      { "mkdir",    true,  1, op_mkdir, sftp_virtual_mkdir, ACTIVITY_MKDIR },
+    [FXP_RMDIR] =      { "rmdir",    true,  1, op_rmdir, sftp_virtual_change, ACTIVITY_RMDIR },
+    [FXP_REALPATH] =   { "realpath", false, 0, sftp_realpath, NULL, 0 },
+    [FXP_STAT] =       { "stat",     false, 1, op_stat, sftp_virtual_stat, 0 },
+    [FXP_RENAME] =     { "rename",   true,  1, op_rename, sftp_virtual_two, ACTIVITY_RENAME },
+    [FXP_READLINK] =   { "readlink", false, 1, op_readlink, sftp_virtual_never, 0 },
+    [FXP_SYMLINK] =    { "symlink",  true,  1, op_symlink, sftp_virtual_symlink, ACTIVITY_SYMLINK },
+    [FXP_EXTENDED] =   { "extended", false, 0, sftp_extended, NULL, 0 },
 };
 
 static enum sftp_result init(struct sftp *f, struct buf *p)

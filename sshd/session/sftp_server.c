@@ -174,13 +174,16 @@ static void answered(void *data, uint32_t status, const char *text, struct msg *
     c->server->asked--;
     if (c->handle >= 0 && f->handles[c->handle].generation == c->generation && f->handles[c->handle].busy > 0)
         f->handles[c->handle].busy--;
-    if (answer)
+    if (answer) {
+        sftp_note_done(f, c);
         c->answer(f, c, answer);
-    else {
+    } else {
         if (c->refused)
             c->refused(f, c, NULL);
         sftp_status(f, c->id, status, text);
     }
+    free(c->path);
+    free(c->other);
     free(c);
     sftp_leave(f);
 }

@@ -53,7 +53,16 @@ static bool wait_link(short events, uint64_t until)
     }
 }
 
-/* The store reads at once or is stuck; a full queue is waited for, not long. */
+bool store_tell(struct session *s, struct msg *m)
+{
+    bool sent = s->link && msg_send(LINK_FD, m) == 0;
+    if (!sent && s->link && errno != EAGAIN && errno != ENOBUFS)
+        gone(s);
+    msg_free(m);
+    return sent;
+}
+
+/* The store reads at once, or is stuck, or is being started anew; a full queue is waited for, not long. */
 static bool ask(struct session *s, struct msg *m)
 {
     uint64_t until = now_ms() + WAIT_MS;
@@ -64,7 +73,7 @@ static bool ask(struct session *s, struct msg *m)
         else if (errno != EAGAIN)
             gone(s);
         else if (!wait_link(POLLOUT, until))
-            die("the store does not read");
+            break;
     }
     if (m->type == STORE_PASSWORD_LOGIN)
         buf_wipe(&m->body);
@@ -374,5 +383,5 @@ void session_log(struct session *s, const char *event, const char *fmt, ...)
     msg_put_u32(&m, LOG_INFO);
     msg_put_str(&m, event);
     msg_put_str(&m, text);
-    ask(s, &m);
+    store_tell(s, &m);
 }

@@ -137,6 +137,7 @@ static void opened(struct exec *x, uint32_t status, const char *text, struct msg
     msg_put_u32(&m, msg_get_u32(answer));
     msg_get_u64(answer);
     msg_put_u64(&m, msg_get_u64(answer));
+    msg_get_u32(answer);
     g->fd = msg_get_fd(answer);
     g->offset = 0;
     /* Of the worker's own descriptor there is no more need. */

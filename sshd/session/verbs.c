@@ -36,6 +36,8 @@ const struct verb verbs[] = {
       .usage = "backup list [SERVER] [--json]", .help = "the backups there are" },
     { .name = "backup get", .server = SERVER_ONE, .right = RIGHT_BACKUP_READ, .least = 1, .most = 1, .streams = true,
       .run = verb_backup_get, .usage = "backup get [SERVER] ID > FILE.tar.zst", .help = "the archive on stdout" },
+    { .name = "activity", .server = SERVER_ALL, .right = RIGHT_ACTIVITY, .options = OPTION_LINES | OPTION_JSON, .run = verb_activity,
+      .usage = "activity [SERVER] [-n RECORDS] [--json]", .help = "who did what, from where, when: the last records (50)" },
     { .name = "whoami", .options = OPTION_JSON, .run = verb_whoami, .usage = "whoami [--json]",
       .help = "your account, key, address and rights" },
     { .name = "help", .most = 2, .run = verb_help, .usage = "help [VERB]", .help = "this" },

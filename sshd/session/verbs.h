@@ -22,6 +22,7 @@ void verb_whoami(struct exec *x);
 void verb_backup_create(struct exec *x);
 void verb_backup_list(struct exec *x);
 void verb_backup_get(struct exec *x);
+void verb_activity(struct exec *x);
 void verb_help(struct exec *x);
 void verb_version(struct exec *x);
 void verb_df(struct exec *x);

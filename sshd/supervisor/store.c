@@ -345,6 +345,8 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     st->pushed = fn;
     struct msg m;
     msg_begin(&m, STORE_CONF_BEGIN, 0);
+    msg_put_u32(&m, conf->log.activity_days);
+    msg_put_u32(&m, conf->log.activity_rows);
     link_send(st->link, &m);
     for (size_t i = 0; i < conf->naccounts; i++)
         push_account(st->link, &conf->accounts[i]);

@@ -70,17 +70,31 @@ static int bind(sqlite3_stmt *q, int at, char type, va_list *ap)
     return sqlite3_bind_blob64(q, at, bytes, size, SQLITE_STATIC);
 }
 
+int query_bind(sqlite3_stmt *q, struct err *e, const char *types, va_list *ap)
+{
+    for (int i = 0; types[i]; i++)
+        if (bind(q, i + 1, types[i], ap) != SQLITE_OK)
+            return failed(sqlite3_db_handle(q), "database", e);
+    return 0;
+}
+
 static sqlite3_stmt *prepare(sqlite3 *db, struct err *e, const char *sql, const char *types, va_list *ap)
 {
     sqlite3_stmt *q = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
-    for (int i = 0; code == SQLITE_OK && types[i]; i++)
-        code = bind(q, i + 1, types[i], ap);
-    if (code == SQLITE_OK)
+    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+        failed(db, "database", e);
+    else if (query_bind(q, e, types, ap) == 0)
         return q;
-    failed(db, "database", e);
     sqlite3_finalize(q);
     return NULL;
+}
+
+sqlite3_stmt *db_keep(sqlite3 *db, struct err *e, const char *sql)
+{
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &q, NULL) != SQLITE_OK)
+        failed(db, "database", e);
+    return q;
 }
 
 sqlite3_stmt *db_query(sqlite3 *db, struct err *e, const char *sql, const char *types, ...)

@@ -3,6 +3,7 @@
 #ifndef STORED_DB_H
 #define STORED_DB_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,9 @@ int db_exec(sqlite3 *db, const char *sql, struct err *e);
 /* A statement with values: TYPES has one letter each, 't' const char *, 'i' int64_t, 'b' const void * and size_t.  Texts and
    blobs are borrowed until query_end.  NULL with E. */
 sqlite3_stmt *db_query(sqlite3 *db, struct err *e, const char *sql, const char *types, ...);
+/* One to be used again and again: no values yet; before each use sqlite3_reset and query_bind, which takes values as db_query does. */
+sqlite3_stmt *db_keep(sqlite3 *db, struct err *e, const char *sql);
+int query_bind(sqlite3_stmt *q, struct err *e, const char *types, va_list *ap);
 /* 1: a row is there.  0: no more.  -1. */
 int query_step(sqlite3_stmt *q, struct err *e);
 void query_end(sqlite3_stmt **q);

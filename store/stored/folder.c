@@ -25,7 +25,7 @@ static int check(const struct stat *st, mode_t type, const char *what, mode_t mo
     return 0;
 }
 
-static int check_file(int folder, const char *path, const char *name, struct err *e)
+int folder_check(int folder, const char *path, const char *name, struct err *e)
 {
     struct stat st;
     char whole[PATH_MAX];
@@ -51,7 +51,7 @@ int folder_open(const char *path, struct err *e)
     if (check(&st, S_IFDIR, "a folder", 0700, path, e) < 0)
         return -1;
     for (size_t i = 0; i < countof(files); i++)
-        if (check_file(fd, path, files[i], e) < 0)
+        if (folder_check(fd, path, files[i], e) < 0)
             return -1;
     return fd_steal(&fd);
 }

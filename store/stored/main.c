@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/proto.h"
+#include "store/stored/activity.h"
 #include "store/stored/backup.h"
 #include "store/stored/db.h"
 #include "store/stored/folder.h"
@@ -91,6 +92,8 @@ static int open_all(struct store *s, const char *path, struct err *e)
     /* SQLite takes its randomness from a file, the first time. */
     unsigned char byte;
     sqlite3_randomness(1, &byte);
+    s->activity = activity_open(s->loop, path, folder);
+    bucket_init(&s->complaints, 1, 1, now_ms());
     return folder;
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "store/stored/actor.h"
 
 enum { ORDERS_MOST = 32 };
 
@@ -19,6 +20,9 @@ struct order {
     uint64_t session;
     uint32_t asked;              /* the session's id of it */
     char backup[BACKUP_ID];
+    uint64_t number;
+    /* For the record: the session may be gone when it is done. */
+    char account[NAME_MOST + 1], server[NAME_MOST + 1], address[64], text[BACKUP_ID];
 };
 
 static wish_fn every_server, files, console, rsync;
@@ -31,23 +35,25 @@ static const struct rule {
     uint32_t all, any;
     bool none;                   /* server "" is allowed */
     uint32_t text_most;          /* bytes; 0: TEXT_MOST */
+    enum activity_action action;        /* as which it is recorded, if it is */
     wish_fn *fn;
 } rules[OP_COUNT] = {
     [OP_STATUS] =        { .word = "see its state", .all = RIGHT_STATUS, .none = true, .fn = every_server },
-    [OP_START] =         { .word = "start it", .all = RIGHT_START },
-    [OP_STOP] =          { .word = "stop it", .all = RIGHT_STOP },
-    [OP_RESTART] =       { .word = "restart it", .all = RIGHT_START | RIGHT_STOP },
-    [OP_KILL] =          { .word = "kill it", .all = RIGHT_KILL },
+    [OP_START] =         { .word = "start it", .all = RIGHT_START, .action = ACTIVITY_START },
+    [OP_STOP] =          { .word = "stop it", .all = RIGHT_STOP, .action = ACTIVITY_STOP },
+    [OP_RESTART] =       { .word = "restart it", .all = RIGHT_START | RIGHT_STOP, .action = ACTIVITY_RESTART },
+    [OP_KILL] =          { .word = "kill it", .all = RIGHT_KILL, .action = ACTIVITY_KILL },
     [OP_FILES] =         { .word = "use its files", .any = FILES, .fn = files },
-    [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .fn = console },
+    [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .fn = console, .action = ACTIVITY_CONSOLE },
     [OP_LOGS] =          { .word = "read its logs", .all = RIGHT_LOGS },
     [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
-    [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create },
+    [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create, .action = ACTIVITY_BACKUP_CREATE },
     [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
     [OP_KEYS_GET] =      { .word = "have its keys", .none = true, .fn = keys_get },
     [OP_KEYS_SET] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_set },
-    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .fn = rsync },
-    [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get },
+    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .fn = rsync, .action = ACTIVITY_RSYNC },
+    [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get, .action = ACTIVITY_BACKUP_GET },
+    [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
 };
 
 void wish_refuse(struct wish *w, int code, const char *fmt, ...)
@@ -160,9 +166,14 @@ static void forward(struct wish *w)
         o->id = ++store->last_order;
     while (o->id == 0 || order_find(store, o->id));
     o->op = w->op;
+    o->number = w->number;
     o->session = s->id;
     o->asked = w->id;
     memcpy(o->backup, w->backup, sizeof o->backup);
+    snprintf(o->account, sizeof o->account, "%s", s->account);
+    snprintf(o->server, sizeof o->server, "%s", w->server);
+    snprintf(o->address, sizeof o->address, "%s", s->address);
+    snprintf(o->text, sizeof o->text, "%s", w->text);
     o->next = store->orders;
     store->orders = o;
     s->orders++;
@@ -218,6 +229,30 @@ static void settle(struct store *store, const struct order *o, struct msg *m)
     }
 }
 
+/* A power order whose wait ended in vain was carried out all the same: what was refused has no fields behind its text. */
+static bool carried_out(struct msg *m)
+{
+    uint32_t code = msg_get_u32(m);
+    free(msg_get_str(m));
+    bool done = code == CODE_OK || buf_size(&m->body) > 0;
+    m->body.off = 0;
+    return done;
+}
+
+static void record(struct store *store, const struct order *o, struct msg *m)
+{
+    struct deed d = { .account = o->account, .address = o->address, .server = o->server, .action = rules[o->op].action, .path = "", .other = "" };
+    if (d.action == ACTIVITY_NONE || !carried_out(m))
+        return;
+    if ((d.action == ACTIVITY_CONSOLE && strcmp(o->text, "rw") != 0) || (d.action == ACTIVITY_RSYNC && o->number == 0))
+        d.flags = ACTIVITY_WATCHED;
+    if (d.action == ACTIVITY_BACKUP_CREATE || d.action == ACTIVITY_BACKUP_GET) {
+        d.path = d.action == ACTIVITY_BACKUP_GET ? o->text : o->backup;
+        d.npath = strlen(d.path);
+    }
+    actor_order(store, &d);
+}
+
 static void relay(struct session *s, const struct order *o, struct msg *m)
 {
     struct msg out;
@@ -241,6 +276,7 @@ void order_result(struct store *store, struct msg *m)
     *at = o->next;
     if (o->backup[0])
         settle(store, o, m);
+    record(store, o, m);
     struct session *s = session_find(store, o->session);
     if (s)
         relay(s, o, m);

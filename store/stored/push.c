@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "store/stored/activity.h"
 #include "store/stored/db.h"
 #include "store/stored/push.h"
 #include "store/stored/session.h"
@@ -52,9 +53,11 @@ void push_free(struct push *p)
 
 void push_begin(struct store *s, struct msg *m)
 {
-    msg_end(m);
     push_free(s->push);
     s->push = mem_new(sizeof *s->push);
+    s->push->activity_days = msg_get_u32(m);
+    s->push->activity_rows = msg_get_u32(m);
+    msg_end(m);
 }
 
 /* A name from the supervisor; one that is none is told and kept out. */
@@ -234,6 +237,8 @@ void push_end(struct store *s, struct msg *m)
     if (p->error == NULL && push_apply(s->db, p, &c, &e) < 0)
         wrong(p, "%s", err_text(&e, text, sizeof text));
     bool applied = p->error == NULL;
+    if (applied)
+        activity_limits(s->activity, p->activity_days, p->activity_rows);
     unsigned closed = applied ? sessions_recheck(s, NULL) : 0;
     struct msg out;
     msg_begin(&out, STORE_CONF_DONE, m->id);

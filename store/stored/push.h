@@ -47,6 +47,7 @@ struct push {
     struct pushed_account *accounts;
     struct pushed_server *servers;
     size_t naccounts, nservers;
+    uint32_t activity_days, activity_rows;
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 

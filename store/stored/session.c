@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/name.h"
 #include "base/rights.h"
+#include "store/stored/actor.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
@@ -33,6 +34,7 @@ static const struct request {
     { .type = STORE_WHOAMI,         .phases = PHASE_IN,     .most = 0,   .fn = whoami },
     { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
     { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_request },
+    { .type = STORE_ACTIVITY,       .phases = PHASE_IN,     .most = 0,   .fn = activity_told },
 };
 
 struct session *session_find(struct store *store, uint64_t id)
@@ -49,6 +51,7 @@ static void forget(struct session *s)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
+    actor_end(s);
     link_free(s->link);
     free(s->address);
     free(s->account);
@@ -138,7 +141,12 @@ static void on_gone(void *data, struct link *l)
         forget(s);
 }
 
-static const struct link_events events = { .msg = on_request, .gone = on_gone, .client = true, .queue = 64 };
+static void on_round(void *data, struct link *l UNUSED)
+{
+    actor_round(data);
+}
+
+static const struct link_events events = { .msg = on_request, .round = on_round, .gone = on_gone, .client = true, .queue = 64 };
 
 void session_new(struct store *store, struct msg *m)
 {
@@ -270,9 +278,10 @@ static void tell_changes(struct session *s, const struct visible *old, size_t no
     size_t i = 0, j = 0;
     while (i < nold || j < s->nseen) {
         int order = i == nold ? 1 : j == s->nseen ? -1 : strcmp(old[i].server, s->seen[j].server);
-        if (order < 0)
+        if (order < 0) {
+            actor_saw(s, old[i].server);
             tell_rights(s, old[i].server, 0);
-        else if (order > 0 || old[i].rights != s->seen[j].rights)
+        } else if (order > 0 || old[i].rights != s->seen[j].rights)
             tell_rights(s, s->seen[j].server, s->seen[j].rights);
         i += order <= 0;
         j += order >= 0;
@@ -304,9 +313,14 @@ static bool recheck(struct session *s)
     s->seen = NULL;
     if (why == NULL && s->phase == PHASE_IN && session_look(s, &e) < 0)
         why = "the store cannot check its rights";
-    if (why)
+    if (why) {
+        /* Its last words are about what it could see. */
+        free(s->seen);
+        s->seen = old;
+        s->nseen = nold;
+        old = NULL;
         session_kick(s, "%s", why);
-    else if (s->phase == PHASE_IN)
+    } else if (s->phase == PHASE_IN)
         tell_changes(s, old, nold);
     free(old);
     return why == NULL;

@@ -15,7 +15,9 @@ enum phase {
     PHASE_ANY = 7,
 };
 
-enum { REQUEST_KINDS = 6, ACCOUNT_TEXT = 1024 };
+struct actor;
+
+enum { REQUEST_KINDS = 7, ACCOUNT_TEXT = 1024 };
 
 struct session {
     struct session *next;
@@ -45,11 +47,12 @@ struct session {
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
     struct bucket changes;       /* of its account's own keys */
+    struct actor *actor;         /* actor.c's; owned; NULL before its first event */
 };
 
 /* Handles one request; NULL, or the rule it broke (then the session is kicked). */
 typedef const char *request_fn(struct session *s, struct msg *m);
-request_fn key_offer, key_login, password_login, whoami, order_do;
+request_fn key_offer, key_login, password_login, whoami, order_do, activity_told;
 
 struct session *session_find(struct store *store, uint64_t id);
 /* Ends the session: tells it WHY, tells the supervisor, forgets it.  S is gone afterwards. */

@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include "base/bucket.h"
 #include "base/link.h"
 #include "base/loop.h"
 #include "base/msg.h"
@@ -15,6 +16,8 @@
 struct session;
 struct order;
 struct push;
+struct activity;
+struct account_rate;
 
 struct store {
     struct loop *loop;
@@ -27,6 +30,9 @@ struct store {
     struct order *orders;         /* owned, a list */
     uint32_t last_order;
     struct push *push;            /* a configuration being received, or NULL */
+    struct activity *activity;
+    struct account_rate *rates;   /* actor.c's; owned, a list */
+    struct bucket complaints;     /* in the log, about what could not be recorded */
 };
 
 /* What the supervisor may ask; every message of its that is none of these ends us, as does a broken one. */

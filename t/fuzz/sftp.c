@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/proto.h"
+#include "sshd/session/activity.h"
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
 #include "sshd/session/sftp.h"
@@ -67,6 +68,7 @@ static void put_fields(struct msg *m, unsigned type)
         msg_put_u32(m, 1);
         msg_put_u64(m, 100);
         msg_put_u64(m, 8192);
+        msg_put_u32(m, 1);
         int fd = memfd_create("fuzz", MFD_CLOEXEC);
         msg_put_fd(m, fd);
     } else if (type == FILES_LEASE)
@@ -274,6 +276,8 @@ struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void
 }
 
 void rights_listener_free(struct rights_listener *l) { l->fn = NULL; }
+void activity_note(struct session *s UNUSED, enum activity_action action UNUSED, const char *server UNUSED, const char *path UNUSED,
+                   const char *other UNUSED, uint64_t number UNUSED, uint32_t flags UNUSED) {}
 void session_log(struct session *s UNUSED, const char *event UNUSED, const char *fmt UNUSED, ...) {}
 
 void channel_run(struct channel *c, const struct channel_ops *ops, void *data)

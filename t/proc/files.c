@@ -80,6 +80,7 @@ Test(files, open_flags_in_all_combinations)
             cr_assert_eq(h >= 0, works, "flags %u there %d: %s", flags, there, rig.text);
             if (h < 0)
                 continue;
+            cr_assert_eq(opened_made, !there, "flags %u", flags);
             char c = 0;
             if (flags & FXF_READ && there && !(flags & FXF_TRUNC))
                 cr_assert(pread(opened_fd, &c, 1, 0) == 1 && c == 'd');

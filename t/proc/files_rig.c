@@ -184,6 +184,7 @@ uint32_t ask(uint16_t type, const char *fields, ...)
 
 int opened_fd;
 uint64_t opened_lease;
+uint32_t opened_made;
 
 int file_open(const char *path, uint32_t flags)
 {
@@ -192,6 +193,7 @@ int file_open(const char *path, uint32_t flags)
     int handle = (int)msg_get_u32(&rig.answer);
     msg_get_u64(&rig.answer);
     opened_lease = msg_get_u64(&rig.answer);
+    opened_made = msg_get_u32(&rig.answer);
     opened_fd = msg_get_fd(&rig.answer);
     return handle;
 }

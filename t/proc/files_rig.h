@@ -44,6 +44,7 @@ uint32_t ask(uint16_t type, const char *fields, ...);
 int file_open(const char *path, uint32_t flags);
 extern int opened_fd;
 extern uint64_t opened_lease;
+extern uint32_t opened_made;   /* the worker said that the file is new */
 void file_close(int handle);
 /* A close has no answer: that of what is asked next says that it is done. */
 void handle_close(uint32_t handle);

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "quota/gate.h"
 #include "sshd/proto.h"
+#include "sshd/session/activity.h"
 #include "sshd/session/channel.h"
 #include "sshd/session/session.h"
 
@@ -81,6 +82,8 @@ const char *session_home(const struct session *s) { return s->home; }
 bool session_link_first(const struct session *s) { return s->link_first; }
 unsigned session_handle_limit(const struct session *s) { return s->handles; }
 uint64_t session_id(const struct session *s UNUSED) { return 1; }
+void activity_note(struct session *s UNUSED, enum activity_action action UNUSED, const char *server UNUSED, const char *path UNUSED,
+                   const char *other UNUSED, uint64_t number UNUSED, uint32_t flags UNUSED) {}
 
 const struct server_right *session_servers(const struct session *s, size_t *n)
 {

@@ -25,10 +25,10 @@ SCHEMA = 2
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
-(KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW) = range(0x480, 0x48c)
-(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC) = range(1, 16)
+(KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
+(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST) = range(1, 17)
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
-                                        "backup.create backup.read".split())}
+                                        "backup.create backup.read activity".split())}
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
 
@@ -87,6 +87,7 @@ def children(pid):
 class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
+        self.days, self.rows = 90, 200000
 
     def account(self, name, keys=(), password=0, suspended=0, own=1):
         self.accounts[name] = [password, suspended, 10, own, len(keys), *keys]
@@ -134,7 +135,7 @@ class Store:
 
     def push(self, conf):
         """(error, summary, numbers, messages that came before the answer)"""
-        self.link.send(BEGIN)
+        self.link.send(BEGIN, conf.days, conf.rows)
         for name, rest in conf.accounts.items():
             self.link.send(ACCOUNT, name, *rest)
         for name, rest in conf.servers.items():
@@ -215,6 +216,47 @@ def do(s, op, server="", number=0, text=""):
     return s.ask(DO, op, server, U64(number), text)
 
 
+(WRITE, RENAME, REMOVE, RMDIR, MKDIR, CHMOD, TRUNCATE, LINK, SYMLINK, LOST, START_DEED, STOP_DEED, RESTART_DEED, KILL_DEED, CONSOLE_DEED,
+ B_CREATE_DEED, B_GET_DEED) = range(1, 18)
+CREATED, EMPTIED, UNFINISHED, WATCHED = 1, 2, 4, 8
+
+
+def event(server, action=WRITE, path=b"file", other=b"", number=0, flags=0):
+    return [action, server, path, other, U64(number), flags]
+
+
+def tell(s, *events):
+    s.send(ACTIVITY, len(events), *[f for e in events for f in e])
+
+
+class Record:
+    def __init__(self, f):
+        (self.id, self.at, self.account, self.address, self.server, self.action, self.path, self.other, self.number, self.flags,
+         self.times) = f
+
+    def short(self):
+        return (self.action, self.path, self.number, self.times)
+
+
+def listed(s, server="", last=10000):
+    """The last records, as the verb asks for them."""
+    do(s, LIST, server, last, "last")
+    while (m := s.recv()).kind == RIGHTS:
+        pass
+    if m.fields[0]:
+        return m.fields
+    at, got = m.fields[2], []
+    while True:
+        do(s, LIST, server, at)
+        m = s.recv()
+        assert m.fields[0] == 0, m
+        rows = m.fields[3:]
+        if m.fields[2] == 0:
+            return got
+        got += [Record(rows[i:i + 11]) for i in range(0, len(rows), 11)]
+        at = got[-1].id
+
+
 def ended(s):
     """Everything up to the end of the link."""
     got = []
@@ -265,7 +307,7 @@ def test_start():
         s.end()
     s = Store()
     is_(sorted((n, oct(os.stat(f"{s.folder}/{n}").st_mode & 0o7777)) for n in os.listdir(s.folder)),
-        [(n, "0o600") for n in ("hash.key", "store.db", "store.db-shm", "store.db-wal")], "makes its files 0600")
+        [(n, "0o600") for n in ("activity.db", "activity.db-wal", "hash.key", "store.db", "store.db-shm", "store.db-wal")], "makes its files 0600")
     status = text_of(f"/proc/{s.process.pid}/status")
     is_((re.search(r"Seccomp:\s*(\d)", status)[1], re.search(r"NoNewPrivs:\s*(\d)", status)[1]), ("2", "1"), "is locked")
     helper = s.children()
@@ -469,7 +511,20 @@ def test_phases():
             ("an operation that does not exist", lambda x: do(x, 77), 1),
             ("a huge log line", lambda x: x.ask(LOG, 2, "e" * 100, "x"), 0),
             ("a huge name", lambda x: x.ask(KEY_OFFER, "a" * 5000, b"x", "y"), 0),
-            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y"), 0)):
+            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y"), 0),
+            ("activity before the login", lambda x: tell(x, event("one")), 0),
+            ("no event", lambda x: tell(x), 1),
+            ("more events than a message may hold", lambda x: tell(x, *[event("one")] * 257), 1),
+            ("more events announced than there are", lambda x: x.send(ACTIVITY, 3, *event("one")), 1),
+            ("fewer announced", lambda x: x.send(ACTIVITY, 1, *event("one"), *event("one")), 1),
+            ("an action that is none", lambda x: tell(x, event("one", action=0)), 1),
+            ("an action of the store's own", lambda x: tell(x, event("one", action=START_DEED)), 1),
+            ("an action nobody knows", lambda x: tell(x, event("one", action=99)), 1),
+            ("flags nobody knows", lambda x: tell(x, event("one", flags=16)), 1),
+            ("a path too long", lambda x: tell(x, event("one", path=b"p" * 4097)), 1),
+            ("another path too long", lambda x: tell(x, event("one", other=b"p" * 4097)), 1),
+            ("a server's name too long", lambda x: tell(x, event("o" * 33)), 1),
+            ("a server without a name", lambda x: tell(x, event("")), 1)):
         x = s.login("alice", ALICE) if phase else s.session()
         act(x)
         m = s.link.recv()
@@ -519,6 +574,225 @@ def test_phases():
     if os.getuid() == 0:    # nobody else may look into a process that cannot be dumped
         fds = len(os.listdir(f"/proc/{s.process.pid}/fd"))
         tap.ok(fds < 20, "and holds no descriptors of those that went", [str(fds)])
+    s.end()
+
+
+def test_activity():
+    s = Store()
+    before = time.time() * 1000
+    s.push(base().server("one", "alice", bob=BITS["status"] | BITS["activity"]).server("four", "bob", alice=BITS["status"]))
+    a, b = s.login("alice", ALICE), s.login("bob", BOB, address="2001:db8::5")
+    for x in (a, b):
+        x.ask(WHOAMI)
+        x.recv()
+    tell(a, event("one", path=b"a\xff\n", number=4096, flags=CREATED), event("two", RENAME, b"x", b"y"), event("one", CHMOD, number=0o640))
+    got = listed(a)
+    is_([(r.account, r.address, r.server, r.action, r.path, r.other, r.number, r.flags, r.times) for r in got],
+        [("alice", "192.0.2.7", "one", WRITE, "a\udcff\n", "", 4096, CREATED, 1), ("alice", "192.0.2.7", "two", RENAME, "x", "y", 0, 0, 1),
+         ("alice", "192.0.2.7", "one", CHMOD, "file", "", 0o640, 0, 1)], "events are there when they are asked for, the oldest first")
+    tap.ok(all(before - 1 <= r.at <= time.time() * 1000 for r in got), "with the time", [str([r.at for r in got])])
+    is_([r.action for r in listed(a, "one")], [WRITE, CHMOD], "of one server")
+    is_([r.action for r in listed(a, last=2)], [RENAME, CHMOD], "the last ones")
+    is_([r.server for r in listed(b)], ["one", "one"], "of all servers: those where one has the right")
+    for x, server, words in ((b, "two", "there is no server 'two' that bob may see"), (a, "four", "four: alice may not see who did what"),
+                             (a, "three", "there is no server 'three' that alice may see")):
+        m = listed(x, server)
+        tap.ok(m[0] == 77 and words in m[1], f"refused: {words}", [repr(m)])
+    do(a, LIST, "one", 0, "first")
+    is_(a.recv().fields[0], 2, "another word than last is refused")
+    tell(a, event("three"), event("nosuch"), event("../x"), event("one", REMOVE, b"mine"))
+    is_([(r.server, r.path) for r in listed(a)][3:], [("one", "mine")], "what is said about a server one cannot see is left out")
+    is_(listed(b, "three"), [], "and never gets there")
+    is_(s.lines().count("activity.foreign session=1 account=alice server=three"), 1, "which is logged, once")
+    tap.ok(s.process.poll() is None and quiet(s.link), "and no reason to end the session")
+    c = base().server("one", "alice")
+    s.push(c)
+    tell(b, event("one", path=b"late", flags=UNFINISHED))
+    is_([(r.account, r.path, r.flags) for r in listed(a)][-1:], [("bob", "late", UNFINISHED)], "what was done before a right was lost still comes")
+    is_([r.path for r in listed(b)], [], "who lost the right sees nothing more")
+    tell(a, *[event("one", REMOVE, b"%d" % i) for i in range(250)])
+    is_([r.path for r in listed(a, last=250)], [str(i) for i in range(250)], "many come in pages")
+    tell(a, *[event("two", RENAME, b"%d" % i * 2000, b"q" * 4096) for i in range(7)])
+    is_([len(r.path) for r in listed(a, "two", last=7)], [2000] * 7, "and so do long ones")
+    s.end()
+
+
+def test_activity_limits():
+    """So many records, of each server its fair part, for so many days; and not faster than they can be kept."""
+    s = Store()
+    c = base()
+    c.rows = 1000
+    s.push(c)
+    a, b = s.login("alice", ALICE), s.login("bob", BOB)
+    for x in (a, b):
+        x.ask(WHOAMI)
+        x.recv()
+    tell(b, *[event("three", REMOVE, b"%d" % i) for i in range(100)])
+    for n in range(20):
+        tell(a, *[event("one", REMOVE, b"%d" % (n * 250 + i)) for i in range(250)])
+    tap.ok(soon(lambda: len(listed(a)) == 900), "the oldest go when there are more than activity_rows", [str(len(listed(a)))])
+    is_([r.path for r in listed(a)], [str(i) for i in range(4100, 5000)], "the newest stay")
+    is_(len(listed(b, "three")), 100, "and all of a server that has few")
+    tell(a, *[event("two", REMOVE, b"x" * 4096) for i in range(10)])
+    tap.ok(soon(lambda: len(listed(a)) == 820), "a long path counts as several", [str(len(listed(a)))])
+    for n in range(100):
+        tell(a, *[event("one", REMOVE, b"%d" % i) for i in range(250)])
+    tell(b, event("three", MKDIR))
+    is_(listed(b)[-1].action, MKDIR, "and does not cost another account its own")
+    a.close()
+    s.link.send(GONE, U64(a.id), 0)
+    a = s.login("alice", ALICE)
+    lost = [r for r in listed(a) if r.action == LOST]
+    tap.ok(len(lost) >= 1 and 1000 < sum(r.number for r in lost) < 10100 and lost[0].server == "one", "what was too much is counted",
+           [str([(r.number, r.server) for r in lost])])
+    s.kill()
+    db = sqlite3.connect(s.folder + "/activity.db")
+    total = db.execute("SELECT COUNT(*) FROM activity").fetchone()[0]
+    old = int(time.time() * 1000) - 91 * 86400 * 1000
+    db.execute("UPDATE activity SET at = ? WHERE id <= (SELECT id FROM activity WHERE server = 'three' ORDER BY id LIMIT 1 OFFSET 49)", (old,))
+    db.commit()
+    db.close()
+    hand_over(s.folder)
+    s = Store(s.folder)
+    s.push(base())
+    b = s.login("bob", BOB)
+    tap.ok(soon(lambda: len(listed(b)) == 51), f"what is older than activity_days goes, of {total}", [str(len(listed(b)))])
+    s.end()
+
+
+def hand_over(folder):
+    for n in os.listdir(folder):
+        os.chown(f"{folder}/{n}", UID, UID)
+
+
+def test_activity_lives():
+    """What a session has sent is recorded, whoever dies next."""
+    s = Store()
+    s.push(base())
+    a = s.login("alice", ALICE, keep=True)
+    a.ask(WHOAMI)
+    a.recv()
+    tell(a, event("one", MKDIR, b"first"))
+    is_(len(listed(a)), 1, "one is there")
+    tell(a, *[event("one", REMOVE, b"%d" % i) for i in range(200)])
+    is_(len(listed(a)), 201, "and more")
+    s.kill()
+    tell(a, event("one", MKDIR, b"between"))
+    s = Store(s.folder)
+    s.ids = a.id
+    s.push(base())
+    s.resume(a, "alice", a.login)
+    is_(a.recv().kind, ANEW, "a store that was killed comes back")
+    got = [r.path for r in listed(a)]
+    is_(got, ["first", *map(str, range(200)), "between"], "with all that was sent, before and meanwhile")
+    x = s.login("alice", ALICE)
+    x.ask(WHOAMI)
+    x.recv()
+    for i in range(40):
+        tell(x, event("two", MKDIR, b"%d" % i))
+    s.link.send(GONE, U64(x.id), 1)
+    x.close()
+    is_([r.path for r in listed(a, "two")], [str(i) for i in range(40)], "and what a session sent before it was killed")
+    x = s.login("bob", BOB)
+    x.ask(WHOAMI)
+    x.recv()
+    tell(x, event("three", MKDIR, b"waits"))
+    for _ in range(2):    # it is read before the second answer; then its link rests
+        s.link.send(SESSIONS, 1)
+        s.link.recv()
+    tell(x, event("three", MKDIR, b"a rest"))
+    s.push(base().account("bob", [EVE[0]]))
+    is_([m.kind for m in ended(x)][-1:], [CLOSE], "a session whose key was removed is closed")
+    s.push(base())
+    s.link.send(GONE, U64(x.id), 0)
+    is_([r.path for r in listed(s.login("bob", BOB), "three")], ["waits", "a rest"], "and what it had sent is recorded")
+    for op, number, deed in ((O_START, 0, START_DEED), (KILL, 0, KILL_DEED)):
+        do(a, op, "one")
+        m = s.link.recv()
+        s.link.send(RESULT, 0, "", 1, id=m.id)
+        a.recv()
+        is_(listed(a)[-1].action, deed, f"order {op} is recorded")
+    for code, fields, want in ((3, (), 0), (75, (), 0), (75, (1, "one"), 1), (1, (1, "one"), 1)):
+        n = len(listed(a))
+        do(a, O_STOP, "one")
+        m = s.link.recv()
+        s.link.send(RESULT, code, "still stopping", *fields, id=m.id)
+        a.recv()
+        is_(len(listed(a)) - n, want, f"one with code {code} {'and' if fields else 'but no'} state is {'' if want else 'not '}")
+    for text, flags in (("ro", WATCHED), ("rw", 0)):
+        do(a, CONSOLE, "one", 0, text)
+        m = s.link.recv()
+        s.link.send(RESULT, 0, "", id=m.id)
+        a.recv()
+        r = listed(a)[-1]
+        is_((r.action, r.flags), (CONSOLE_DEED, flags), f"a console, {text}")
+    do(a, B_CREATE, "one", 0, "label")
+    m = s.link.recv()
+    name = m.fields[5].split()[0]
+    s.link.send(RESULT, 0, "", name, U64(5), id=m.id)
+    a.recv()
+    do(a, B_GET, "one", 0, name)
+    m = s.link.recv()
+    a.close()
+    s.link.send(GONE, U64(a.id), 0)
+    s.link.send(RESULT, 0, "", U64(5), id=m.id)
+    a = s.login("alice", ALICE)
+    is_([(r.action, r.path) for r in listed(a)][-2:], [(B_CREATE_DEED, name), (B_GET_DEED, name)],
+        "backups, with their ids, also for a session that left")
+    s.end()
+
+
+def test_activity_broken():
+    """A log that cannot be used stops nobody."""
+    def spoil(path, at, size):
+        sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with open(path, "r+b") as f:
+            f.seek(at)
+            f.write(b"\xa5" * size)
+
+    def newer(path):
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA user_version = 99")
+        db.commit()
+        db.close()
+
+    for what, act, want in (
+            ("rubbish", lambda p: spoil(p, 0, 4096), "not a database"), ("a broken page", lambda p: spoil(p, 4096, 8192), "malformed"),
+            ("a newer schema", newer, "its schema is 99"), ("a mode others may read", lambda p: os.chmod(p, 0o644), "has mode 0644"),
+            ("a link", lambda p: (os.rename(p, p + ".x"), os.symlink(p + ".x", p)), "is not a plain file"),
+            ("a folder", lambda p: (os.unlink(p), os.mkdir(p)), "is not a plain file")):
+        s = Store()
+        s.push(base())
+        a = s.login("alice", ALICE)
+        a.ask(WHOAMI)
+        a.recv()
+        tell(a, *[event("one", REMOVE, b"%d" % i * 100) for i in range(200)])
+        is_(len(listed(a)), 200, "a log is filled")
+        s.end()
+        act(s.folder + "/activity.db")
+        for n in os.listdir(s.folder):
+            os.chown(f"{s.folder}/{n}", UID, UID, follow_symlinks=False)
+        s = Store(s.folder)
+        s.push(base())
+        a = s.login("alice", ALICE)
+        a.ask(WHOAMI)
+        a.recv()
+        is_(listed(a), [], f"{what}: logins work, with a new log")
+        tell(a, event("one"))
+        is_(len(listed(a)), 1, "that is written")
+        lines = [x for x in s.lines().splitlines() if "activity.broken" in x]
+        tap.ok(len(lines) == 1 and want in lines[0], "the log says what was wrong", [s.lines()])
+        tap.ok(os.path.lexists(s.folder + "/activity.db.bad"), "and the old one is kept aside")
+        s.end()
+    s = Store(file_limit=300000)
+    s.push(base())
+    a = s.login("alice", ALICE)
+    a.ask(WHOAMI)
+    a.recv()
+    for i in range(20):
+        tell(a, *[event("one", REMOVE, b"x" * 200) for _ in range(200)])
+    tap.ok(soon(lambda: "activity.lost" in s.lines()), "a full disk is told in the log")
+    is_(s.login("alice", ALICE).ask(WHOAMI) > 0, True, "and lets people in")
     s.end()
 
 
@@ -1021,7 +1295,7 @@ def rules():
 try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
-                 test_full, rules, test_kills):
+                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, rules, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()
 finally:

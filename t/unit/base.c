@@ -326,6 +326,55 @@ Test(link, a_peer_that_does_not_read_is_gone_not_waited_for)
     loop_free(l);
 }
 
+struct resting { struct side side; unsigned rounds; };
+
+static void on_resting(void *data, struct link *l, struct msg *m)
+{
+    on_msg(&((struct resting *)data)->side, l, m);
+    link_rest(l, 50);
+}
+
+static void on_round(void *data, struct link *l)
+{
+    (void)l;
+    ((struct resting *)data)->rounds++;
+}
+
+Test(link, what_comes_during_a_rest_is_read_in_one_go)
+{
+    static const struct link_events rests = { .msg = on_resting, .gone = on_gone, .round = on_round, .client = true };
+    int p[2];
+    pair(p);
+    struct loop *l = loop_new();
+    struct side a = { 0 };
+    struct resting b = { .rounds = 0 };
+    a.link = link_new(l, p[0], &events, &a);
+    b.side.link = link_new(l, p[1], &rests, &b);
+    say(a.link, 1);
+    loop_once(l, 10);
+    cr_assert_eq(b.side.got, 1u);
+    for (uint32_t i = 2; i <= 10; i++) {
+        say(a.link, i);
+        loop_once(l, 0);
+    }
+    cr_assert_eq(b.side.got, 1u, "nothing is read meanwhile");
+    for (int i = 0; i < 100 && b.side.got < 10; i++)
+        loop_once(l, 10);
+    cr_assert_eq(b.side.got, 10u);
+    cr_assert_eq(b.rounds, 2u);
+    for (uint32_t i = 11; i <= 60; i++)
+        say(a.link, i);
+    link_wake(b.side.link);
+    cr_assert_eq(b.side.got, 60u, "woken, it reads all there is");
+    say(a.link, 61);
+    link_free(a.link);
+    for (int i = 0; i < 10 && !b.side.gone; i++)
+        loop_once(l, 10);
+    cr_assert_eq(b.side.got, 61u);
+    cr_assert_eq(b.side.gone, 1u, "an end is seen while it rests");
+    loop_free(l);
+}
+
 /* ---- the rest ---- */
 
 Test(bucket, gives_its_burst_then_its_rate)

@@ -1,6 +1,6 @@
 if CRITERION
-check_PROGRAMS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database
-TESTS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database
+check_PROGRAMS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity
+TESTS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity
 STORE_UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(CRITERION_LIBS) -lpthread
 t_unit_keys_SOURCES = t/unit/keys.c
@@ -15,4 +15,7 @@ t_unit_secret_LDADD = $(STORE_UNIT_LIBS)
 t_unit_database_SOURCES = t/unit/database.c
 t_unit_database_CPPFLAGS = $(STORE_UNIT_CPPFLAGS) -DTREE='"$(abs_top_srcdir)"'
 t_unit_database_LDADD = $(STORE_UNIT_LIBS)
+t_unit_activity_SOURCES = t/unit/activity.c
+t_unit_activity_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
+t_unit_activity_LDADD = $(STORE_UNIT_LIBS)
 endif
