@@ -7,16 +7,9 @@ import sys
 
 import asyncssh
 
-failed = 0
+from results import ok
+
 host, port, key, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-
-
-def ok(good, words, more=""):
-    global failed
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}")
-    if not good and more:
-        print(more)
 
 
 async def refused(what):
@@ -136,4 +129,4 @@ async def main():
 
 
 asyncio.run(main())
-sys.exit(1 if failed else 0)
+sys.exit(ok.failed != 0)

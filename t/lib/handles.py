@@ -11,15 +11,10 @@ import signal
 import sys
 import time
 
+from results import ok
 from sftp_raw import HANDLE, OPEN, R, NO_ATTRS, s, u32, connect, subsystem
 
 FAILURE = 4
-
-
-def ok(good, words, more=""):
-    print(f"{'ok' if good else 'not ok'} {words}")
-    if not good:
-        print(more)
 
 
 class Opener:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+from results import ok
 from sftp_raw import CLOSE, HANDLE, NAME, OPENDIR, READDIR, Raw, s
 
 IN_FLIGHT = 8
@@ -113,14 +114,6 @@ def memory():
     return found
 
 
-def ok(good, words, more=""):
-    ok.failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}", flush=True)
-    if not good:
-        print(more)
-
-
-ok.failed = 0
 
 
 def whole(seen, n, words, exact=True):

@@ -6,12 +6,10 @@ import sys
 
 import paramiko
 
+from results import ok
+
 logging.disable(logging.CRITICAL)
 host, port, key, scratch = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-
-
-def ok(good, words):
-    print(f"{'ok' if good else 'not ok'} {words}")
 
 
 def transport(source):

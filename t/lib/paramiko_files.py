@@ -5,16 +5,7 @@ import sys
 import os
 import paramiko
 
-failed = 0
-
-
-def ok(good, words, more=""):
-    global failed
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}")
-    if not good and more:
-        print(more)
-
+from results import ok
 
 def refused(call, *args):
     try:
@@ -135,4 +126,4 @@ client.close()
 client.connect(host, port, "alice", key_filename=key, allow_agent=False, look_for_keys=False, timeout=20)
 ok("p" in client.open_sftp().listdir("/one"), "a new connection finds it all")
 client.close()
-sys.exit(1 if failed else 0)
+sys.exit(ok.failed != 0)

@@ -4,17 +4,13 @@ import json
 import os
 import sys
 
+from results import ok
+
 r = json.load(open(sys.argv[1]))
 host_ns = set(open(sys.argv[2]).read().split())
 prefix, base = sys.argv[3], int(sys.argv[4])
 status = json.loads(sys.argv[5].splitlines()[0])
 tried = r["tried"]
-
-
-def ok(good, words, more=None):
-    print(f"{'ok' if good else 'not ok'} {words}")
-    if not good and more is not None:
-        print(f"got: {str(more)[:600]}")
 
 
 def failed(name):

@@ -5,17 +5,13 @@ import sys
 import time
 import paramiko
 
+from results import ok
+
 host, port, key = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 client = paramiko.SSHClient()
 client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
 client.connect(host, port, "alice", key_filename=key, allow_agent=False, look_for_keys=False, timeout=20)
 sftp = client.open_sftp()
-
-
-def ok(good, words, more=None):
-    print(f"{'ok' if good else 'not ok'} {words}")
-    if not good:
-        print(f"got {more!r}")
 
 
 class Far:

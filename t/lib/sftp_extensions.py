@@ -7,21 +7,11 @@ import sys
 import time
 import zlib
 
+from results import ok
 from sftp_raw import (APPEND, ATTRS, CLOSE, CREAT, DATA, EXTENDED, EXTENDED_REPLY, EXCL, FSETSTAT, OPEN, R, READ, REMOVE, SETSTAT, STAT, STATUS, TRUNC, W,
                       WRITE, Reader, connect, s, subsystem, u32, u64)
 
 OK, EOF, NO_FILE, DENIED, FAILURE, _, _, _, UNSUPPORTED = range(9)
-failed = 0
-
-
-def ok(good, words, more=""):
-    global failed
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}", flush=True)
-    if not good and more != "":
-        print(more)
-
-
 def code(answer):
     kind, r = answer
     return r.u32() if kind == STATUS else None
@@ -214,4 +204,4 @@ ok(said(raw.ask(OPEN, s("/one/h"), u32(W | CREAT), u32(0)))[0] == FAILURE, "as m
 for handle in opened:
     raw.close(handle)
 client.close()
-sys.exit(1 if failed else 0)
+sys.exit(ok.failed != 0)

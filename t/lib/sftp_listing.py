@@ -2,20 +2,10 @@
 """Listings that the worker is ahead of.  sftp_listing.py HOST PORT KEY: two directories of /one, `many` of 3000 files and `few` of 5."""
 import sys
 
+from results import ok
 from sftp_raw import CLOSE, HANDLE, NAME, OPENDIR, READDIR, REMOVE, STATUS, connect, s, subsystem
 
 OK, EOF, NO_FILE, DENIED, FAILURE = range(5)
-failed = 0
-
-
-def ok(good, words, more=""):
-    global failed
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}", flush=True)
-    if not good and more != "":
-        print(more)
-
-
 def names(answer):
     """Of one batch; a number is a status."""
     kind, r = answer
@@ -96,4 +86,4 @@ for i in range(5):
     assert raw.status(REMOVE, s(f"/one/few/g{i}"))[0] == OK
 ok(names(raw.ask(READDIR, s(h))) == EOF, "and ends, though it was emptied meanwhile")
 raw.close(h)
-sys.exit(failed != 0)
+sys.exit(ok.failed != 0)

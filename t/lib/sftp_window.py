@@ -2,20 +2,10 @@
 """What a client may have on its way to us.  sftp_window.py HOST PORT KEY"""
 import sys
 
+from results import ok
 from sftp_raw import CREAT, Raw, TRUNC, W, WRITE, connect, s, u64
 
 MIB = 1 << 20
-failed = 0
-
-
-def ok(good, words, more=""):
-    global failed
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}", flush=True)
-    if not good and more != "":
-        print(more)
-
-
 host, port, key = sys.argv[1:4]
 client = connect(host, port, key)
 channel = client.get_transport().open_session()
@@ -32,4 +22,4 @@ for at in range(0, 16 * MIB, len(block)):
 ok(least >= 15 * MIB // 8, "one that sends much has never less than two MiB, about", least)
 ok(channel.out_window_size <= 3 * MIB, "and never more than three", channel.out_window_size)
 raw.close(h)
-sys.exit(failed != 0)
+sys.exit(ok.failed != 0)

@@ -7,20 +7,12 @@ import sys
 
 import paramiko
 
+from results import ok
 from sftp_raw import (APPEND, ATTRS, CLOSE, CREAT, DATA, EXCL, FSETSTAT, FSTAT, HANDLE, LSTAT, MKDIR, NAME, NO_ATTRS, OPEN, OPENDIR, R, READ, READDIR,
                       READLINK, REALPATH, REMOVE, RENAME, Raw, SETSTAT, STAT, STATUS, SYMLINK, TRUNC, W, WRITE, s, u32, u64)
 
-failed = 0
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE = 0, 1, 2, 3, 4
 BLOCK = 32768 - 1
-
-
-def ok(good, words, more=""):
-    global failed
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {words}")
-    if not good and more:
-        print(more)
 
 
 def connect(host, port, key, version):
@@ -172,7 +164,7 @@ def main(host, port, key):
     ok(free <= total <= 1500 << 20, "space-available")
     t.close()
     links(host, port, key)
-    return 1 if failed else 0
+    return 1 if ok.failed else 0
 
 
 if __name__ == "__main__":
