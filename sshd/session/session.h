@@ -30,12 +30,8 @@ uint64_t session_id(const struct session *s);
    itself OpenSSH. */
 bool session_link_first(const struct session *s);
 
-/* Asks the store to do OP and waits (at most 20 s, then 75).  Returns the exit code of PRODUCT section 3; *ANSWER (to be msg_free'd in
-   every case) stands at the fields of the op, *TEXT (owned by the caller, "" if none) is for the person.  Answers to other questions
-   and notices that come meanwhile are handled as they arrive. */
-int session_do(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, struct msg *answer,
-               char **text);
-/* The same without waiting; FN is called once from the loop, or never if session_do_cancel came first. */
+/* Asks the store to do OP.  FN is called once from the loop, with the exit code of PRODUCT section 3 (75 after the op's deadline), TEXT for the person
+   ("" if none) and ANSWER at the fields of the op when the code is 0; or never, if session_do_cancel came first. */
 typedef void do_fn(void *data, int code, const char *text, struct msg *answer);
 uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data);
 void session_do_cancel(struct session *s, uint32_t id);

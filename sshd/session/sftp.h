@@ -42,6 +42,11 @@ struct sftp_server {
     struct files *files;    /* NULL: not started, or gone */
     uint32_t rights;        /* the worker was started with */
     bool stale;             /* rights were added since: another worker as soon as nothing is open */
+    struct sftp *sftp;
+    uint32_t starting;      /* the question for a worker; 0: none is out */
+    uint32_t wanted;        /* rights when it was asked */
+    uint32_t why_not;       /* status of what came of it; with `text` for the packet that waits */
+    char *text;             /* owned; NULL: nothing to say */
     unsigned open, asked;   /* handles, unanswered requests */
 };
 
@@ -99,6 +104,7 @@ struct sftp {
     unsigned told;          /* lines on stderr so far */
     bool version, eof, running, over, gone;
     bool waiting;           /* a packet is here and cannot be taken now */
+    bool held;              /* the packet at hand waits for its server's worker */
     uint32_t skip;          /* bytes behind a payload, of no meaning */
     bool resume;            /* the channel holds bytes back for us */
 };
@@ -134,7 +140,8 @@ bool sftp_fields(struct sftp *f, const struct buf *p);
 /* Takes a path from P.  False: answered, or P is bad. */
 bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s);
 
-/* sftp_server.c: the worker of a server, started when it must be.  NULL: ID was answered. */
+/* sftp_server.c: the worker of a server, started when it must be.  NULL: ID was answered, or will be: the packet comes again when there is a
+   worker or none can be had, so nothing may have been done for it yet. */
 struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name);
 /* Closes its worker and handles: what is under way is answered with STATUS and TEXT. */
 void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, const char *text);

@@ -259,8 +259,11 @@ enum sftp_result sftp_run(struct sftp *f, const struct sftp_op *op, uint32_t id,
 {
     struct buf ahead = *p;
     f->op = op;
+    f->held = false;
     enum sftp_result r = op->virtual ? op->virtual(f, id, &ahead) : SFTP_OTHER;
-    return r == SFTP_OTHER ? op->fn(f, id, p) : r;
+    if (r == SFTP_OTHER)
+        r = op->fn(f, id, p);
+    return f->held ? SFTP_WAIT : r;
 }
 
 enum sftp_result sftp_packet(struct sftp *f, struct buf *p)

@@ -26,6 +26,7 @@ static struct sftp_server *find_or_add(struct sftp *f, const char *name)
         return s;
     s = mem_new(sizeof *s);
     s->name = mem_str(name);
+    s->sftp = f;
     f->servers = mem_grow(f->servers, f->nservers + 1, sizeof(struct sftp_server *));
     f->servers[f->nservers++] = s;
     return s;
@@ -75,27 +76,49 @@ static uint32_t rights_now(const struct sftp *f, const char *name)
     return r ? r->rights & FILES : 0;
 }
 
-static bool start(struct sftp *f, uint32_t id, struct sftp_server *s)
+static void outcome(struct sftp_server *s, uint32_t status, const char *text)
 {
-    uint32_t rights = rights_now(f, s->name);
-    MSG_FREE struct msg answer = { 0 };
-    FREE_MEM char *text = NULL;
-    int code = session_do(f->session, OP_FILES, s->name, 0, "", &answer, &text);
-    if (code != 0) {
-        sftp_status(f, id, code == CODE_NOPERM ? FX_PERMISSION_DENIED : FX_FAILURE,
-                    text && text[0] ? text : "this server's files cannot be reached now");
-        return false;
+    free(s->text);
+    s->why_not = status;
+    s->text = mem_str(text);
+}
+
+static void started(void *data, int code, const char *text, struct msg *answer)
+{
+    struct sftp_server *s = data;
+    struct sftp *f = s->sftp;
+    sftp_enter(f);
+    s->starting = 0;
+    if (code != 0)
+        outcome(s, code == CODE_NOPERM ? FX_PERMISSION_DENIED : FX_FAILURE, text[0] ? text : "this server's files cannot be reached now");
+    else {
+        CLOSE_FD int fd = msg_get_fd(answer);
+        msg_end(answer);
+        /* Taken away meanwhile: nobody was there yet to be told. */
+        if (s->wanted & ~rights_now(f, s->name))
+            outcome(s, FX_PERMISSION_DENIED, "your rights on this server have changed");
+        else {
+            s->rights = s->wanted;
+            s->files = files_new(f->session, fd_steal(&fd), worker_gone, f);
+        }
     }
-    CLOSE_FD int fd = msg_get_fd(&answer);
-    msg_end(&answer);
-    /* Taken away while we waited: nobody was there yet to be told. */
-    if (rights & ~rights_now(f, s->name)) {
-        sftp_status(f, id, FX_PERMISSION_DENIED, "your rights on this server have changed");
-        return false;
+    sftp_leave(f);
+}
+
+/* A disk that must be checked and mounted first takes its time: only this channel waits for it, and of that only what comes behind. */
+static void start(struct sftp *f, uint32_t id, struct sftp_server *s)
+{
+    if (s->text) {
+        sftp_status(f, id, s->why_not, s->text);
+        free(s->text);
+        s->text = NULL;
+        return;
     }
-    s->rights = rights;
-    s->files = files_new(f->session, fd_steal(&fd), worker_gone, f);
-    return true;
+    f->held = true;
+    if (s->starting)
+        return;
+    s->wanted = rights_now(f, s->name);
+    s->starting = session_do_later(f->session, OP_FILES, s->name, 0, "", started, s);
 }
 
 struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name)
@@ -113,9 +136,9 @@ struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name)
     struct sftp_server *s = find_or_add(f, name);
     if (s->files && s->stale && s->open == 0 && s->asked == 0)
         sftp_server_end(f, s, FX_FAILURE, "");
-    if (s->files == NULL && !start(f, id, s))
-        return NULL;
-    return s;
+    if (s->files == NULL)
+        start(f, id, s);
+    return s->files ? s : NULL;
 }
 
 /* A client whose handles are closed under it does not all notice: where the channel is in the middle of something with the server, or was
@@ -143,6 +166,9 @@ void sftp_servers_free(struct sftp *f)
 {
     for (size_t i = 0; i < f->nservers; i++) {
         sftp_server_end(f, f->servers[i], FX_CONNECTION_LOST, "");
+        if (f->servers[i]->starting)
+            session_do_cancel(f->session, f->servers[i]->starting);
+        free(f->servers[i]->text);
         free(f->servers[i]->name);
         free(f->servers[i]);
     }

@@ -302,23 +302,6 @@ static uint32_t put_do(struct session *s, struct msg *m, enum op op, const char 
     return m->id;
 }
 
-int session_do(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, struct msg *answer,
-               char **text)
-{
-    struct msg q;
-    put_do(s, &q, op, server, number, arg);
-    if (!ask_and_wait(s, &q, answer)) {
-        msg_begin(answer, 0, 0);
-        *text = mem_str("no answer in time, please try again");
-        return CODE_LATER;
-    }
-    if (answer->type != STORE_DO_RESULT)
-        die("the store answered an operation with message %u", answer->type);
-    int code = (int)msg_get_u32(answer);
-    *text = msg_get_str(answer);
-    return code;
-}
-
 static void too_late(void *data)
 {
     struct ask *a = data;

@@ -143,22 +143,17 @@ const struct server_right *session_server(const struct session *s, const char *n
     return NULL;
 }
 
-int session_do(struct session *s, enum op op UNUSED, const char *server UNUSED, uint64_t number UNUSED, const char *arg UNUSED,
-               struct msg *answer, char **text)
+/* The link of a new worker, or -1. */
+static int worker_link(struct session *s)
 {
     int pair[2];
-    msg_begin(answer, STORE_DO_RESULT, 0);
-    *text = mem_str("refused");
     if (s->npeers == countof(s->peers))
-        return 1;
+        return -1;
     if (io_pair(pair) < 0)
         die_errno("socketpair");
     if (pthread_create(&s->peers[s->npeers++], NULL, peer, (void *)(intptr_t)pair[1]) != 0)
         die("no thread");
-    answer->fds[0] = pair[0];
-    answer->nfds = 1;
-    answer->received = true;
-    return 0;
+    return pair[0];
 }
 
 /* Ids are places from 1, given in turn; more than QUESTIONS at once break the bound of what may be under way. */
@@ -200,11 +195,15 @@ static void answer(const struct question *q)
     else if (q->op == OP_BACKUP_GET) {
         fd = memfd_create("backup", MFD_CLOEXEC);
         msg_put_u64(&m, 100);
+    } else if (q->op == OP_FILES)
+        fd = worker_link(&me);
+    if (fd >= 0) {
         m.fds[0] = fd;
         m.nfds = 1;
     }
     m.received = true;
-    q->fn(q->data, me.choice & 32 && q->number == 0 ? 77 : 0, "refused", &m);
+    bool refused = q->op == OP_FILES ? fd < 0 : me.choice & 32 && q->number == 0;
+    q->fn(q->data, refused ? 77 : 0, "refused", &m);
 }
 
 static void answer_all(struct session *s)

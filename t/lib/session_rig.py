@@ -17,7 +17,7 @@ import time
 
 START_SESSION, START_KEYGEN, KEYGEN_DONE = 0x101, 0x102, 0x103
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS) = range(0x480, 0x48b)
-(STATUS, START, STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, BACKUP_CREATE, BACKUP_LIST, BACKUP_GET, RSYNC) = range(1, 14)
+(STATUS, START, STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, BACKUP_CREATE, BACKUP_LIST, BACKUP_GET, KEYS_GET, KEYS_SET, RSYNC) = range(1, 16)
 ERRAND_ENDED = 0x601
 SHIM_OUTPUT, SHIM_NOTICE, SHIM_BYE, SHIM_INPUT, SHIM_RESIZE = range(0x528, 0x52d)
 ALL = (1 << 12) - 1
@@ -259,6 +259,10 @@ class Link(threading.Thread):
             fd = os.open(rig.archive, os.O_RDONLY)
             done(U64(os.fstat(fd).st_size), fds=[fd])
             os.close(fd)
+        elif op == FILES and rig.files_late:
+            rig.note("files asked")
+            rig.files_go.wait(30)
+            self.answer(DO_RESULT, ident, 69, "its disk is damaged")
         elif op == RSYNC:
             rig.errands.append(Errand(rig, number))
             done(fds=rig.errands[-1].fds)
@@ -275,6 +279,7 @@ class Rig:
         self.servers = {"one": ALL, "two": ALL, "watch": 1 | 1 << 4 | 1 << 6}
         self.stopped, self.mute, self.refuse_login, self.reason = set(), False, "", ""
         self.logs, self.archive, self.backups = [], "", 1
+        self.files_late, self.files_go = False, threading.Event()
         self.errands, self.errand_end, self.errand_pause = [], (0, 0, ""), 0
         self.events, self.lock, self.links, self.shims = [], threading.Lock(), [], []
         self.key = os.path.join(folder, "key")

@@ -416,6 +416,31 @@ def test_channels(rig):
     ok(link.process.wait(5) == 0, "a closed session ends with 0")
 
 
+def test_late_files(rig):
+    """A server's disk that takes long to come is waited for by its own channel."""
+    path = os.path.join(folder, "late")
+    rig.clear()
+    rig.files_late = True
+    first = master(rig, path)
+    rig.wait("login")
+    through = ["-o", f"ControlPath={path}", "-o", "ProxyCommand=false", "-o", f"Port={rig.port}", "-F", "none", "-o", "LogLevel=ERROR"]
+    sftp = subprocess.Popen(["sftp", *through, "-b", "-", "alice@127.0.0.1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    sftp.stdin.write(b"ls -1 /\n-ls /one\nls -1 /\n")
+    sftp.stdin.close()
+    ok(rig.wait("files asked"), "files are asked for")
+    # The store of this rig answers one question at a time: of what needs none.
+    began = time.time()
+    p = subprocess.run(["ssh", *through, "alice@127.0.0.1", "echo here"], capture_output=True, timeout=20)
+    ok(p.stdout == b"here\n" and time.time() - began < 5, "another channel goes on while they do not come", p)
+    ok(sftp.poll() is None, "the first one waits")
+    rig.files_go.set()
+    out, err = sftp.stdout.read().decode(), sftp.stderr.read().decode()
+    ok(sftp.wait(10) == 0 and out.count("/two") == 2, "and goes on with what comes behind", (out, err))
+    rig.files_late = False
+    first.terminate()
+    first.wait()
+
+
 def test_forwarding(rig):
     for words, opts in (("-L", ["-L", "0:127.0.0.1:9"]), ("-R", ["-R", "0:127.0.0.1:9"]), ("-W", ["-W", "127.0.0.1:9"])):
         rig.clear()
@@ -586,7 +611,7 @@ try:
     test_exports()
     test_keygen()
     for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_follow, test_backup_list, test_console, test_terminal, test_backup_get, test_rsync, test_ciphers,
-                 test_channels, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
+                 test_channels, test_late_files, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
         try:
             test(rig)
         except Exception as e:  # a test that breaks is a failed test, the others still run

@@ -38,6 +38,7 @@ struct session_watch {
 struct question {
     do_fn *fn;
     void *data;
+    int link;   /* what OP_FILES got; -1: nothing */
 };
 
 struct session_turn {
@@ -140,17 +141,15 @@ static void become_worker(const struct session *s, int link)
     die_errno("exec %s", s->worker);
 }
 
-int session_do(struct session *s, enum op op, const char *server, uint64_t number UNUSED, const char *arg UNUSED, struct msg *answer,
-               char **text)
+/* The link of a new worker for SERVER, or -1. */
+static int worker_link(struct session *s, const char *server)
 {
     int pair[2];
     size_t i = 0;
-    msg_begin(answer, STORE_DO_RESULT, 0);
-    *text = mem_str("");
     while (i < s->nservers && strcmp(s->servers[i].name, server) != 0)
         i++;
-    if (op != OP_FILES || i == s->nservers)
-        return 1;
+    if (i == s->nservers)
+        return -1;
     if (io_pair(pair) < 0)
         die_errno("socketpair");
     pid_t pid = fork();
@@ -158,38 +157,50 @@ int session_do(struct session *s, enum op op, const char *server, uint64_t numbe
         become_worker(s, pair[1]);
     close(pair[1]);
     start_message(s, i, pair[0]);
-    answer->fds[0] = pair[0];
-    answer->nfds = 1;
-    answer->received = true;
-    return 0;
+    return pair[0];
 }
 
-/* There is no store here; said from the loop, as the real one does. */
-uint32_t session_do_later(struct session *s, enum op op UNUSED, const char *server UNUSED, uint64_t number UNUSED, const char *arg UNUSED, do_fn *fn,
-                          void *data)
+/* There is no store here, but workers are to be had; said from the loop, as the real one does. */
+uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number UNUSED, const char *arg UNUSED, do_fn *fn, void *data)
 {
     size_t i = 0;
     while (i < QUESTIONS && s->questions[i].fn)
         i++;
     if (i == QUESTIONS)
         die("too many questions");
-    s->questions[i] = (struct question){ fn, data };
+    s->questions[i] = (struct question){ fn, data, op == OP_FILES ? worker_link(s, server) : -1 };
     return (uint32_t)i + 1;
 }
 
-void session_do_cancel(struct session *s, uint32_t id) { s->questions[id - 1].fn = NULL; }
+void session_do_cancel(struct session *s, uint32_t id)
+{
+    struct question *q = &s->questions[id - 1];
+    if (q->link >= 0)
+        close(q->link);
+    q->fn = NULL;
+}
 
-static bool refuse_all(struct session *s)
+static void answer(const struct question *q)
+{
+    MSG_FREE struct msg m;
+    msg_begin(&m, STORE_DO_RESULT, 0);
+    if (q->link >= 0) {
+        m.fds[0] = q->link;
+        m.nfds = 1;
+        m.received = true;
+    }
+    q->fn(q->data, q->link >= 0 ? 0 : 69, "there is no store", &m);
+}
+
+static bool answer_all(struct session *s)
 {
     bool any = false;
     for (size_t i = 0; i < QUESTIONS; i++) {
         struct question q = s->questions[i];
-        MSG_FREE struct msg none;
-        msg_begin(&none, 0, 0);
         s->questions[i].fn = NULL;
         any |= q.fn != NULL;
         if (q.fn)
-            q.fn(q.data, 69, "there is no store", &none);
+            answer(&q);
     }
     return any;
 }
@@ -389,7 +400,7 @@ static void round_of(struct session *s)
             w[n - 2] = s->watches[i];
             p[n++] = (struct pollfd){ .fd = s->watches[i]->fd, .events = s->watches[i]->events };
         }
-    int r = poll(p, n, turns_wait(s) || refuse_all(s) ? 0 : -1);
+    int r = poll(p, n, turns_wait(s) || answer_all(s) ? 0 : -1);
     if (lost)
         lose_rights(s);
     take_turns(s);
