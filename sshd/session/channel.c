@@ -465,7 +465,7 @@ static void turn(struct channel *c)
         begin(c);
     if (c->resume && c->ops)
         give(c);
-    if (c->since >= WINDOW_STEP && c->left == 0 && c->ops && !c->eof && !c->closed && !c->exiting)
+    if (c->since >= WINDOW_STEP && c->left == 0 && buf_size(&c->held) == 0 && c->ops && !c->eof && !c->closed && !c->exiting)
         widen(c);
     tell_eof(c);
 }
