@@ -82,7 +82,8 @@ void activity_send(struct session *s)
         buf_reset(&s->noted.body);
         s->nnoted = 0;
         s->nlosses -= losses;
-        memmove(s->losses, s->losses + losses, s->nlosses * sizeof *s->losses);
+        if (s->nlosses > 0)
+            memmove(s->losses, s->losses + losses, s->nlosses * sizeof *s->losses);
     } else {
         s->noted.body.len = end;
         s->nnoted = noted;
