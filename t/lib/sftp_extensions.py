@@ -8,7 +8,7 @@ import time
 import zlib
 
 from results import ok
-from sftp_raw import (APPEND, ATTRS, CLOSE, CREAT, DATA, EXTENDED, EXTENDED_REPLY, EXCL, FSETSTAT, OPEN, R, READ, REMOVE, SETSTAT, STAT, STATUS, TRUNC, W,
+from sftp_raw import (APPEND, ATTRS, CLOSE, CREAT, DATA, EXTENDED, EXTENDED_REPLY, EXCL, FSETSTAT, FSTAT, OPEN, R, READ, REMOVE, SETSTAT, STAT, STATUS, TRUNC, W,
                       WRITE, Reader, connect, s, subsystem, u32, u64)
 
 OK, EOF, NO_FILE, DENIED, FAILURE, _, _, _, UNSUPPORTED = range(9)
@@ -203,5 +203,24 @@ opened = [raw.open(f"/one/h{i}", W | CREAT) for i in range(handles)]
 ok(said(raw.ask(OPEN, s("/one/h"), u32(W | CREAT), u32(0)))[0] == FAILURE, "as many handles as the limit says, and no more", handles)
 for handle in opened:
     raw.close(handle)
+
+# --- what is asked in one breath is answered in its order
+
+raw.write("/one/order", b"x")
+h, wrong = raw.open("/one/order", R), []
+send, breath = raw.send, []
+for size in range(1000, 1100):
+    raw.send = breath.append
+    first, then = raw.post(SETSTAT, s("/one/order"), u32(1), u64(size)), raw.post(FSTAT, s(h))
+    raw.send = send
+    send(b"".join(breath))
+    breath.clear()
+    kind, r = raw.wait(then)
+    raw.wait(first)
+    seen = r.attrs()["size"] if kind == ATTRS else None
+    if seen != size:
+        wrong.append((size, seen))
+ok(not wrong, "fstat behind a setstat by name shows what that set", wrong[:3])
+raw.close(h)
 client.close()
 sys.exit(ok.failed != 0)
