@@ -132,3 +132,16 @@ void exec_files_tell(struct exec *x, struct msg *m)
     else
         msg_free(m);
 }
+
+int exec_files_take(struct exec *x, struct msg *answer)
+{
+    struct msg m;
+    files_begin(&m, FILES_CLOSE);
+    msg_put_u32(&m, msg_get_u32(answer));
+    msg_get_u64(answer);
+    msg_put_u64(&m, msg_get_u64(answer));
+    msg_get_u32(answer);
+    int fd = msg_get_fd(answer);
+    exec_files_tell(x, &m);
+    return fd;
+}

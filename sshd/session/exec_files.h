@@ -20,6 +20,8 @@ typedef void exec_files_fn(struct exec *x, uint32_t status, const char *text, st
 void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
 /* Sends M to the same worker, whose answer is not waited for. */
 void exec_files_tell(struct exec *x, struct msg *m);
+/* Of the answer to a FILES_OPEN for reading: the descriptor, owned by the caller.  The worker closes its own. */
+int exec_files_take(struct exec *x, struct msg *answer);
 /* The link to that worker, for a file it has opened: valid as long as no other server is named here and the command goes on.  NULL: none. */
 struct files *exec_files_link(const struct exec *x);
 /* exec.c, at the end of a command. */

@@ -164,6 +164,14 @@ void files_begin(struct msg *m, uint16_t type)
     msg_begin(m, type, 0);
 }
 
+void files_put_attrs(struct msg *m, const struct attrs *a)
+{
+    uint8_t space[ATTRS_MOST];
+    struct buf b = { .p = space, .cap = sizeof space, .max = sizeof space };
+    attrs_put(&b, a);
+    msg_put_bytes(m, b.p, b.len);
+}
+
 /* Sends M or queues it, and frees it. */
 static void post(struct files *f, struct msg *m)
 {

@@ -7,6 +7,7 @@
 
 #include "base/msg.h"
 
+struct attrs;
 struct session;
 struct files;
 
@@ -24,6 +25,7 @@ void files_end(struct files *f, uint32_t status, const char *text);
 
 /* Starts the request TYPE: put its fields, then files_ask, which sends or queues M and frees it.  Returns the request's number. */
 void files_begin(struct msg *m, uint16_t type);
+void files_put_attrs(struct msg *m, const struct attrs *a);   /* the field `attrs` */
 uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
 /* A message that has no answer: it goes with the next request, or in some milliseconds. */
 void files_tell(struct files *f, struct msg *m);

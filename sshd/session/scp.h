@@ -48,7 +48,6 @@ void scp_fatal(struct scp *s, const char *why);
 /* A request to the worker of PATH's server is put into M up to its first field, the path with SUFFIX behind it.  NULL, or why PATH leads nowhere;
    M is nothing then. */
 const char *scp_begin(struct scp *s, const char *path, const char *suffix, uint16_t type, struct msg *m, struct sftp_spot *spot);
-void scp_put_attrs(struct msg *m, const struct attrs *a);
 /* The next field of an answer. */
 void scp_get_attrs(struct msg *answer, struct attrs *a);
 

@@ -114,7 +114,7 @@ static const char *ask(struct sink *k, const char *suffix, uint16_t type, uint32
     if (flags)
         msg_put_u32(&m, flags);
     if (a)
-        scp_put_attrs(&m, a);
+        files_put_attrs(&m, a);
     k->state = SINK_BUSY;
     exec_files(k->scp.x, spot.name, RIGHT_FILES_WRITE, &m, fn);
     return NULL;
@@ -234,7 +234,7 @@ static void set_file(struct sink *k)
     }
     files_begin(&m, FILES_FSETSTAT);
     msg_put_u32(&m, k->file.number);
-    scp_put_attrs(&m, &k->attrs);
+    files_put_attrs(&m, &k->attrs);
     k->state = SINK_BUSY;
     exec_files(k->scp.x, k->scp.x->server, RIGHT_FILES_WRITE, &m, file_set);
 }

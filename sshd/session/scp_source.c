@@ -220,19 +220,6 @@ static void header_said(struct source *s, bool ok)
     put_data(s);
 }
 
-/* Of the worker's own descriptor there is no more need. */
-static void take_file(struct source *s, struct msg *answer)
-{
-    struct msg m;
-    files_begin(&m, FILES_CLOSE);
-    msg_put_u32(&m, msg_get_u32(answer));
-    msg_get_u64(answer);
-    msg_put_u64(&m, msg_get_u64(answer));
-    msg_get_u32(answer);
-    s->fd = msg_get_fd(answer);
-    exec_files_tell(s->scp.x, &m);
-}
-
 static void opened(struct exec *x, uint32_t status, const char *text, struct msg *answer)
 {
     struct source *s = x->state;
@@ -242,7 +229,7 @@ static void opened(struct exec *x, uint32_t status, const char *text, struct msg
         return;
     }
     scp_enter(&s->scp);
-    take_file(s, answer);
+    s->fd = exec_files_take(x, answer);
     scp_leave(&s->scp);
     if (x->ended)
         return;

@@ -246,14 +246,14 @@ enum sftp_result sftp_two_paths(struct sftp *f, uint32_t id, struct buf *p, uint
 enum sftp_result sftp_one_path(struct sftp *f, uint32_t id, struct buf *p, uint16_t type, sftp_answer_fn *answer);
 sftp_fn sftp_realpath;
 enum sftp_result sftp_path_and_attrs(struct sftp *f, uint32_t id, struct buf *p, uint16_t type);
-void sftp_put_attrs(struct msg *m, const struct attrs *a);
 
 /* sftp_reply.c: packs and queues; nothing once the channel is over. */
 void sftp_status(struct sftp *f, uint32_t id, uint32_t status, const char *text);
 /* TEXT on the client's stderr, a few times a channel: stock sftp prints words of its own for a status. */
 void sftp_tell(struct sftp *f, const char *text);
 void sftp_reply_handle(struct sftp *f, uint32_t id, uint32_t i);
-void sftp_reply_attrs(struct sftp *f, uint32_t id, const uint8_t *attrs, size_t size);
+void sftp_reply_attrs(struct sftp *f, uint32_t id, const uint8_t *attrs, size_t size);   /* packed, as the worker gives them */
+void sftp_reply_attrs_of(struct sftp *f, uint32_t id, const struct attrs *a);
 void sftp_reply_name(struct sftp *f, uint32_t id, const void *name, size_t size);   /* one name, no attributes */
 /* A packet of any form: begin, put, end.  MOST bounds it. */
 void sftp_reply_begin(struct buf *b, size_t most, uint8_t type, uint32_t id);

@@ -272,7 +272,7 @@ enum sftp_result sftp_check_name(struct sftp *f, uint32_t id, struct buf *p)
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, spot.rest);
     msg_put_u32(&m, FXF_READ);
-    sftp_put_attrs(&m, &none);
+    files_put_attrs(&m, &none);
     sftp_call_send(c, &m);
     return SFTP_DONE;
 }

@@ -73,7 +73,7 @@ static void cut_rest(struct sftp *f, struct copying *y)
     const struct attrs a = { .flags = ATTRS_SIZE, .size = y->to_at };
     files_begin(&m, FILES_FSETSTAT);
     msg_put_u32(&m, y->to);
-    sftp_put_attrs(&m, &a);
+    files_put_attrs(&m, &a);
     sftp_call_send(ask(f, y, cut), &m);
 }
 
@@ -159,7 +159,7 @@ static void open_file(struct sftp *f, struct copying *y, const char *path, uint3
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, path);
     msg_put_u32(&m, flags);
-    sftp_put_attrs(&m, &a);
+    files_put_attrs(&m, &a);
     sftp_call_send(ask(f, y, answer), &m);
 }
 

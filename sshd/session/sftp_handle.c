@@ -140,7 +140,7 @@ enum sftp_result sftp_open(struct sftp *f, uint32_t id, struct buf *p)
     files_begin(&m, FILES_OPEN);
     msg_put_str(&m, spot.rest);
     msg_put_u32(&m, c->flags);
-    sftp_put_attrs(&m, &a);
+    files_put_attrs(&m, &a);
     sftp_call_send(c, &m);
     return SFTP_DONE;
 }
@@ -261,10 +261,8 @@ static bool look_here(struct sftp *f, uint32_t id, const struct sftp_handle *h)
     struct attrs a;
     if (h->kind != HANDLE_FILE || h->server->asked > 0 || fstat(h->file.fd, &st) < 0)
         return false;
-    BUF_FREE struct buf b = BUF(ATTRS_MOST);
     attrs_of_stat(&a, &st);
-    attrs_put(&b, &a);
-    sftp_reply_attrs(f, id, buf_head(&b), buf_size(&b));
+    sftp_reply_attrs_of(f, id, &a);
     return true;
 }
 
@@ -301,7 +299,7 @@ enum sftp_result sftp_fsetstat(struct sftp *f, uint32_t id, struct buf *p)
         return SFTP_DONE;
     }
     struct sftp_call *c = sftp_note_attrs(sftp_call_about(f, id, i, size_set, &m, FILES_FSETSTAT), h->path, &a);
-    sftp_put_attrs(&m, &a);
+    files_put_attrs(&m, &a);
     sftp_call_send(c, &m);
     return SFTP_DONE;
 }

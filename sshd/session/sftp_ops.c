@@ -6,14 +6,6 @@
 #include "sshd/session/session.h"
 #include "sshd/session/sftp.h"
 
-void sftp_put_attrs(struct msg *m, const struct attrs *a)
-{
-    uint8_t space[ATTRS_MOST];
-    struct buf b = { .p = space, .cap = sizeof space, .max = sizeof space };
-    attrs_put(&b, a);
-    msg_put_bytes(m, b.p, b.len);
-}
-
 bool sftp_fields(struct sftp *f, const struct buf *p)
 {
     if (p->bad)
@@ -55,7 +47,7 @@ enum sftp_result sftp_path_and_attrs(struct sftp *f, uint32_t id, struct buf *p,
         return SFTP_DONE;
     files_begin(&m, type);
     msg_put_str(&m, spot.rest);
-    sftp_put_attrs(&m, &a);
+    files_put_attrs(&m, &a);
     sftp_call_send(sftp_note_attrs(sftp_call(f, s, id, sftp_answer_ok), spot.rest, &a), &m);
     return SFTP_DONE;
 }
@@ -121,10 +113,8 @@ static enum sftp_result look(struct sftp *f, uint32_t id, struct buf *p, uint16_
     if (!sftp_is_top(&spot))
         return sftp_one_path(f, id, &ahead, type, sftp_answer_attrs);
     struct attrs a;
-    BUF_FREE struct buf b = BUF(ATTRS_MOST);
     sftp_top_attrs(&a);
-    attrs_put(&b, &a);
-    sftp_reply_attrs(f, id, buf_head(&b), buf_size(&b));
+    sftp_reply_attrs_of(f, id, &a);
     return SFTP_DONE;
 }
 

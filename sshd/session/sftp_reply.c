@@ -64,6 +64,13 @@ void sftp_reply_attrs(struct sftp *f, uint32_t id, const uint8_t *attrs, size_t 
     sftp_reply_end(f, &b);
 }
 
+void sftp_reply_attrs_of(struct sftp *f, uint32_t id, const struct attrs *a)
+{
+    BUF_FREE struct buf b = BUF(ATTRS_MOST);
+    attrs_put(&b, a);
+    sftp_reply_attrs(f, id, buf_head(&b), buf_size(&b));
+}
+
 void sftp_reply_name(struct sftp *f, uint32_t id, const void *name, size_t size)
 {
     struct buf b;

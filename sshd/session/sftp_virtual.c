@@ -147,13 +147,6 @@ void sftp_job_done(struct sftp_job *j)
     job_end(j);
 }
 
-static void reply_attrs(struct sftp *f, uint32_t id, const struct attrs *a)
-{
-    BUF_FREE struct buf b = BUF(ATTRS_MOST);
-    attrs_put(&b, a);
-    sftp_reply_attrs(f, id, buf_head(&b), buf_size(&b));
-}
-
 static void open_found(struct sftp_job *j, struct sftp_node *n, int fd)
 {
     struct sftp_handle *h = handle_of(j);
@@ -181,7 +174,7 @@ void sftp_job_found(struct sftp_job *j, struct sftp_node *n, int fd)
         return;
     }
     if (j->kind == JOB_STAT)
-        reply_attrs(j->f, j->id, &n->attrs);
+        sftp_reply_attrs_of(j->f, j->id, &n->attrs);
     if (j->kind == JOB_STAT)
         job_end(j);
     else if (j->kind == JOB_SETSTAT)
@@ -411,7 +404,7 @@ enum sftp_result sftp_virtual_fstat(struct sftp *f, uint32_t id, struct buf *p)
     struct attrs a = h->node->attrs;
     if (h->node->writable)
         a.size = buf_size(&h->node->content);
-    reply_attrs(f, id, &a);
+    sftp_reply_attrs_of(f, id, &a);
     return SFTP_DONE;
 }
 

@@ -65,14 +65,6 @@ const char *scp_begin(struct scp *s, const char *path, const char *suffix, uint1
     return NULL;
 }
 
-void scp_put_attrs(struct msg *m, const struct attrs *a)
-{
-    uint8_t space[ATTRS_MOST];
-    struct buf b = { .p = space, .cap = sizeof space, .max = sizeof space };
-    attrs_put(&b, a);
-    msg_put_bytes(m, b.p, b.len);
-}
-
 void scp_get_attrs(struct msg *answer, struct attrs *a)
 {
     size_t size;

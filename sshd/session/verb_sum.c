@@ -128,20 +128,12 @@ static void read_some(struct summing *g)
 static void opened(struct exec *x, uint32_t status, const char *text, struct msg *answer)
 {
     struct summing *g = x->state;
-    struct msg m;
     if (status != FX_OK) {
         fail_one(g, text);
         return;
     }
-    files_begin(&m, FILES_CLOSE);
-    msg_put_u32(&m, msg_get_u32(answer));
-    msg_get_u64(answer);
-    msg_put_u64(&m, msg_get_u64(answer));
-    msg_get_u32(answer);
-    g->fd = msg_get_fd(answer);
+    g->fd = exec_files_take(x, answer);
     g->offset = 0;
-    /* Of the worker's own descriptor there is no more need. */
-    exec_files_tell(x, &m);
     later(g);
 }
 
