@@ -20,19 +20,8 @@
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
-
-enum { ARGS_MOST = 8 };
-
-struct client {
-    struct client *next;
-    struct super *super;
-    struct link *link;
-    unsigned calls;         /* answers under way that hold this client */
-    bool gone, json;
-    unsigned argc;
-    char *argv[ARGS_MOST];
-    struct buf secret;
-};
+#include "sshd/supervisor/tool_client.h"
+#include "sshd/supervisor/tool_server.h"
 
 struct tool {
     int fd;
@@ -56,7 +45,18 @@ static void drop(struct client *c)
     free(c);
 }
 
-static void put(struct client *c, const char *bytes, size_t size)
+void client_hold(struct client *c)
+{
+    c->calls++;
+}
+
+void client_release(struct client *c)
+{
+    c->calls--;
+    drop(c);
+}
+
+void client_put(struct client *c, const char *bytes, size_t size)
 {
     while (size > 0 && !c->gone) {
         size_t part = size < 32768 ? size : 32768;
@@ -69,7 +69,7 @@ static void put(struct client *c, const char *bytes, size_t size)
     }
 }
 
-static void done(struct client *c, int code, const char *text)
+void client_done(struct client *c, int code, const char *text)
 {
     if (c->gone)
         return;
@@ -110,9 +110,9 @@ static void do_status(struct client *c)
         else
             buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_state_word(v->state), since, v->reason);
     }
-    put(c, (const char *)buf_head(&b), buf_size(&b));
+    client_put(c, (const char *)buf_head(&b), buf_size(&b));
     buf_free(&b);
-    done(c, 0, "");
+    client_done(c, 0, "");
 }
 
 static void do_sessions(struct client *c)
@@ -128,9 +128,9 @@ static void do_sessions(struct client *c)
             buf_put_fmt(&b, "%-8llu %-32s %-28s since %s\n", (unsigned long long)o->id, o->account[0] ? o->account : "-",
                         o->address, since);
     }
-    put(c, (const char *)buf_head(&b), buf_size(&b));
+    client_put(c, (const char *)buf_head(&b), buf_size(&b));
     buf_free(&b);
-    done(c, 0, "");
+    client_done(c, 0, "");
 }
 
 static void do_kick(struct client *c)
@@ -139,60 +139,58 @@ static void do_kick(struct client *c)
     uint64_t id = strtoull(c->argv[0], &end, 10);
     struct session *o = *end ? NULL : conn_find(c->super, id);
     if (o == NULL) {
-        done(c, CODE_FAILED, "no such session; see 'holdfast sessions'");
+        client_done(c, CODE_FAILED, "no such session; see 'holdfast sessions'");
         return;
     }
     log_info("session.kick", "session=%llu account=%s why=\"by an admin\"", (unsigned long long)id, o->account);
     conn_kill(c->super, o, true);
-    done(c, 0, "");
+    client_done(c, 0, "");
 }
 
 static void reloaded(void *data, bool ok, const char *text)
 {
     struct client *c = data;
-    c->calls--;
     if (ok) {
         FREE_MEM char *line = mem_fmt("%s\n", text);
-        put(c, line, strlen(line));
+        client_put(c, line, strlen(line));
     }
-    done(c, ok ? 0 : CODE_FAILED, ok ? "" : text);
-    drop(c);
+    client_done(c, ok ? 0 : CODE_FAILED, ok ? "" : text);
+    client_release(c);
 }
 
 static void do_reload(struct client *c)
 {
-    c->calls++;
+    client_hold(c);
     reload(c->super, reloaded, c);
 }
 
 static void password_set(void *data, const char *error)
 {
     struct client *c = data;
-    c->calls--;
-    done(c, error[0] ? CODE_FAILED : 0, error);
-    drop(c);
+    client_done(c, error[0] ? CODE_FAILED : 0, error);
+    client_release(c);
 }
 
 static void do_account(struct client *c)
 {
     if (c->argc != 2 || strcmp(c->argv[0], "passwd") != 0) {
-        done(c, CODE_USAGE, "usage: account passwd NAME");
+        client_done(c, CODE_USAGE, "usage: account passwd NAME");
         return;
     }
     const struct conf_account *a = conf_account(&c->super->conf, c->argv[1]);
     if (a == NULL) {
-        done(c, CODE_FAILED, "no such account");
+        client_done(c, CODE_FAILED, "no such account");
         return;
     }
     if (buf_size(&c->secret) == 0) {
-        done(c, CODE_USAGE, "an empty password is not allowed");
+        client_done(c, CODE_USAGE, "an empty password is not allowed");
         return;
     }
     if (a->password != CONF_YES) {
         static const char note[] = "note: the account has 'password = no'; the password cannot be used until that changes\n";
-        put(c, note, sizeof note - 1);
+        client_put(c, note, sizeof note - 1);
     }
-    c->calls++;
+    client_hold(c);
     store_passwd(c->super, c->argv[1], buf_head(&c->secret), buf_size(&c->secret), password_set, c);
 }
 
@@ -200,36 +198,35 @@ static void do_doctor(struct client *c)
 {
     struct buf b = BUF(65536);
     unsigned bad = doctor(&c->super->conf, c->super->folder, true, &b);
-    put(c, (const char *)buf_head(&b), buf_size(&b));
+    client_put(c, (const char *)buf_head(&b), buf_size(&b));
     buf_free(&b);
-    done(c, bad ? CODE_FAILED : 0, "");
+    client_done(c, bad ? CODE_FAILED : 0, "");
 }
 
 static void left(void *data, const char *error)
 {
     struct client *c = data;
-    c->calls--;
-    done(c, error[0] ? CODE_FAILED : 0, error);
-    drop(c);
+    client_done(c, error[0] ? CODE_FAILED : 0, error);
+    client_release(c);
 }
 
 static void do_shutdown(struct client *c)
 {
-    c->calls++;
+    client_hold(c);
     leave(c->super, left, c);
 }
 
 static void do_version(struct client *c)
 {
     static const char text[] = "holdfastd " VERSION "\n";
-    put(c, text, sizeof text - 1);
-    done(c, 0, "");
+    client_put(c, text, sizeof text - 1);
+    client_done(c, 0, "");
 }
 
 static const struct { const char *name; unsigned least, most; void (*run)(struct client *c); } verbs[] = {
     { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
-    { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },
+    { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 2, tool_server },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)
@@ -259,18 +256,18 @@ static void on_msg(void *data, struct link *l, struct msg *m)
     (void)l;
     FREE_MEM char *verb = NULL;
     if (c->argc || !parse(c, m, &verb)) {
-        done(c, CODE_USAGE, "bad request");
+        client_done(c, CODE_USAGE, "bad request");
         return;
     }
     for (size_t i = 0; i < countof(verbs); i++)
         if (strcmp(verbs[i].name, verb) == 0) {
             if (c->argc < verbs[i].least || c->argc > verbs[i].most)
-                done(c, CODE_USAGE, "wrong number of arguments");
+                client_done(c, CODE_USAGE, "wrong number of arguments");
             else
                 verbs[i].run(c);
             return;
         }
-    done(c, 127, "unknown verb");
+    client_done(c, 127, "unknown verb");
 }
 
 static void on_gone(void *data, struct link *l)
