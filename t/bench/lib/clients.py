@@ -1,12 +1,17 @@
 """Clients that load a server: OpenSSH's sftp in steps that are measured, rclone, lftp, logins, idle connections."""
+import collections
 import os
+import resource
 import select
 import shutil
 import subprocess
 import tempfile
 import time
 
-from measure import BOUND, cpu, give_up, tree, wait_for
+from measure import BOUND, cpu, cpu_each, give_up, tree, wait_for
+
+# Seconds: by the clock; the server's CPU; the client's own, of all its processes and of the busiest.
+Used = collections.namedtuple("Used", "wall cpu client busiest")
 
 
 class Batch:
@@ -41,7 +46,7 @@ class Batch:
             child.stdin.close()
             for n in range(commands.count("mark")):
                 self.wait_mark(child, up, log)
-                at_mark(n)
+                at_mark(n, child.pid)
                 os.write(down, b"\n")
             if child.wait(timeout=BOUND):
                 self.complain(log, "failed")
@@ -55,35 +60,43 @@ class Batch:
 
 
 def batch(peer, work, steps, **how):
-    """One session of sftp.  STEPS are lists of commands; those in a tuple are measured: (wall, CPU) seconds of each."""
+    """One session of sftp.  STEPS are lists of commands; those in a tuple are measured: Used of each."""
     commands, starts, found = [], [], []
     for step in steps:
         commands += ["mark", *step, "mark"] if isinstance(step, tuple) else step
 
-    def at_mark(n):
-        # Wall ends at the client's signal, before the server is looked at; it starts after.
+    def at_mark(n, client):
+        # Wall ends at the client's signal, before anybody is looked at; it starts after.
         now = time.monotonic()
         if n % 2:
-            found.append((now - starts[-1][0], cpu(peer.pid) - starts[-1][1]))
+            start, used, theirs = starts[-1]
+            each = [b - a for a, b in zip(theirs, cpu_each(client))]
+            found.append(Used(now - start, cpu(peer.pid) - used, sum(each), max(each)))
         else:
             peer.settle()
-            used = cpu(peer.pid)
-            starts.append((time.monotonic(), used))
+            used, theirs = cpu(peer.pid), cpu_each(client)
+            starts.append((time.monotonic(), used, theirs))
     Batch(peer.sftp(**how), peer.name, work).run(commands, at_mark)
     return found
 
 
 def run(peer, command, what, env=None):
-    """(wall, CPU) seconds of a client that comes and goes; CPU until its connections have ended."""
+    """Used of a client that comes and goes; CPU until its connections have ended."""
     peer.settle()
-    before, processes = cpu(peer.pid), len(tree(peer.pid))
+    before, processes, ours = cpu(peer.pid), len(tree(peer.pid)), waited_for()
     start = time.monotonic()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=BOUND, env=env)
     wall = time.monotonic() - start
     if done.returncode:
         give_up(f"{peer.name}: {what} exited with {done.returncode}: {done.stderr.decode(errors='replace')[-600:]}")
+    ours = waited_for() - ours
     ended(peer, processes)
-    return wall, cpu(peer.pid) - before
+    return Used(wall, cpu(peer.pid) - before, ours, ours)
+
+
+def waited_for():
+    r = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return r.ru_utime + r.ru_stime
 
 
 def ended(peer, processes):

@@ -59,9 +59,9 @@ def tree(root):
     return found
 
 
-def cpu(root):
-    """CPU seconds of ROOT's tree: what lives, by the scheduler's clock, and what its members have waited for."""
-    total = 0.0
+def cpu_each(root):
+    """CPU seconds of each member of ROOT's tree: its own, by the scheduler's clock, and that of those it has waited for."""
+    found = []
     for pid in tree(root):
         stat = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
         if not stat:
@@ -73,8 +73,13 @@ def cpu(root):
         except OSError:
             pass
         # Threads that have ended count in the ticks alone; ticks are rounded down.
-        total += max(exact / 1e9, (int(stat[11]) + int(stat[12])) / TICK) + (int(stat[13]) + int(stat[14])) / TICK
-    return total
+        found.append(max(exact / 1e9, (int(stat[11]) + int(stat[12])) / TICK) + (int(stat[13]) + int(stat[14])) / TICK)
+    return found
+
+
+def cpu(root):
+    """CPU seconds of ROOT's tree."""
+    return sum(cpu_each(root))
 
 
 def pss(pid):

@@ -17,16 +17,20 @@ COPIERS = ("sftp -r", "rclone, 16 at once", "lftp mirror, 1 at once")
 ROWS = (
     Row("up", "one file up", "s", TIME, None),
     Row("up-cpu", "one file up: server CPU per GiB", "s", COST, None),
+    Row("up-client", "one file up: the client's busiest process, CPU per GiB", "s", COST, None),
     Row("down", "one file down", "s", TIME, None),
     Row("down-cpu", "one file down: server CPU per GiB", "s", COST, None),
+    Row("down-client", "one file down: the client's busiest process, CPU per GiB", "s", COST, None),
     Row("up-mean", "one file up: mean of the ciphers", "ratio", TIME, 1.6),
     Row("up-cpu-mean", "one file up: mean of CPU", "ratio", COST, 0.55),
     Row("down-mean", "one file down: mean of the ciphers", "ratio", TIME, 1.2),
     Row("down-cpu-mean", "one file down: mean of CPU", "ratio", COST, 0.55),
     Row("files-up", "small files up", "files/s", RATE, 1.5),
     Row("files-up-cpu", "small files up: server CPU per 1000", "s", COST, None),
+    Row("files-up-client", "small files up: the client's CPU per 1000", "s", COST, None),
     Row("files-down", "small files down", "files/s", RATE, 1.5),
     Row("files-down-cpu", "small files down: server CPU per 1000", "s", COST, None),
+    Row("files-down-client", "small files down: the client's CPU per 1000", "s", COST, None),
     Row("list", "listing by sftp ls -1f", "s", TIME, 2),
     Row("list-cpu", "listing by sftp ls -1f: server CPU", "s", COST, None),
     Row("list-raw", "listing by raw packets", "s", TIME, 2),
@@ -85,7 +89,7 @@ def random_file(path, size):
 
 
 def up_and_down(bench, peer, source, want, n, **how):
-    """[(wall, CPU) up, (wall, CPU) down] of one file; contents are compared in the first round."""
+    """[Used up, Used down] of one file; contents are compared in the first round."""
     there, back = peer.path("big"), bench.place.work + "/back"
     found = clients.batch(peer, bench.place.work, [(f"put {source} {there}",), (f"get {there} {back}",), [f"rm {there}"]], **how)
     if not n and digest(back) != want:
@@ -97,7 +101,7 @@ def up_and_down(bench, peer, source, want, n, **how):
 def big(bench, peers, results):
     source, gib = bench.place.work + "/big", bench.size.big / (1 << 30)
     want = random_file(source, bench.size.big)
-    keys, ratios = ("up", "up-cpu", "down", "down-cpu"), {}
+    keys, ratios = ("up", "up-cpu", "down", "down-cpu", "up-client", "down-client"), {}
     for cipher in CIPHERS:
         able = [p for p in peers if p.has(cipher)]
         for p in peers:
@@ -106,12 +110,12 @@ def big(bench, peers, results):
 
         def once(p, n, cipher=cipher):
             up, down = up_and_down(bench, p, source, want, n, cipher=cipher)
-            return up[0], up[1] / gib, down[0], down[1] / gib
+            return up.wall, up.cpu / gib, down.wall, down.cpu / gib, up.busiest / gib, down.busiest / gib
         found = publish(results, alternate(bench, able, keys, once), f", {size_word(bench.size.big)}, {cipher.split('@')[0]}")
         for key, r in found.items():
             ratios.setdefault(key, []).append(r)
     os.unlink(source)
-    for key in keys:
+    for key in ("up", "up-cpu", "down", "down-cpu"):
         results.add_mean(key + "-mean", ratios[key])
 
 
@@ -143,6 +147,9 @@ def copy_lftp(bench, peer, source, to, upload):
     return clients.lftp(peer, bench.place.work, source, to, upload)
 
 
+FILES = ("files-up", "files-up-cpu", "files-up-client", "files-down", "files-down-cpu", "files-down-client")
+
+
 def many(bench, peers, results):
     count, source = bench.size.files, bench.place.work + "/many"
     make_files(source, count)
@@ -162,15 +169,15 @@ def many(bench, peers, results):
             os.mkdir(back)
             p.give(up)
             p.changed()
-            up_wall, up_cpu = copy(bench, p, source, p.path("up"), True)
-            down_wall, down_cpu = copy(bench, p, p.path("many"), back, False)
+            there = copy(bench, p, source, p.path("up"), True)
+            here = copy(bench, p, p.path("many"), back, False)
             if not n:
                 same(p, source, up, count)
                 same(p, source, back, count)
             shutil.rmtree(up)
             shutil.rmtree(back)
-            return count / up_wall, up_cpu / count * 1000, count / down_wall, down_cpu / count * 1000
-        found = alternate(bench, peers, ("files-up", "files-up-cpu", "files-down", "files-down-cpu"), once)
+            return [part for used in (there, here) for part in (count / used.wall, used.cpu / count * 1000, used.client / count * 1000)]
+        found = alternate(bench, peers, FILES, once)
         publish(results, found, f", {count} x 4 KiB, {name}")
     for folder in (source, *(p.disk + "/many" for p in peers)):
         shutil.rmtree(folder)
@@ -186,7 +193,7 @@ def listing(bench, peers, results):
         p.changed()
 
     def once(p, _):
-        wall, used = clients.batch(p, bench.place.work, [[f"cd {p.path('list')}"], ("ls -1f",)])[0]
+        used = clients.batch(p, bench.place.work, [[f"cd {p.path('list')}"], ("ls -1f",)])[0]
         used_by = []
         p.settle()
         try:
@@ -195,7 +202,7 @@ def listing(bench, peers, results):
             give_up(f"{p.name}: listing: {e}")
         if not count <= entries <= count + 2:
             give_up(f"{p.name}: a listing of {entries} entries of {count}")
-        return wall, used, raw_wall, used_by[1] - used_by[0]
+        return used.wall, used.cpu, raw_wall, used_by[1] - used_by[0]
     publish(results, alternate(bench, peers, ("list", "list-cpu", "list-raw", "list-raw-cpu"), once), f", {count} entries")
     for p in peers:
         shutil.rmtree(p.disk + "/list")
@@ -210,7 +217,7 @@ def delay(bench, peers, results):
 
     def once(p, n):
         up, down = up_and_down(bench, p, source, want, n, far=True)
-        return up[0], down[0]
+        return up.wall, down.wall
     publish(results, alternate(bench, peers, ("delay-up", "delay-down"), once), f", {size_word(bench.size.slow)}")
     os.unlink(source)
 
