@@ -2,6 +2,7 @@
 pkglibexec_PROGRAMS += holdfast-launch
 holdfast_launch_SOURCES = \
 	sandbox/launch/child.c sandbox/launch/child.h \
+	sandbox/launch/clock.c sandbox/launch/clock.h \
 	sandbox/launch/disk.c sandbox/launch/disk.h \
 	sandbox/launch/drop.c sandbox/launch/drop.h \
 	sandbox/launch/etc.c \

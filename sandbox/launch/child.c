@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "sandbox/launch/clock.h"
 #include "sandbox/launch/drop.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
@@ -48,6 +49,11 @@ static int become_root_inside(struct child *c, struct err *e)
 static int own_cgroup_view(struct child *c UNUSED, struct err *e)
 {
     return unshare(CLONE_NEWCGROUP) < 0 ? fail(e, "cgroup namespace") : 0;
+}
+
+static int own_clocks(struct child *c UNUSED, struct err *e)
+{
+    return clock_enter(e);
 }
 
 static int name_host(struct child *c, struct err *e)
@@ -181,7 +187,7 @@ static int execute_init(struct child *c, struct err *e)
 /* In this order: what needs no ids while launch writes the maps; the tree while it makes the network; then rights go, the filter last, as it
    must not have to allow what came before. */
 static int (*const steps[])(struct child *, struct err *) = {
-    send_socket, own_cgroup_view, name_host, become_root_inside,
+    send_socket, own_cgroup_view, own_clocks, name_host, become_root_inside,
     root_make, root_seal, root_enter, open_terminal, wait_for_network,
     set_limits, drop, leave_keyring, reset_signals, place_descriptors, load_filter, execute_init,
 };

@@ -33,6 +33,9 @@ for kind in ("uid_map", "gid_map"):
     ok(all(base <= first and first + n <= base + 32 * 65536 for first, n in hosts), f"{kind} holds only its range", m)
 for name, value in r["ns"].items():
     ok(value not in host_ns, f"its own {name} namespace")
+ok(r["time_for_children"] == r["ns"]["time"], "its children stay in its time namespace", r["time_for_children"])
+ok(all(0 < r["clocks"][c] < 60 for c in ("CLOCK_MONOTONIC", "CLOCK_BOOTTIME")) and 0 < r["uptime"] < 60, "its clocks count from its start", [r["clocks"], r["uptime"]])
+ok(abs(r["clocks"]["CLOCK_REALTIME"] - os.stat(sys.argv[1]).st_mtime) < 120, "but it has the time of day", r["clocks"])
 ok(len(r["processes"]) < 12, "it sees its own processes only", r["processes"])
 ok(set(r["fds"]) <= {"0", "1", "2", "3", "4"} and not any(prefix in v for v in r["fds"].values()), "no descriptor beyond 0, 1, 2 came along", r["fds"])
 text = "\n".join(r["mountinfo"])
