@@ -14,6 +14,7 @@ holdfast_launch_SOURCES = \
 	sandbox/launch/root.c sandbox/launch/root.h \
 	sandbox/launch/run.c \
 	sandbox/launch/shim.c sandbox/launch/shim.h \
+	sandbox/launch/sys.c \
 	sandbox/proto.h $(quota_image_sources)
 holdfast_launch_CPPFLAGS = $(AM_CPPFLAGS) $(CAP_CFLAGS)
 # Linked statically: a third of its start would be the dynamic linker's, and a root program needs nothing that is looked up at run time.

@@ -12,6 +12,8 @@
 /* Where the new root is built: any folder every host has; covered in this mount namespace only. */
 static const char building[] = "/tmp";
 static const char empty[] = "var/empty";
+/* Hidden later by what is mounted on /run. */
+static const char boot_id[] = "run/boot_id";
 
 static const char *const folders[] = {
     "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
@@ -67,23 +69,29 @@ static int bind_devices(struct err *e)
 
 int root_make(struct child *c, struct err *e)
 {
-    if (mount("tmpfs", building, "tmpfs", M_NOSUID | M_NODEV, "mode=755,size=1m,nr_inodes=256") < 0)
+    if (mount("tmpfs", building, "tmpfs", M_NOSUID | M_NODEV, "mode=755,size=1m,nr_inodes=16384") < 0)
         return fail(e, "mount", "root");
     if (chdir(building) < 0)
         return fail(e, "chdir", "root");
     if (make_skeleton(c->plan, e) < 0 || attach(c->usr, "usr", e) < 0 || bind_devices(e) < 0)
         return -1;
+    if (sys_copy("/proc/sys/kernel/random/uuid", boot_id, e) < 0 || sys_fill(e) < 0)
+        return -1;
     return etc_fill(c->plan, e);
 }
 
-/* What the kernel tells anyone of itself and of others, covered; a name this kernel has not is skipped.  (The rest is the host root's alone.) */
+/* What the kernel tells anyone of itself and of others, covered; a name this kernel has not is skipped.  All of the OCI's list is here, and the machine's
+   devices, locks (files of others by inode), counters and zones (what a side channel is read from).  The rest is the host root's alone, or asked for by
+   programs: cpuinfo, meminfo, stat, loadavg, uptime, version, filesystems, cgroups (by which Java finds its limits). */
 static const char *const covered_files[] = {
     "proc/kcore", "proc/keys", "proc/key-users", "proc/latency_stats", "proc/timer_list", "proc/timer_stats", "proc/sched_debug",
     "proc/interrupts", "proc/softirqs", "proc/kallsyms", "proc/modules", "proc/config.gz", "proc/cmdline", "proc/iomem",
-    "proc/ioports", "proc/partitions", "proc/diskstats", "proc/swaps",
+    "proc/ioports", "proc/partitions", "proc/diskstats", "proc/swaps", "proc/bootconfig", "proc/buddyinfo", "proc/consoles", "proc/crypto",
+    "proc/devices", "proc/dma", "proc/fb", "proc/locks", "proc/mdstat", "proc/misc", "proc/mtrr", "proc/schedstat", "proc/vmstat",
+    "proc/zoneinfo",
 };
 static const char *const covered_folders[] = { "proc/acpi", "proc/asound", "proc/scsi", "proc/bus", "proc/fs", "proc/irq",
-                                               "proc/driver", "proc/tty", "proc/pressure" };
+                                               "proc/driver", "proc/tty", "proc/pressure", "proc/dynamic_debug" };
 static const char *const read_only[] = { "proc/sys", "proc/sysrq-trigger" };
 
 static int cover(const char *with, const char *const *names, size_t n, struct err *e)
@@ -125,6 +133,9 @@ static int mount_proc(const struct plan *p, struct err *e)
     for (size_t i = 0; i < countof(read_only); i++)
         if (make_read_only(read_only[i], e) < 0)
             return -1;
+    /* The machine's would tell servers on it from all others; covered by the mount that made it, so it is read-only. */
+    if (mount(boot_id, "proc/sys/kernel/random/boot_id", NULL, M_BIND, NULL) < 0)
+        return fail(e, "cover", "boot_id");
     return 0;
 }
 
@@ -161,7 +172,7 @@ int root_seal(struct child *c, struct err *e)
     struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, .propagation = M_PRIVATE };
     if (syscall(SYS_mount_setattr, AT_FDCWD, "", AT_EMPTY_PATH | AT_RECURSIVE, &sealed, sizeof sealed) < 0)
         return fail(e, "read-only", "/");
-    if (mount_proc(c->plan, e) < 0 || mount_writable(c->plan, e) < 0)
+    if (mount_proc(c->plan, e) < 0 || sys_mount_cgroup(c->plan, e) < 0 || mount_writable(c->plan, e) < 0)
         return -1;
     return attach(c->home, c->plan->home, e);
 }

@@ -18,6 +18,7 @@
 #include "sandbox/launch/child.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/launch/net.h"
+#include "sandbox/launch/root.h"
 #include "sandbox/launch/shim.h"
 #include "sandbox/proto.h"
 
@@ -256,7 +257,7 @@ static void undo(struct run *r)
 
 static int prepare(struct run *r, struct err *e)
 {
-    return open_trees(r, e) < 0 || open_programs(r, e) < 0 || open_kill(r, e) < 0 || open_stdio(r, e) < 0 ||
+    return open_trees(r, e) < 0 || open_programs(r, e) < 0 || sys_open_cgroup(&r->plan, e) < 0 || open_kill(r, e) < 0 || open_stdio(r, e) < 0 ||
            open_links(r, e) < 0 || tell_init(r, e) < 0 ? -1 : 0;
 }
 
