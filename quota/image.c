@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "base/name.h"
 #include "quota/ext4.h"
+#include "quota/idmap.h"
 #include "quota/loopdev.h"
 
 enum { LOCK_MS = 30000, BUSY_MS = 500 };
@@ -83,7 +84,7 @@ static int make(const struct place *p, const struct image *i, struct err *e)
         return err_set(e, errno, "create", "servers/%s", p->image);
     const struct ext4_limits limits = { i->bytes, i->inodes };
     struct ext4_limits made;
-    if (ext4_make(fd, &limits, i->owner, e) < 0 || ext4_limits_of(fd, &made, e) < 0)
+    if (ext4_make(fd, &limits, IMAGE_UID, e) < 0 || ext4_limits_of(fd, &made, e) < 0)
         return -1;
     char self[32];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
@@ -178,16 +179,63 @@ static int attach_and_mount(int image, struct err *e)
     return loop < 0 ? -1 : mount_device(device, e);
 }
 
-/* Works on the mount before anybody can see it. */
-static int prepare_root(int tree, uid_t owner, struct err *e)
+static bool empty(int root)
+{
+    CLOSE_FD int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (d == NULL)
+        return false;
+    fd_steal(&fd);
+    bool found = false;
+    for (struct dirent *f; !found && (f = readdir(d));)
+        found = strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0;
+    closedir(d);
+    return !found;
+}
+
+static int give(int root, uid_t owner, struct err *e)
+{
+    return fchown(root, owner, owner) < 0 || fchmod(root, 0750) < 0 ? err_set(e, errno, "root folder", "owner %u", (unsigned)owner) : 0;
+}
+
+/* The first of the ids that the disk's files have. */
+static int range_of(const struct place *p, int root, uid_t *first, struct err *e)
+{
+    struct stat st;
+    if (fstat(root, &st) < 0)
+        return err_set(e, errno, "stat", "servers/%s", p->folder);
+    if (st.st_uid >= IDMAP_IDS && (st.st_uid - IMAGE_UID < IDMAP_IDS || st.st_uid - IMAGE_UID > UINT32_MAX - IDMAP_IDS))
+        return err_set(e, EINVAL, "root folder", "servers/%s belongs to uid %u; allowed: 0 to %d, or %d above the first of a range from %d on",
+                       p->image, (unsigned)st.st_uid, IDMAP_IDS - 1, IMAGE_UID, IDMAP_IDS);
+    *first = st.st_uid < IDMAP_IDS ? 0 : st.st_uid - IMAGE_UID;
+    return 0;
+}
+
+/* Where nothing can be mapped, files must have the ids of this machine's range, and only those of an empty disk can be chosen. */
+static int unmapped(const struct place *p, const struct image *i, int root, uid_t first, struct err *e)
+{
+    uid_t wanted = i->owner - IMAGE_UID;
+    if (first != wanted && !empty(root))
+        return err_set(e, EINVAL, "id map", "servers/%s has files of the ids from %u on, and this kernel can map no ids on ext4: only a disk with ids from %u on "
+                       "can be used", p->image, (unsigned)first, (unsigned)wanted);
+    log_warn("disk cannot be mapped to other ids; its files have those of this machine", "server=%s ids=%u", i->name, (unsigned)wanted);
+    return give(root, i->owner, e);
+}
+
+/* Works on the mount before anybody can see it; on the disk's own ids until these are mapped. */
+static int prepare_root(const struct place *p, const struct image *i, int tree, struct err *e)
 {
     CLOSE_FD int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uid_t first = 0;
     if (root < 0 ||
         (unlinkat(root, "lost+found", AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR))
         return err_set(e, errno, "lost+found", "remove");
-    if (fchown(root, owner, owner) < 0 || fchmod(root, 0750) < 0)
-        return err_set(e, errno, "root folder", "owner %u", (unsigned)owner);
-    return 0;
+    if (range_of(p, root, &first, e) < 0 || give(root, first + IMAGE_UID, e) < 0)
+        return -1;
+    int cannot = idmap_set(tree, first, i->owner - IMAGE_UID, e);
+    if (cannot == 0)
+        log_debug("disk mapped", "server=%s disk_ids=%u ids=%u", i->name, (unsigned)first, (unsigned)(i->owner - IMAGE_UID));
+    return cannot > 0 ? unmapped(p, i, root, first, e) : cannot;
 }
 
 static int attach_tree(const struct place *p, int tree, struct err *e)
@@ -211,28 +259,9 @@ static int mount_image(const struct place *p, const struct image *i, int image, 
         second = attach_and_mount(image, e);
     }
     int tree = first >= 0 ? first : second;
-    if (tree < 0 || prepare_root(tree, i->owner, e) < 0)
+    if (tree < 0 || prepare_root(p, i, tree, e) < 0)
         return -1;
     return attach_tree(p, tree, e);
-}
-
-int image_up(struct image *i, struct err *e)
-{
-    PLACE p;
-    dev_t dev = 0;
-    if (place_open(&p, i, e) < 0)
-        return -1;
-    int is = mounted(&p, &dev, e);
-    if (is < 0)
-        return -1;
-    CLOSE_FD int image = is ? openat(p.servers, p.image, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : open_image(&p, i, e);
-    if (is && (image < 0 || !loopdev_holds(dev, image)))
-        return foreign(&p, e);
-    if (image < 0)
-        return -1;
-    if (compare(i, image, e) < 0)
-        return -1;
-    return is ? 0 : mount_image(&p, i, image, e);
 }
 
 static bool on_device(const char *path, dev_t dev)
@@ -305,6 +334,36 @@ static int unmount(const struct place *p, dev_t dev, struct err *e)
                  err_text(e, why, sizeof why));
     }
     return 0;
+}
+
+/* A store that has lost its database gives another number, and a mount that its daemon left behind shows the ids of the one before. */
+static bool shown_for(const struct place *p, uid_t owner)
+{
+    struct stat st;
+    return fstatat(p->servers, p->folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == owner;
+}
+
+int image_up(struct image *i, struct err *e)
+{
+    PLACE p;
+    dev_t dev = 0;
+    if (i->owner < IDMAP_IDS + IMAGE_UID || i->owner - IMAGE_UID > UINT32_MAX - IDMAP_IDS)
+        return err_set(e, EINVAL, "disk", "owner %u", (unsigned)i->owner);
+    if (place_open(&p, i, e) < 0)
+        return -1;
+    int is = mounted(&p, &dev, e);
+    if (is < 0)
+        return -1;
+    CLOSE_FD int image = is ? openat(p.servers, p.image, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : open_image(&p, i, e);
+    if (is && (image < 0 || !loopdev_holds(dev, image)))
+        return foreign(&p, e);
+    if (image < 0 || compare(i, image, e) < 0)
+        return -1;
+    if (is && shown_for(&p, i->owner))
+        return 0;
+    if (is)
+        log_warn("disk is mounted for another owner, mounting it anew", "server=%s owner=%u", i->name, (unsigned)i->owner);
+    return is && unmount(&p, dev, e) < 0 ? -1 : mount_image(&p, i, image, e);
 }
 
 int image_down(const struct image *i, struct err *e)

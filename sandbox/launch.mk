@@ -5,6 +5,7 @@ noinst_LIBRARIES += liblaunch.a
 liblaunch_a_SOURCES = \
 	sandbox/launch/access.c sandbox/launch/access.h \
 	sandbox/launch/child.c sandbox/launch/child.h \
+	sandbox/launch/clock.c sandbox/launch/clock.h \
 	sandbox/launch/disk.c sandbox/launch/disk.h \
 	sandbox/launch/drop.c sandbox/launch/drop.h \
 	sandbox/launch/etc.c \
@@ -17,6 +18,7 @@ liblaunch_a_SOURCES = \
 	sandbox/launch/sequence.c \
 	sandbox/launch/shim.c sandbox/launch/shim.h \
 	sandbox/launch/step.c sandbox/launch/step.h \
+	sandbox/launch/sys.c \
 	sandbox/lock/landlock.c sandbox/lock/landlock.h \
 	sandbox/proto.h $(quota_image_sources)
 liblaunch_a_CPPFLAGS = $(AM_CPPFLAGS) $(CAP_CFLAGS)

@@ -18,6 +18,7 @@
 
 #include "base/die.h"
 #include "base/io.h"
+#include "sandbox/launch/clock.h"
 #include "sandbox/launch/drop.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
@@ -48,6 +49,11 @@ static int become_root_inside(struct child *c UNUSED, const struct step *s UNUSE
 static int own_namespaces(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
     return unshare((int)s->flags);
+}
+
+static int own_clocks(struct child *c UNUSED, const struct step *s UNUSED, struct err *e)
+{
+    return clock_enter(e);
 }
 
 static int name_host(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
@@ -156,7 +162,7 @@ static int execute_init(struct child *c, const struct step *s UNUSED, struct err
 static const struct bit namespaces[] = { { CLONE_NEWCGROUP, "cgroup" }, { 0 } };
 
 static const struct verb v_umask = { "umask", .child = set_umask }, v_socket = { "tell", .child = send_socket },
-    v_unshare = { "unshare", .child = own_namespaces, .bits = namespaces }, v_hostname = { "hostname", .child = name_host },
+    v_unshare = { "unshare", .child = own_namespaces, .bits = namespaces }, v_clocks = { "clocks", .child = own_clocks }, v_hostname = { "hostname", .child = name_host },
     v_hear = { "hear", .child = wait_for }, v_root = { "become", .child = become_root_inside };
 
 void child_steps_alone(struct steps *l, const struct plan *p)
@@ -164,6 +170,7 @@ void child_steps_alone(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_umask, .at = "0000" });
     step_add(l, (struct step){ .verb = &v_socket, .at = "socket" });
     step_add(l, (struct step){ .verb = &v_unshare, .at = "namespaces", .flags = CLONE_NEWCGROUP });
+    step_add(l, (struct step){ .verb = &v_clocks, .at = "of its own" });
     step_add(l, (struct step){ .verb = &v_hostname, .at = p->server });
     step_add(l, (struct step){ .verb = &v_hear, .at = "mapped", .number = CHILD_MAPPED });
     step_add(l, (struct step){ .verb = &v_root, .at = "root inside" });

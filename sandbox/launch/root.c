@@ -15,10 +15,11 @@
 /* Where the new root is built: any folder every host has; covered in this mount namespace only. */
 static const char building[] = "/tmp";
 static const char empty[] = "var/empty";
+/* Hidden later by what is mounted on /run. */
+static const char boot_id[] = "run/boot_id";
 
 static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
-    "var", empty,
+    "usr", "etc", "etc/ssl", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home", "var", empty,
 };
 
 static const struct { const char *at, *to; } links[] = {
@@ -71,14 +72,18 @@ static int mount_new(struct child *c UNUSED, const struct step *s, struct err *e
     return mount(s->from, s->at, s->from, (unsigned long)s->flags, s->with);
 }
 
-/* What the kernel tells anyone of itself and of others, covered; a name this kernel has not is skipped.  (The rest is the host root's alone.) */
+/* What the kernel tells anyone of itself and of others, covered; a name this kernel has not is skipped.  All of the OCI's list is here, and the machine's
+   devices, locks (files of others by inode), counters and zones (what a side channel is read from).  The rest is the host root's alone, or asked for by
+   programs: cpuinfo, meminfo, stat, loadavg, uptime, version, filesystems, cgroups (by which Java finds its limits). */
 static const char *const covered_files[] = {
     "proc/kcore", "proc/keys", "proc/key-users", "proc/latency_stats", "proc/timer_list", "proc/timer_stats", "proc/sched_debug",
     "proc/interrupts", "proc/softirqs", "proc/kallsyms", "proc/modules", "proc/config.gz", "proc/cmdline", "proc/iomem",
-    "proc/ioports", "proc/partitions", "proc/diskstats", "proc/swaps",
+    "proc/ioports", "proc/partitions", "proc/diskstats", "proc/swaps", "proc/bootconfig", "proc/buddyinfo", "proc/consoles", "proc/crypto",
+    "proc/devices", "proc/dma", "proc/fb", "proc/locks", "proc/mdstat", "proc/misc", "proc/mtrr", "proc/schedstat", "proc/vmstat",
+    "proc/zoneinfo",
 };
 static const char *const covered_folders[] = { "proc/acpi", "proc/asound", "proc/scsi", "proc/bus", "proc/fs", "proc/irq",
-                                               "proc/driver", "proc/tty", "proc/pressure" };
+                                               "proc/driver", "proc/tty", "proc/pressure", "proc/dynamic_debug" };
 static const char *const read_only[] = { "proc/sys", "proc/sysrq-trigger" };
 
 static int cover(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
@@ -154,7 +159,7 @@ static const struct verb v_root = { "mount", .child = mount_root, .bits = mount_
 
 void root_steps_make(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=256", .flags = M_NOSUID | M_NODEV });
+    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=16384", .flags = M_NOSUID | M_NODEV });
     for (size_t i = 0; i < countof(folders); i++)
         step_add(l, (struct step){ .verb = &v_mkdir, .at = folders[i], .number = 0755 });
     step_add(l, (struct step){ .verb = &v_mkdir, .at = p->home, .number = 0755 });
@@ -163,6 +168,8 @@ void root_steps_make(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_usr, .at = "usr", .from = "/usr" });
     for (size_t i = 0; i < countof(devices); i++)
         step_add(l, (struct step){ .verb = &v_device, .at = devices[i], .from = step_text(l, mem_fmt("/%s", devices[i])) });
+    sys_step_copy(l, "/proc/sys/kernel/random/uuid", boot_id);
+    sys_steps(l);
     etc_steps(l, p);
 }
 
@@ -183,6 +190,8 @@ static void proc_steps(struct steps *l, const struct plan *p)
     for (size_t i = 0; i < countof(read_only); i++)
         step_add(l, (struct step){ .verb = &v_read_only, .at = read_only[i], .tolerates = ENOENT,
                                    .flags = M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
+    /* The machine's would tell servers on it from all others; covered by the mount that made it, so it is read-only. */
+    step_add(l, (struct step){ .verb = &v_cover, .at = "proc/sys/kernel/random/boot_id", .from = boot_id });
 }
 
 static void writable_steps(struct steps *l, const struct plan *p)
@@ -201,6 +210,10 @@ void root_steps_seal(struct steps *l, const struct plan *p)
 {
     step_add(l, (struct step){ .verb = &v_seal, .at = "", .flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID });
     proc_steps(l, p);
+    if (p->has_cgroup)
+        /* Its root is the server's own group, as we have entered a cgroup namespace in it: Java, .NET, Node and Go take their sizes from memory.max
+           and cpu.max. */
+        step_add(l, (struct step){ .verb = &v_mount, .at = "sys/fs/cgroup", .from = "cgroup2", .flags = M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
     writable_steps(l, p);
     step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = p->read_only ? "the server's files, read-only" : "the server's files" });
 }

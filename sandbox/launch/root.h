@@ -9,6 +9,11 @@ void root_steps_make(struct steps *l, const struct plan *p);    /* mounts it, ma
 void root_steps_seal(struct steps *l, const struct plan *p);    /* read-only so far; then what is writable: proc, tmp, run, home, terminals */
 void root_steps_enter(struct steps *l, const struct plan *p);   /* pivot, and the host's tree is gone */
 
+/* sys.c: what of /sys a program reads to know how many processors there are; a new file with the content of a small one of the host's, or none if the
+   host has none. */
+void sys_steps(struct steps *l);
+void sys_step_copy(struct steps *l, const char *from, const char *to);
+
 /* etc.c: the files of /etc. */
 void etc_steps(struct steps *l, const struct plan *p);
 

@@ -68,6 +68,12 @@ static int check_shim(struct run *r UNUSED, const struct step *s, struct err *e 
     return access(s->at, X_OK);
 }
 
+/* What is mounted inside of it can be read; the folder above stays root's alone. */
+static int open_group(struct run *r, const struct step *s, struct err *e UNUSED)
+{
+    return fchmod(r->plan.cgroup, (mode_t)s->number);
+}
+
 static int open_kill(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     r->shim.kill = r->plan.cgroup >= 0 ? openat(r->plan.cgroup, s->at, O_WRONLY | O_CLOEXEC) : open(s->at, O_WRONLY | O_CLOEXEC);
@@ -243,7 +249,7 @@ static const struct bit namespaces[] = {
 
 static const struct verb v_files = { "check", .host = check_files }, v_usr = { "clone-tree", .host = clone_usr, .bits = mount_flags },
     v_home = { "clone-tree", .host = clone_home, .bits = mount_flags }, v_init = { "open", .host = open_init },
-    v_shim = { "check", .host = check_shim }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
+    v_shim = { "check", .host = check_shim }, v_group = { "readable", .host = open_group }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
     v_stdio = { "take", .host = take_stdio }, v_links = { "links", .host = open_links },
     v_start = { "tell-init", .host = tell_init, .number = "environment=" }, v_clone = { "clone", .host = spawn, .bits = namespaces };
 
@@ -273,6 +279,8 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_home, .at = "the server's files", .flags = p->read_only ? sealed : plain });
     step_add(l, (struct step){ .verb = &v_init, .at = p->init });
     step_add(l, (struct step){ .verb = &v_shim, .at = p->shim });
+    if (p->has_cgroup)
+        step_add(l, (struct step){ .verb = &v_group, .at = "the cgroup", .number = 0755 });
     step_add(l, (struct step){ .verb = &v_kill, .at = p->has_cgroup ? "cgroup.kill" : "/dev/null" });
     stdio_steps(l, p);
     step_add(l, (struct step){ .verb = &v_links, .at = "to the child, to init" });

@@ -60,6 +60,16 @@ static void end(struct server *v, uint32_t code, uint32_t sig, bool killed)
     server_event(v, EVENT_ENDED);
 }
 
+/* Whether a sandbox that was found again has the ids of its server.  One that has gone has none. */
+static bool has_its_ids(const struct server *v)
+{
+    char path[64];
+    unsigned inside, outside;
+    snprintf(path, sizeof path, "/proc/%d/uid_map", (int)v->pid);
+    FREE_MEM char *map = v->pid > 0 ? io_read_file(path, 4096, NULL, NULL) : NULL;
+    return map == NULL || sscanf(map, "%u %u", &inside, &outside) != 2 || (inside == 0 && outside == server_uid_base(v));
+}
+
 static void take_state(struct server *v, struct msg *m)
 {
     uint32_t version = msg_get_u32(m);
@@ -75,8 +85,14 @@ static void take_state(struct server *v, struct msg *m)
     v->since = v->started;
     if (stopping && v->state != STATE_STOPPING)
         server_set(v, STATE_STOPPING);
-    if (ended)
+    if (ended) {
         end(v, code, sig, killed);
+    } else if (!has_its_ids(v)) {
+        /* Numbered anew, by a store that lost its database: another server may have these ids now. */
+        log_error("server.ids", "server=%s action=kill why=\"it runs with other ids than the store gives it\"", v->name);
+        server_event(v, EVENT_KILL);
+        snprintf(v->reason, sizeof v->reason, "its ids have changed");
+    }
 }
 
 static void take_ready(struct server *v, struct msg *m)

@@ -153,7 +153,7 @@ static void try_all(void)
 
 static void absent(void)
 {
-    static const char *const paths[] = { "/root", "/sys", "/boot", "/opt", "/srv", "/mnt", "/media", "/etc/shadow", "/etc/ssh", "/etc/ssl/private",
+    static const char *const paths[] = { "/root", "/sys/class", "/sys/block", "/sys/module", "/sys/firmware", "/sys/devices/virtual", "/boot", "/opt", "/srv", "/mnt", "/media", "/etc/shadow", "/etc/ssh", "/etc/ssl/private",
         "/var/lib", "/var/log", "/etc/fstab", "/home/server/..hidden", "/lost+found", "/etc/holdfast", "/dev/kmsg", "/dev/mem", "/dev/vda" };
     for (size_t i = 0; i < countof(paths); i++)
         say(access(paths[i], F_OK) < 0 && errno == ENOENT, "absent", paths[i]);

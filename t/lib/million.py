@@ -31,10 +31,10 @@ def become(uid):
 
 
 def make(folder, n, uid):
-    os.mkdir(folder)
-    os.chown(folder, int(uid), int(uid))
-    os.chdir(folder)
+    os.chdir(os.path.dirname(folder))
     become(uid)
+    os.mkdir(os.path.basename(folder))
+    os.chdir(os.path.basename(folder))
     for i in range(int(n)):
         os.mknod(f"{i:07}")
 

@@ -33,6 +33,9 @@ for kind in ("uid_map", "gid_map"):
     ok(all(base <= first and first + n <= base + 32 * 65536 for first, n in hosts), f"{kind} holds only its range", m)
 for name, value in r["ns"].items():
     ok(value not in host_ns, f"its own {name} namespace")
+ok(r["time_for_children"] == r["ns"]["time"], "its children stay in its time namespace", r["time_for_children"])
+ok(all(0 < r["clocks"][c] < 60 for c in ("CLOCK_MONOTONIC", "CLOCK_BOOTTIME")) and 0 < r["uptime"] < 60, "its clocks count from its start", [r["clocks"], r["uptime"]])
+ok(abs(r["clocks"]["CLOCK_REALTIME"] - os.stat(sys.argv[1]).st_mtime) < 120, "but it has the time of day", r["clocks"])
 ok(len(r["processes"]) < 12, "it sees its own processes only", r["processes"])
 ok(set(r["fds"]) <= {"0", "1", "2", "3", "4"} and not any(prefix in v for v in r["fds"].values()), "no descriptor beyond 0, 1, 2 came along", r["fds"])
 text = "\n".join(r["mountinfo"])
@@ -46,8 +49,24 @@ for point, line in points.items():
     if point not in ("/dev", "/dev/pts") and not point.startswith("/dev/") and " /null " not in line:
         ok("nodev" in options, f"{point} is nodev", line)
     ok("nosuid" in options, f"{point} is nosuid", line)
-ok(not any(line.split(" - ")[1].split()[0] in ("sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "bpf") for line in r["mountinfo"]),
-   "no sysfs, cgroup, debugfs", r["mountinfo"])
+ok(not any(line.split(" - ")[1].split()[0] in ("sysfs", "cgroup", "debugfs", "tracefs", "securityfs", "bpf") for line in r["mountinfo"]),
+   "no sysfs, debugfs", r["mountinfo"])
+groups = [line.split() for line in r["mountinfo"] if " - cgroup2 " in line]
+ok(all(g[3] == "/" and g[4] == "/sys/fs/cgroup" and {"ro", "nosuid", "nodev", "noexec"} <= set(g[5].split(",")) for g in groups) and len(groups) <= 1,
+   "of cgroups its own alone, read-only", groups)
+SYS = {"/sys/devices/system/cpu/" + n for n in ("online", "possible", "present")} | \
+      {"/sys/kernel/mm/transparent_hugepage/" + n for n in ("enabled", "defrag", "shmem_enabled", "hpage_pmd_size")}
+ok({n for n in r["sys"] if not (groups and n.startswith("/sys/fs/cgroup/"))} == {n for n in SYS if os.path.exists(n)}, "/sys has these files and no others", r["sys"])
+ok(r["processors"][:2] == [os.sysconf("SC_NPROCESSORS_ONLN"), os.sysconf("SC_NPROCESSORS_CONF")] and r["processors"][2] == r["processors"][1],
+   "it knows how many processors there are, by files and by folders", r["processors"])
+ok(not groups or set(r["own group"]) <= set(r["processes"]) | {"1"}, "its group holds its own processes", [r["own group"], r["processes"]])
+if status.get("limits") == "missing":
+    print("skip its limits can be read (this machine has no v2 controllers)")
+else:
+    ok(groups and r["memory.max"] == str(128 << 20) and r["cpu.max"] == "100000 100000", "its limits can be read", [r["memory.max"], r["cpu.max"]])
+ok(r["tells"] == [], "nothing of /proc tells of the machine's devices, locks and counters", r["tells"])
+ok(r["writable"] == [], "nothing of /proc and /sys is writable", r["writable"])
+ok(len(r["boot_id"]) == 36 and r["boot_id"] != open("/proc/sys/kernel/random/boot_id").read().strip(), "a boot id of its own", r["boot_id"])
 ok(set(r["var"]) <= {"empty", "run", "tmp"}, "nothing of the host's /var", r["var"])
 ok(not {"root", "boot", "srv", "media", "mnt", "opt", "sys"} & {d for d in r["root"] if not os.path.islink("/" + d)} - {"sys", "opt"},
    "no /root, /boot", r["root"])

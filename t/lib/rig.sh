@@ -5,6 +5,7 @@
 #   put WHO LOCAL REMOTE     one file by sftp;  batch WHO < commands    an sftp batch
 #   put_run SERVER < script  uploads ./run, executable, for the owner of SERVER
 #   field SERVER KEY         one value of `status SERVER --json`
+#   as_server SERVER CMD...  in its files, as their owner: whom the mount does not map, root among them, makes nothing there
 #   state_is SERVER STATE, started SERVER, stopped SERVER, address SERVER
 #   role_pids ROLE           pids of holdfast-ROLE of this rig ("d" is the daemon's program)
 
@@ -42,6 +43,12 @@ put_run() {
     local f=$TAP_TMP/run.$1
     cat >"$f"; chmod 0755 "$f"
     printf -- '-rm "/%s/run"\nput -p "%s" "/%s/run"\n' "$1" "$f" "$1" | batch "$(owner_of "$1")" >/dev/null
+}
+as_server() {
+    local d=$PREFIX/state/servers/$1 u
+    shift
+    u=$(stat -c %u "$d")
+    (cd "$d" && exec setpriv --reuid "$u" --regid "$u" --clear-groups -- "$@")
 }
 field() {
     hf "$(owner_of "$1")" status "$1" --json 2>/dev/null | python3 -c '

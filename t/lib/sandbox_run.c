@@ -1,7 +1,7 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
    nofile, pids, tmp, memory, logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
-   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_REALTIME
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
@@ -181,7 +181,7 @@ static int hear(int link)
 static long long now_ns(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_REALTIME, &t);
     return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 

@@ -1,4 +1,4 @@
-/* stamp: prints CLOCK_MONOTONIC in ns at its first instruction (linked statically, so that is early).
+/* stamp: prints CLOCK_REALTIME (the one clock that no namespace changes) in ns at its first instruction (linked statically, so that is early).
    stamp FILE: writes it there.
    stamp --run CMD...: starts CMD, whose output is such a stamp, and prints the us between. */
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 static long long now_ns(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_REALTIME, &t);
     return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 

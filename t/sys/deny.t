@@ -78,7 +78,7 @@ ok "holds all files, as the manual says" bash -c "zstd -dc '$SCRATCH/backup.tar.
 
 # --- names swapped meanwhile --------------------------------------------------------------------------------------------------------------------------
 
-ln -s open "$ONE/swap"; ln -s secret.pem "$ONE/swap.2"
+as_server one ln -s open swap; as_server one ln -s secret.pem swap.2
 run "$HERE/t/lib/deny_race.py" "$HOST" "$PORT" "$KEY" "$ONE" 5
 import_results "$TAP_TMP/out" "a link swapped for 5 s: "
 [ "$rc" = 0 ] || fail "the race ran: $err"
@@ -94,8 +94,7 @@ timeout 60 "${SFTP[@]}" -b - alice <"$SCRATCH/commands" >"$SCRATCH/looker" 2>&1 
 exec 7>"$SCRATCH/commands"
 echo "ls /one" >&7
 ok "another looked at a listing" wait_until 10 grep -q open "$SCRATCH/looker"
-truncate -s 8G "$ONE/hole"
-chown --reference="$ONE/open" "$ONE/hole"
+as_server one truncate -s 8G hole
 ( hf alice sha512sum /one/hole >"$SCRATCH/sum" 2>&1; echo "$? ${EPOCHREALTIME/./}" >"$SCRATCH/sum.ended" ) & summer=$!
 ok "a digest is at work" wait_until 10 logged 'sha512sum /one/hole'
 deny '*.pem' hidden 'keys/*.key' slow

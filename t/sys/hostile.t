@@ -117,7 +117,7 @@ ok "it runs" wait_until 10 state_is one running
 
 hf alice kill one --wait >/dev/null 2>&1
 for what in "mkfifo" "mkdir" "ln -s /etc/shadow"; do
-    rm -rf "$PREFIX/state/servers/one/run"; $what "$PREFIX/state/servers/one/run"
+    as_server one rm -rf run; as_server one $what run
     run hf alice start one --wait --timeout 20
     isnt "$rc" 0 "run made by $what: it does not start ($rc)"
     hf alice kill one --wait >/dev/null 2>&1

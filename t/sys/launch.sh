@@ -52,7 +52,7 @@ ok "and controlling" has "$out" '^controls it'
 out=$(run -- /bin/sh -c 'cat /proc/self/status; readlink /proc/self/ns/*')
 for field in CapInh CapPrm CapEff CapBnd CapAmb; do ok "$field is empty" has "$out" "^$field:	0000000000000000"; done
 ok "NoNewPrivs, Seccomp" has "$(tr '\n' ' ' <<<"$out")" 'NoNewPrivs:	1 Seccomp:	2 '
-for kind in cgroup ipc mnt net pid user uts; do
+for kind in cgroup ipc mnt net pid time user uts; do
     ok "its own $kind namespace" [ "$(grep "^$kind:" <<<"$out")" != "$(readlink /proc/self/ns/$kind)" -a -n "$(grep "^$kind:" <<<"$out")" ]
 done
 

@@ -168,7 +168,7 @@ hold "$H.console" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" console one
 hold "$H.logs" ssh "${DORA[@]}" -p "$PORT" "dora@$HOST" logs one -f
 hold "$H.home" ssh "${DORA[@]}" -p "$PORT" -s "dora+one@$HOST" sftp
 { echo 'ls /one'; sleep 20; echo 'ls /'; } | timeout 60 sftp "${DORA[@]}" -P "$PORT" -b - "dora@$HOST" >"$H.looked" 2>&1 & looker=$!
-truncate -s 30M "$PREFIX/state/servers/one/big" && chmod 0644 "$PREFIX/state/servers/one/big"
+as_server one truncate -s 30M big
 ( echo 'get /one/big /dev/null'; sleep 30 ) | timeout -s KILL 60 sftp "${DORA[@]}" -l 800 -P "$PORT" -b - "dora@$HOST" >/dev/null 2>&1 &
 hf alice send one "before" >/dev/null
 wait_until 10 grep -q 'heard: before' "$H.console"

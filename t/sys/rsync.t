@@ -139,7 +139,7 @@ exits 2 "rubbish for a protocol: rsync says so itself" hf alice "rsync --server 
 
 # --- links that lead out ------------------------------------------------------------------------------------------------------------------
 
-ln -s /etc "$PREFIX/state/servers/one/etc"; ln -s / "$PREFIX/state/servers/one/root"; ln -s ../three "$PREFIX/state/servers/one/peer"
+as_server one sh -c 'ln -s /etc etc; ln -s / root; ln -s ../three peer'
 exits 0 "a link to /etc/passwd, followed" R -aL alice:/one/etc/passwd leak
 like "$(cat leak)" '^root:x:0:0:root:/:/usr/sbin/nologin' "leads to the sandbox's own"
 nok "the host's files are not there" R -aL "alice:/one/root$PREFIX/etc/" leak2

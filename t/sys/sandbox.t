@@ -38,7 +38,7 @@ if ! wait_until 60 has_report; then
     hf alice logs one -n 40 | while read -r l; do diag "$l"; done
     bail "the probe wrote no report"
 fi
-for n in user pid mnt ipc uts net cgroup; do readlink /proc/self/ns/$n; done >"$SCRATCH/ns"
+for n in user pid mnt ipc uts net cgroup time; do readlink /proc/self/ns/$n; done >"$SCRATCH/ns"
 python3 "$HERE/t/lib/probe_check.py" "$SCRATCH/report.json" "$SCRATCH/ns" "$PREFIX" "$SERVERS_UID" "$(hf alice status one --json)" >"$SCRATCH/results" 2>&1
 is $? 0 "the report was read to its end"
 import_results "$SCRATCH/results" ""

@@ -77,19 +77,18 @@ ok "a whole server" scp_ -rp alice+one@alice:. whole
 is "$(tree whole/t2 p)" "$(tree t p)" "has it, too"
 printf nl >$'t/new\nline'
 ok "a newline in a name" scp_ -r t alice:/one/nl
-printf nl >"$ONE"/nl/$'real\nline'; chown --reference="$ONE/mid" "$ONE"/nl/$'real\nline'
+printf nl | as_server one tee nl/$'real\nline' >/dev/null
 ok "and out" scp_ -r alice:/one/nl nl.back
 is "$(<'nl.back/real\^Jline')" nl "is written as OpenSSH does"
 exits 1 "all servers at once" scp_ -r alice:/ all
 like "$err" "scp: /: only servers are here; name one" "are refused in clear words"
-path=deep; for _ in $(seq 70); do mkdir -p "$ONE/$path"; path=$path/d; done; chown -R --reference="$ONE/mid" "$ONE/deep"
+path=deep; for _ in $(seq 69); do path=$path/d; done; as_server one mkdir -p "$path"
 exits 1 "a tree that is too deep" scp_ -r alice:/one/deep deep.back
 like "$err" "too deep" "says so"
 is "$(find deep.back -type d | wc -l)" 64 "down to where it is"
 
 # More names than are kept at once.
-( cd "$ONE" && path=wide && for _ in 1 2 3; do mkdir -p $path && (cd $path && touch "$(printf 'w%.0s' $(seq 200))"{1..500}) && path=$path/w; done
-    chown -R --reference=mid wide )
+as_server one bash -c 'path=wide && for _ in 1 2 3; do mkdir -p $path && (cd $path && touch "$(printf "w%.0s" $(seq 200))"{1..500}) && path=$path/w; done'
 ok "a tree of large directories" scp_ -r alice:/one/wide wide.back
 is "$(find wide.back | sort | sha256sum)" "$(cd "$ONE" && find wide | sed 's/^wide/wide.back/' | sort | sha256sum)" "all of it"
 rm -rf "$ONE/wide"
@@ -112,8 +111,8 @@ is "$(fetched 'alice:/*/mid')" "mid " "of a server"
 
 # --- links and other things -----------------------------------------------------------------------------------------------------------------------------
 
-( cd "$ONE" && mkdir links && cd links && ln -s /etc/passwd escape && ln -s ../../../../etc/passwd up && ln -s .. loop && ln -s ../mid inside && ln -s none dangling &&
-    mkfifo fifo && printf z >z && chown -hR --reference=../mid . )
+as_server one bash -c 'mkdir links && cd links && ln -s /etc/passwd escape && ln -s ../../../../etc/passwd up && ln -s .. loop && ln -s ../mid inside && ln -s none dangling &&
+    mkfifo fifo && printf z >z'
 mkdir links.back
 exits 1 "a link out of the server" scp_ alice:/one/links/escape alice:/one/links/up links.back
 is "$(grep -c "links/[a-z]*: the path leaves this server" <<<"$err")" 2 "is not followed"
@@ -132,7 +131,7 @@ is "$(grep -c 'links/' <<<"$err")" 4 "a warning each"
 
 # --- what the admin hides ----------------------------------------------------------------------------------------------------------------------------------
 
-printf canary >"$ONE/g/x.key"; chown --reference="$ONE/mid" "$ONE/g/x.key"
+printf canary | as_server one tee g/x.key >/dev/null
 exits 1 "a hidden file" scp_ alice:/one/g/x.key x.key
 exits 1 "over one" scp_ mid alice:/one/g/x.key
 exits 1 "a new one" scp_ mid alice:/one/g/y.key
@@ -157,7 +156,7 @@ exits 1 "a server that is not to be seen, in" scp_ mid alice:/four/x
 like "$err" "scp: /four/x: no such file" "is not there"
 held() { stat -c %s "$ONE/held" 2>/dev/null | grep -qx 5; }
 ( timeout 30 "${SSH[@]}" bob "scp -t /one/held" < <(printf 'C0644 1000 held\nhello'; exec sleep 20) >held.out 2>held.err; echo $? >held.rc ) & holder=$!
-head -c 30M /dev/zero >"$ONE/large"; chown --reference="$ONE/mid" "$ONE/large"
+head -c 30M /dev/zero | as_server one tee large >/dev/null
 mkfifo stuck
 ( timeout 30 "${SSH[@]}" bob "scp -f /one/large" < <(head -c 2 /dev/zero; exec sleep 20) >stuck 2>stuck.err; echo $? >stuck.rc ) &
 exec 7<stuck
@@ -182,7 +181,7 @@ ok "200 MB in" scp_ large alice:/two/large
 ok "and out" scp_ alice:/two/large large.back
 is "$(sum large.back)" "$(sum large)" "the same"
 rm "$ONE/large"
-head -c 62M large >nearly; printf after >after; mkdir "$ONE/f"; chown --reference="$ONE/mid" "$ONE/f"
+head -c 62M large >nearly; printf after >after; as_server one mkdir f
 exits 1 "more than the disk holds" scp_ tiny nearly after alice:/one/f
 like "$err" "scp: /one/f/nearly: quota exceeded \(64 MiB of 64 MiB\)" "is said, of the file that did not fit"
 like "$err" "scp: /one/f/after: quota exceeded" "and of the one after it"
@@ -224,7 +223,7 @@ is "$(pscp_ -unsafe "alice@$HOST:/one/g/?.txt" . >/dev/null 2>&1; cat a.txt b.tx
 
 # --- byte by byte ----------------------------------------------------------------------------------------------------------------------------------------
 
-head -c 8M /dev/zero | tr '\0' s >"$ONE/shrinks"; chown --reference="$ONE/mid" "$ONE/shrinks"
+head -c 8M /dev/zero | tr '\0' s | as_server one tee shrinks >/dev/null
 timeout 100 "$HERE/t/lib/scp_raw.py" "$HOST" "$PORT" "$KEY" >raw.out 2>raw.err
 code=$?
 import_results raw.out "raw: "

@@ -35,7 +35,7 @@ chmod 0711 "$SERVERS" "$PREFIX/state" "$PREFIX"
 CANARIES=("$SERVERS/cage" "$PREFIX/state/cage" "$PREFIX/cage" "$SCRATCH/etc" "$SERVERS/two/cage" "$SERVERS/three/cage")
 for folder in "${CANARIES[@]}"; do "$CLIENTS" plant "$TOKEN" "$folder" "$uid" || bail "no canary in $folder"; done
 # In the servers' own folders as well, whose modes are opened; their owners stay.
-for s in two three; do chmod 0757 "$SERVERS/$s"; echo "$TOKEN" >"$SERVERS/$s/f"; chmod 0666 "$SERVERS/$s/f"; done
+for s in two three; do chmod 0757 "$SERVERS/$s"; echo "$TOKEN" | as_server $s tee f >/dev/null; chmod 0666 "$SERVERS/$s/f"; done
 NAMED=("$PREFIX" "$PREFIX/state" "$SERVERS")
 look() {
     "$CLIENTS" look "${CANARIES[@]}" "$SERVERS/two" "$SERVERS/three"
