@@ -49,7 +49,8 @@ static bool meet(uint64_t a, uint64_t na, uint64_t b, uint64_t nb)
 static void check_uids(const struct check *k)
 {
     const struct conf_ids *ids = &k->c->ids;
-    uint64_t slots = k->c->limits.connections, servers = (uint64_t)(k->c->nservers ? k->c->nservers : 1) * 65536;
+    /* One more: holdfast-policy's. */
+    uint64_t slots = (uint64_t)k->c->limits.connections + 1, servers = (uint64_t)(k->c->nservers ? k->c->nservers : 1) * 65536;
     if (ids->sessions + slots > UINT32_MAX)
         wrong(k, SECTION_ids, NULL, "sessions", "'sessions' leaves no room for %u uids (max_connections)",
               k->c->limits.connections);

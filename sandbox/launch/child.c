@@ -19,7 +19,6 @@
 #include "sandbox/launch/drop.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
-#include "sandbox/lock/server.bpf.h"
 
 static int fail(struct err *e, const char *step)
 {
@@ -156,14 +155,12 @@ static int place_descriptors(struct child *c, struct err *e)
     return io_close_from(LINK_FD + 1) < 0 ? fail(e, "close_range") : 0;
 }
 
-static int load_filter(struct child *c UNUSED, struct err *e)
+static int load_filter(struct child *c, struct err *e)
 {
-    struct sock_fprog program = { (unsigned short)countof(lock_server_filter),
-                                  (struct sock_filter *)(uintptr_t)lock_server_filter };
     umask(022);
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return fail(e, "dumpable");
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? fail(e, "seccomp") : 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &c->filter) < 0 ? fail(e, "seccomp") : 0;
 }
 
 static int execute_init(struct child *c, struct err *e)

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "sandbox/launch/child.h"
+#include "sandbox/launch/filter.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/shim.h"
@@ -256,7 +257,7 @@ static void undo(struct run *r)
 
 static int prepare(struct run *r, struct err *e)
 {
-    return open_trees(r, e) < 0 || open_programs(r, e) < 0 || open_kill(r, e) < 0 || open_stdio(r, e) < 0 ||
+    return filter_take(&r->plan, &r->child.filter, e) < 0 || open_trees(r, e) < 0 || open_programs(r, e) < 0 || open_kill(r, e) < 0 || open_stdio(r, e) < 0 ||
            open_links(r, e) < 0 || tell_init(r, e) < 0 ? -1 : 0;
 }
 

@@ -30,6 +30,7 @@ static const struct role_row {
     [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true },
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
+    [ROLE_POLICY] = { .name = "policy", .program = "holdfast-policy", .logs = true, .with_us = true },
 };
 
 struct child {

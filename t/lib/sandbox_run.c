@@ -1,6 +1,6 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   nofile, pids, tmp, memory, profile, filter (a file, sent sealed), logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +30,7 @@ static struct setting settings[] = {
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
+    { "profile", "0" }, { "filter", "" },
 };
 
 static const char *get(const char *key)
@@ -87,6 +89,8 @@ static void put_plan(struct msg *m, int argc, char **argv)
     msg_put_u64(m, strtoull(get("memory"), NULL, 10));
     msg_put_u32(m, get_u32("nofile"));
     msg_put_u32(m, get_u32("pids"));
+    msg_put_u32(m, get_u32("profile"));
+    msg_put_u32(m, get("filter")[0] != '\0');
     msg_put_u32(m, strcmp(get("net"), "none") == 0);
     msg_put_u32(m, address("host"));
     msg_put_u32(m, address("inside"));
@@ -107,6 +111,19 @@ static void put_plan(struct msg *m, int argc, char **argv)
     msg_put_u32(m, get("cgroup")[0] != '\0');
 }
 
+static void put_filter(struct msg *m, const char *file)
+{
+    char bytes[65536];
+    int from = open(file, O_RDONLY | O_CLOEXEC), to = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    ssize_t n = read(from, bytes, sizeof bytes);
+    if (n < 0 || to < 0 || write(to, bytes, (size_t)n) != n)
+        die_errno("filter %s", file);
+    /* One whose name says so is left open to be changed. */
+    if (strstr(file, "unsealed") == NULL && fcntl(to, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        die_errno("seal");
+    msg_put_fd(m, to);
+}
+
 static int put_descriptors(struct msg *m)
 {
     int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open(get("logs"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -123,6 +140,8 @@ static int put_descriptors(struct msg *m)
             die_errno("open %s", get("cgroup"));
         msg_put_fd(m, cgroup);
     }
+    if (get("filter")[0])
+        put_filter(m, get("filter"));
     return 0;
 }
 
