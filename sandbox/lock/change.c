@@ -66,10 +66,10 @@ static int change(const struct policy *p, char *const *words, size_t i, struct p
     const char *word = words[i];
     bool add = word[0] == '+';
     if (!add && word[0] != '-')
-        return err_set(e, 0, "seccomp", "'%s'; allowed: +CALL, -CALL", esc(word));
+        return err_set(e, 0, "seccomp", "'%.60s'; allowed: +CALL, -CALL", esc(word));
     const struct policy_call *c = call_of(word + 1);
     if (c == NULL)
-        return err_set(e, 0, "seccomp", "'%s' is no system call; allowed: those of syscalls(2) on this architecture", esc(word + 1));
+        return err_set(e, 0, "seccomp", "'%.60s' is no system call; allowed: those of syscalls(2) on this architecture", esc(word + 1));
     for (size_t j = 0; j < i; j++)
         if (strcmp(words[j] + 1, word + 1) == 0)
             return err_set(e, 0, "seccomp", "'%s' is named twice", c->name);
