@@ -81,8 +81,6 @@ int main(int argc, char **argv UNUSED)
     struct err e = { 0 };
     char line[400];
     log_init("holdfast-policy", LOG_INFO);
-    if (io_close_from(LINK_FD + 1) < 0)
-        die_errno("close_range");
     if (argc != 1)
         die("is started by holdfastd, with its link on descriptor %d", LINK_FD);
     int out = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -36,6 +36,7 @@ class Job:
         def plan():
             os.dup2(its.fileno(), 3)
             os.set_inheritable(3, True)
+            os.closerange(4, 1024)      # as the supervisor does
         self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, close_fds=False,
                                         preexec_fn=plan, env={})
         its.close()
