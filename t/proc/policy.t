@@ -4,13 +4,13 @@ import fcntl
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from bpf import ALLOW, KILL, parse, run
 from lint import Tap
 from link import Link, frame, pair
 
@@ -20,7 +20,7 @@ MAKE, MADE = 0x560, 0x561
 SERVER, BUILDS, TOOL = range(3)
 FILTER, TABLE, JSON = range(3)
 SEALS = 1 | 2 | 4 | 8      # seal, shrink, grow, write
-ALLOW, EPERM, ENOSYS, KILL = 0x7fff0000, 0x50001, 0x50026, 0x80000000
+EPERM, ENOSYS = 0x50001, 0x50026
 tap = Tap()
 
 
@@ -59,29 +59,7 @@ def make(profile, want, *words):
 
 def program(profile, *words):
     fd = make(profile, FILTER, *words)[2]
-    return None if fd is None else list(struct.iter_unpack("=HBBI", os.pread(fd, 1 << 20, 0)))
-
-
-def run(bpf, nr, *args, arch=None):
-    """What the kernel would answer."""
-    arch = arch if arch is not None else {"x86_64": 0xc000003e, "aarch64": 0xc00000b7}[os.uname().machine]
-    data = struct.pack("=iIQ6Q", nr, arch, 0, *(args + (0,) * (6 - len(args))))
-    a = pc = 0
-    while True:
-        code, jt, jf, k = bpf[pc]
-        pc += 1
-        if code == 0x20:
-            a = struct.unpack_from("=I", data, k)[0]
-        elif code == 0x54:
-            a &= k
-        elif code == 0x05:
-            pc += k
-        elif code in (0x15, 0x25, 0x35):
-            pc += jt if {0x15: a == k, 0x25: a > k, 0x35: a >= k}[code] else jf
-        elif code == 0x06:
-            return k
-        else:
-            raise ValueError(hex(code))
+    return None if fd is None else parse(os.pread(fd, 1 << 20, 0))
 
 
 def numbers():
