@@ -86,7 +86,8 @@ static void check_host(const struct check *k, const char *key, uint64_t first, u
 static void check_uids(const struct check *k)
 {
     const struct conf_ids *ids = &k->c->ids;
-    uint64_t slots = k->c->limits.connections, servers = (uint64_t)conf_ranges(k->c) * CONF_RANGE;
+    /* One more: holdfast-policy's. */
+    uint64_t slots = (uint64_t)k->c->limits.connections + 1, servers = (uint64_t)conf_ranges(k->c) * CONF_RANGE;
     check_ends(k, slots);
     if (meet(ids->sessions, slots, ids->servers, servers))
         wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",

@@ -182,6 +182,19 @@ static bool form_pattern(const char *text, struct err *why)
     }
 }
 
+/* The names are looked at by who knows the system calls of this machine. */
+static bool form_changes(const char *text, struct err *why)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+        size_t len = strcspn(text, " \t"), name = strspn(text + 1, letters);
+        if ((*text != '+' && *text != '-') || name == 0 || name + 1 != len)
+            return err_set(why, 0, "", "'%.*s'", (int)(len < 60 ? len : 60), text) == 0;
+        text += len;
+    }
+    return true;
+}
+
 static const struct form {
     const char *unit;
     bool (*ok)(const char *text, struct err *why);
@@ -195,6 +208,7 @@ static const struct form {
     { "program and arguments", form_words, true },
     { "one line of authorized_keys form", form_key, true },
     { "pattern of names", form_pattern, false },
+    { "+CALL or -CALL", form_changes, false },
     { "name", form_name, false },
 };
 

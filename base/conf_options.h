@@ -74,6 +74,7 @@
     O(directory, "directory", STR, "/home/server", "absolute path inside", "where it is run") \
     O(environment, "environment", LIST, "", "NAME=VALUE; repeat for more", "added to its environment") \
     O(image, "image", ENUM, "host", "host", "its root file system") \
+    O(seccomp, "seccomp", LIST, "", "+CALL or -CALL, several on a line; repeat for more", "system calls it may make beside the usual, or may not") \
     O(tty, "tty", ENUM, "no", "yes | no", "a terminal instead of pipes") \
     O(memory, "memory", SIZE, "1G", "bytes, at least 1M", "hard limit") \
     O(memory_high, "memory_high", SIZE, "0", "bytes; 0: none", "reclaimed and slowed above") \

@@ -9,6 +9,7 @@ liblaunch_a_SOURCES = \
 	sandbox/launch/disk.c sandbox/launch/disk.h \
 	sandbox/launch/drop.c sandbox/launch/drop.h \
 	sandbox/launch/etc.c \
+	sandbox/launch/filter.c sandbox/launch/filter.h \
 	sandbox/launch/jobs.h \
 	sandbox/launch/mounts.h \
 	sandbox/launch/net.c sandbox/launch/net.h \
@@ -29,6 +30,7 @@ holdfast_launch_LDADD = liblaunch.a libbase.a $(CAP_LIBS)
 if !SANITIZERS
 holdfast_launch_LDFLAGS = -static-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 endif
-BUILT_SOURCES += sandbox/lock/server.bpf.h
-CLEANFILES += sandbox/lock/server.bpf.h
-EXTRA_DIST += etc/seccomp/server.policy sandbox/launch/RIGHTS
+BUILT_SOURCES += sandbox/lock/server.bpf.h sandbox/lock/build.bpf.h sandbox/lock/tool.bpf.h
+CLEANFILES += sandbox/lock/server.bpf.h sandbox/lock/build.bpf.h sandbox/lock/tool.bpf.h
+sandbox/launch/liblaunch_a-filter.$(OBJEXT): sandbox/lock/server.bpf.h sandbox/lock/build.bpf.h sandbox/lock/tool.bpf.h
+EXTRA_DIST += sandbox/launch/RIGHTS

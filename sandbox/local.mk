@@ -2,3 +2,4 @@
 include sandbox/lock.mk
 include sandbox/launch.mk
 include sandbox/shimsrc.mk
+include sandbox/policy/local.mk

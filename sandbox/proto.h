@@ -4,6 +4,9 @@
 
 enum { SHIM_VERSION = 1 };
 
+/* What runs in a sandbox may ask of the kernel what etc/seccomp/{server,build,tool}.policy says. */
+enum sandbox_profile { PROFILE_SERVER, PROFILE_BUILD, PROFILE_TOOL, PROFILE_COUNT };
+
 /* supervisor -> launch.  One job a process; answered by LAUNCH_DONE, then launch ends (after RUN it has become the shim instead, and the
    link goes on as the supervisor's SHIM link). */
 enum launch_type {
@@ -12,13 +15,15 @@ enum launch_type {
     LAUNCH_DISK_UP = 0x0501,
     LAUNCH_DISK_DOWN,      /* str server, str state folder: unmounts; harmless when not mounted */
     /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
-       the log folder, the shim's listening socket, the cgroup folder or none (then u32 has cgroup = 0) */
+       the log folder, the shim's listening socket, the cgroup folder or none (then u32 has cgroup = 0), the filter or none (then u32 has
+       filter = 0) */
     LAUNCH_RUN,
     LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
                               DISK_UP u64 bytes, u64 inodes: the limits that the disk has */
     /* An errand: a program that runs once, in a sandbox of its own beside the server's, on the same files.  Fields as of RUN, then u32 may write
-       (else its files are mounted read-only), u32 seconds it may run (its shim ends it then, whatever became of the daemon).  Its stdio is given; nothing is logged, watched or adopted, and it ends with the link.  The files
-       lie at /home/SERVER.  fds: root directory of the files, stdin, stdout, stderr, [cgroup folder] */
+       (else its files are mounted read-only), u32 seconds it may run (its shim ends it then, whatever became of the daemon).  Its stdio is given;
+       nothing is logged, watched or adopted, and it ends with the link.  The files lie at /home/SERVER.  fds: root directory of the files, stdin,
+       stdout, stderr, [cgroup folder], [filter] */
     LAUNCH_ERRAND,
 };
 
@@ -26,13 +31,14 @@ enum launch_type {
      str server, u32 uid base (65536 from here), u32 shim uid, u32 log level
      u32 argc, str each; str directory inside; u32 nenv, str each ("NAME=VALUE")
      u32 tty, u64 tmp bytes, u64 memory bytes, u32 nofile, u32 pids
+     u32 profile (enum sandbox_profile), u32 has filter: the profile's own is built in; another comes as a sealed memfd of struct sock_filter
      u32 network (0 private, 1 none), u32 host address, u32 inside address (both IPv4 in host order, /30), str interface name on the host
      u32 nports, per port: u32 port, u32 udp
      u32 ndns, str each
      str init program's path on the host, str shim program's path on the host
      u32 ready kind, u32 ready number, str ready text   (enum conf_how_kind)
      u32 has cgroup
-   fds: root directory of the files, log folder, listening socket, [cgroup folder] */
+   fds: root directory of the files, log folder, listening socket, [cgroup folder], [filter] */
 
 /* After RUN, launch drops to the shim's uid (no capabilities, no_new_privs) and executes the shim, whose child is init.  The shim's descriptors
    (unlisted ones are closed):
@@ -42,6 +48,13 @@ enum launch_type {
    and its arguments: server, log level, tty (0/1), ready kind, ready number, ready text, inside address (dotted, or ""), init's pid,
    start time (wall ms).
    Of an errand: 5 to 9 are /dev/null, and its arguments are server, log level, init's pid, seconds it may run.  It lives no longer than the supervisor's link. */
+
+/* supervisor <-> policy: a profile with an admin's changes.  One job a process. */
+enum policy_want { POLICY_FILTER, POLICY_TABLE, POLICY_JSON };
+enum policy_type {
+    POLICY_MAKE = 0x0580,     /* u32 profile, u32 want, u32 log level, u32 n, str each: "+CALL" or "-CALL" */
+    POLICY_MADE,              /* u32 ok, str error; fd when ok: a sealed memfd, struct sock_filter each or text */
+};
 
 /* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
    supervisor and handed to the session. */

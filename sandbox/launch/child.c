@@ -20,9 +20,9 @@
 #include "base/io.h"
 #include "sandbox/launch/clock.h"
 #include "sandbox/launch/drop.h"
+#include "sandbox/launch/filter.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
-#include "sandbox/lock/server.bpf.h"
 
 /* Launch is gone or has given up: then so do we, without a word. */
 static int wait_for(struct child *c, const struct step *s, struct err *e UNUSED)
@@ -137,11 +137,9 @@ static int become_undumpable(struct child *c UNUSED, const struct step *s UNUSED
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-static int load_filter(struct child *c UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
+static int load_filter(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
 {
-    struct sock_fprog program = { (unsigned short)countof(lock_server_filter),
-                                  (struct sock_filter *)(uintptr_t)lock_server_filter };
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -1 : 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &c->filter) < 0 ? -1 : 0;
 }
 
 static int tell(struct child *c, const struct step *s, struct err *e UNUSED)
@@ -187,7 +185,7 @@ void child_steps_terminal(struct steps *l, const struct plan *p)
 static const struct verb v_limit = { "limit", .child = limit, .number = "" }, v_drop = { "drop", .child = drop, .number = "uid=" },
     v_keyring = { "keyring", .child = leave_keyring }, v_signals = { "signals", .child = reset_signals },
     v_place = { "descriptors", .child = place_descriptors }, v_undumpable = { "undumpable", .child = become_undumpable },
-    v_filter = { "filter", .child = load_filter, .number = "instructions=" }, v_tell = { "tell", .child = tell },
+    v_filter = { "filter", .child = load_filter }, v_tell = { "tell", .child = tell },
     v_exec = { "exec", .child = execute_init };
 
 static void limits(struct steps *l, const struct plan *p)
@@ -224,7 +222,7 @@ void child_steps_rights(struct steps *l, const struct plan *p)
 
 void child_steps_end(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &v_filter, .at = "server", .number = countof(lock_server_filter) });
+    step_add(l, (struct step){ .verb = &v_filter, .at = filter_name(p) });
     step_add(l, (struct step){ .verb = &v_tell, .at = "ready", .number = CHILD_READY });
     step_add(l, (struct step){ .verb = &v_exec, .at = p->init });
 }

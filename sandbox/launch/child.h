@@ -2,6 +2,8 @@
 #ifndef SANDBOX_LAUNCH_CHILD_H
 #define SANDBOX_LAUNCH_CHILD_H
 
+#include <linux/filter.h>
+
 #include "base/attr.h"
 #include "sandbox/launch/plan.h"
 #include "sandbox/launch/step.h"
@@ -20,6 +22,7 @@ struct child {
     int link;       /* init's descriptor 3 */
     int init;       /* the program */
     int usr, home;  /* detached mount trees: the host's /usr, the server's files */
+    struct sock_fprog filter;
     int stdio[3];   /* -1 with a terminal, until there is one */
     int landlock;   /* the rules, while they are made, */
     struct landlock taken;   /* and what they are about on this kernel */

@@ -56,6 +56,8 @@ static int get_what_runs(struct plan *p, struct msg *m, struct err *e)
     p->memory = msg_get_u64(m);
     p->nofile = msg_get_u32(m);
     p->pids = msg_get_u32(m);
+    p->profile = msg_get_u32(m);
+    p->has_filter = msg_get_u32(m) != 0;
     return 0;
 }
 
@@ -98,6 +100,7 @@ static void get_fds(struct plan *p, struct msg *m)
         p->listener = msg_get_fd(m);
     }
     p->cgroup = p->has_cgroup ? msg_get_fd(m) : -1;
+    p->filter = p->has_filter ? msg_get_fd(m) : -1;
 }
 
 static int check_network(const struct plan *p, struct err *e)
@@ -138,12 +141,14 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "an errand without an end");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
         return err_set(e, EINVAL, "plan", "nofile %u, pids %u, tmp %llu", p->nofile, p->pids, (unsigned long long)p->tmp);
+    if (p->profile >= PROFILE_COUNT)
+        return err_set(e, EINVAL, "plan", "profile %u", p->profile);
     return check_network(p, e);
 }
 
 int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e)
 {
-    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1, .stdio = { -1, -1, -1 } };
+    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1, .filter = -1, .stdio = { -1, -1, -1 } };
     p->errand = m->type == LAUNCH_ERRAND;
     if (get_fields(p, m, e) < 0)
         return -1;

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "sandbox/launch/filter.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/launch/mounts.h"
 #include "sandbox/launch/net.h"
@@ -24,6 +25,11 @@
 #include "sandbox/proto.h"
 
 enum { PATIENCE_MS = 20000 };   /* a machine that swaps; what takes longer hangs */
+
+static int take_filter(struct run *r, const struct step *s UNUSED, struct err *e)
+{
+    return filter_take(&r->plan, &r->child.filter, e);
+}
 
 static int check_files(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
@@ -247,7 +253,7 @@ static const struct bit namespaces[] = {
     { CLONE_NEWNET, "net" }, { CLONE_INTO_CGROUP, "into-cgroup" }, { 0 },
 };
 
-static const struct verb v_files = { "check", .host = check_files }, v_usr = { "clone-tree", .host = clone_usr, .bits = mount_flags },
+static const struct verb v_filter = { "take-filter", .host = take_filter }, v_files = { "check", .host = check_files }, v_usr = { "clone-tree", .host = clone_usr, .bits = mount_flags },
     v_home = { "clone-tree", .host = clone_home, .bits = mount_flags }, v_init = { "open", .host = open_init },
     v_shim = { "check", .host = check_shim }, v_group = { "readable", .host = open_group }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
     v_stdio = { "take", .host = take_stdio }, v_links = { "links", .host = open_links },
@@ -274,6 +280,7 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
 {
     const uint64_t plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, sealed = plain | MOUNT_ATTR_RDONLY;
     const uint64_t own = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD;
+    step_add(l, (struct step){ .verb = &v_filter, .at = filter_name(p) });
     step_add(l, (struct step){ .verb = &v_files, .at = "the server's files" });
     step_add(l, (struct step){ .verb = &v_usr, .at = "/usr", .flags = sealed });
     step_add(l, (struct step){ .verb = &v_home, .at = "the server's files", .flags = p->read_only ? sealed : plain });

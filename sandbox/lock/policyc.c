@@ -1,4 +1,5 @@
-/* Compiles etc/seccomp/NAME.policy into a BPF program, at build time.
+/* Compiles etc/seccomp/NAME.policy at build time: into a BPF program, with --rows into rows for those who change a policy at run time
+   (sandbox/lock/policy.h); with --calls it writes the names and numbers of all system calls.
 
      default kill | default errno ENAME                        what an unlisted call gets; once
      allow NAME [argN OP VALUE [and argN OP VALUE]...] # reason
@@ -9,14 +10,14 @@
    OP is one of == != < <= > >= &MASK==; all compare 64 bits unsigned, so an argument the kernel takes as an int is compared as
    `argN &LOW32==VALUE`.  Rows of one call are tried in their order and the first that matches decides; when none does, the default.
    So a file overrides what it includes by saying it before the include.
-   `optional` in front: the call may be unknown to this libseccomp.  `sanitizers` in front: only with --sanitizers.
+   `optional` in front: the call may be unknown to this libseccomp or to this architecture.  `sanitizers` in front: only with --sanitizers.
+   Of a policy that an admin may change (`seccomp =`), `never` in front: the call, or what of it the row speaks of, cannot be added; `needed`:
+   it cannot be taken away.
 
    Names come from libseccomp, the program does not: libseccomp cannot say "allow these, errno for the rest" of one call. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdarg.h>
@@ -27,36 +28,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/lock/policy.h"
 #include "sandbox/lock/symbols.h"
 
-enum { ROWS_MOST = 1024, CONDITIONS_MOST = 6, WORDS_MOST = 40, DEPTH_MOST = 8, X32_BIT = 0x40000000 };
+enum { WORDS_MOST = 40, DEPTH_MOST = 8, NUMBERS = 1024 };
 
+/* What libseccomp may be too old to know.  From 424 on a call has one number on every architecture. */
+static const struct policy_call newer[] = {
+    { "cachestat", 451 }, { "fchmodat2", 452 }, { "map_shadow_stack", 453 }, { "futex_wake", 454 }, { "futex_wait", 455 },
+    { "futex_requeue", 456 }, { "statmount", 457 }, { "listmount", 458 }, { "lsm_get_self_attr", 459 }, { "lsm_set_self_attr", 460 },
+    { "lsm_list_modules", 461 }, { "mseal", 462 }, { "setxattrat", 463 }, { "getxattrat", 464 }, { "listxattrat", 465 },
+    { "removexattrat", 466 }, { "open_tree_attr", 467 }, { "file_getattr", 468 }, { "file_setattr", 469 }, { "listns", 470 },
 #if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "seccomp policies are compiled for x86_64 and aarch64 only"
+    { "uretprobe", 335 }, { "uprobe", 336 },
 #endif
-
-enum op { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_MASK };
-
-struct condition {
-    unsigned arg;
-    enum op op;
-    uint64_t mask, value;
 };
 
-struct row {
-    int nr;
-    uint32_t action;
-    unsigned order, nconditions;
-    struct condition conditions[CONDITIONS_MOST];
-    const char *file;
-    unsigned line;
-};
-
-static struct row rows[ROWS_MOST];
+/* Beside each row, where it stands: for messages. */
+static struct policy_row rows[POLICY_ROWS_MOST];
+static const char *files[POLICY_ROWS_MOST];
+static unsigned lines[POLICY_ROWS_MOST];
 static unsigned nrows;
 static uint32_t default_action;
 static bool has_default, sanitizers;
@@ -98,23 +89,23 @@ static uint32_t errno_action(const struct place *at, const char *word)
     fail(at, "'%s' is no error name (as in errno.h)", word);
 }
 
-static const struct { const char *word; enum op op; } operators[] = {
-    { "==", OP_EQ }, { "!=", OP_NE }, { "<=", OP_LE }, { ">=", OP_GE }, { "<", OP_LT }, { ">", OP_GT },
+static const struct { const char *word; enum policy_op op; } operators[] = {
+    { "==", POLICY_EQ }, { "!=", POLICY_NE }, { "<=", POLICY_LE }, { ">=", POLICY_GE }, { "<", POLICY_LT }, { ">", POLICY_GT },
 };
 
 /* "&MASK==" and the value behind it, which may be in the same word. */
-static void parse_mask(const struct place *at, char *word, struct condition *c, char **value)
+static void parse_mask(const struct place *at, char *word, struct policy_condition *c, char **value)
 {
     char *eq = strstr(word, "==");
     if (eq == NULL)
         fail(at, "'%s': a mask is written &MASK==", word);
     *eq = '\0';
-    c->op = OP_MASK;
+    c->op = POLICY_MASK;
     c->mask = number(at, word + 1);
     *value = eq + 2;
 }
 
-static void parse_operator(const struct place *at, char *word, struct condition *c, char **value)
+static void parse_operator(const struct place *at, char *word, struct policy_condition *c, char **value)
 {
     if (word[0] == '&') {
         parse_mask(at, word, c, value);
@@ -132,7 +123,7 @@ static void parse_operator(const struct place *at, char *word, struct condition 
 }
 
 /* Returns the words used. */
-static unsigned parse_condition(const struct place *at, char **words, struct condition *c)
+static unsigned parse_condition(const struct place *at, char **words, struct policy_condition *c)
 {
     if (words[0] == NULL || strncmp(words[0], "arg", 3) != 0 || words[0][3] < '0' || words[0][3] > '5' || words[0][4])
         fail(at, "'%s': a condition starts with arg0 ... arg5", words[0] ? words[0] : "");
@@ -147,16 +138,16 @@ static unsigned parse_condition(const struct place *at, char **words, struct con
     if (value == NULL)
         fail(at, "a value is missing behind %s", words[0]);
     c->value = number(at, value);
-    if (c->op == OP_MASK)
+    if (c->op == POLICY_MASK)
         c->value &= c->mask;
     return used;
 }
 
-static void parse_conditions(const struct place *at, char **words, struct row *r)
+static void parse_conditions(const struct place *at, char **words, struct policy_row *r)
 {
     while (*words) {
-        if (r->nconditions == CONDITIONS_MOST)
-            fail(at, "more than %d conditions", CONDITIONS_MOST);
+        if (r->nconditions == POLICY_CONDITIONS_MOST)
+            fail(at, "more than %d conditions", POLICY_CONDITIONS_MOST);
         words += parse_condition(at, words, &r->conditions[r->nconditions++]);
         if (*words == NULL)
             return;
@@ -167,28 +158,61 @@ static void parse_conditions(const struct place *at, char **words, struct row *r
 }
 
 /* A row nothing can reach is a mistake, unless it repeats what was said or stands in an included file that is overridden. */
-static void check_reached(const struct place *at, const struct row *r, const char *name)
+static void check_reached(const struct place *at, const struct policy_row *r, const char *name)
 {
     for (unsigned i = 0; i < nrows; i++)
-        if (rows[i].nr == r->nr && rows[i].nconditions == 0 && rows[i].action != r->action && rows[i].file == r->file)
-            fail(at, "%s: never reached, line %u decides first", name, rows[i].line);
+        if (rows[i].nr == r->nr && rows[i].nconditions == 0 && rows[i].action != r->action && files[i] == at->file)
+            fail(at, "%s: never reached, line %u decides first", name, lines[i]);
 }
 
-static void add_row(const struct place *at, uint32_t action, char **words, bool optional)
+/* Its number, below zero if only other architectures have it; __NR_SCMP_ERROR when nobody knows it. */
+static int call_number(const char *name)
+{
+    int nr = seccomp_syscall_resolve_name(name);
+    for (size_t i = 0; nr < 0 && i < sizeof newer / sizeof newer[0]; i++)
+        if (strcmp(newer[i].name, name) == 0)
+            nr = newer[i].nr;
+    return nr;
+}
+
+static char *copy(const char *text)
+{
+    char *s = strdup(text);
+    if (s == NULL)
+        abort();
+    return s;
+}
+
+static char *join(char **words)
+{
+    char text[512] = "";
+    for (size_t n = 0; *words; n = strlen(text))
+        snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", *words++);
+    return copy(text);
+}
+
+/* MARKS: what stood in front and behind; name, conditions and place in the order are WORDS'. */
+static void add_row(const struct place *at, const struct policy_row *marks, char **words, bool optional)
 {
     if (words[0] == NULL)
         fail(at, "the name of a system call is missing");
-    int nr = seccomp_syscall_resolve_name(words[0]);
+    int nr = call_number(words[0]);
     if (nr == __NR_SCMP_ERROR && !optional)
         fail(at, "unknown system call '%s' (write 'optional' in front if some machines lack it)", words[0]);
     if (nr == __NR_SCMP_ERROR)
         return;
-    if (nrows == ROWS_MOST)
-        fail(at, "more than %d rows", ROWS_MOST);
-    struct row *r = &rows[nrows];
-    *r = (struct row){ .nr = nr, .action = action, .order = nrows, .file = at->file, .line = at->line };
+    if (nrows == POLICY_ROWS_MOST)
+        fail(at, "more than %d rows", POLICY_ROWS_MOST);
+    struct policy_row *r = &rows[nrows];
+    *r = *marks;
+    r->nr = nr;
+    r->order = nrows;
+    r->name = copy(words[0]);
+    r->text = join(words + 1);
     parse_conditions(at, words + 1, r);
     check_reached(at, r, words[0]);
+    files[nrows] = at->file;
+    lines[nrows] = at->line;
     /* Below zero: a call other architectures have. */
     if (nr >= 0)
         nrows++;
@@ -232,31 +256,44 @@ static unsigned split(const struct place *at, char *line, char **words)
     return n;
 }
 
-/* The reason, with the comment cut off the line; false if there is none. */
-static bool cut_reason(char *line)
+/* The reason, with the comment cut off the line; NULL if there is none. */
+static char *cut_reason(char *line)
 {
     char *hash = strchr(line, '#');
     if (hash == NULL)
-        return false;
+        return NULL;
     *hash++ = '\0';
     while (isspace((unsigned char)*hash))
         hash++;
-    return *hash != '\0';
+    hash[strcspn(hash, "\n")] = '\0';
+    return *hash ? hash : NULL;
+}
+
+/* Takes the words in front of the verb; what is left. */
+static char **read_marks(char **words, struct policy_row *marks, bool *optional, bool *wanted)
+{
+    for (; words[0]; words++)
+        if (strcmp(words[0], "optional") == 0)
+            *optional = true;
+        else if (strcmp(words[0], "sanitizers") == 0)
+            *wanted = sanitizers;
+        else if (strcmp(words[0], "never") == 0)
+            marks->never = true;
+        else if (strcmp(words[0], "needed") == 0)
+            marks->needed = true;
+        else
+            break;
+    return words;
 }
 
 static void read_line(const struct place *at, char *line, unsigned depth)
 {
-    bool reason = cut_reason(line), optional = false, wanted = true;
-    char *space[WORDS_MOST + 2], **words = space;
-    if (split(at, line, words) == 0)
+    bool optional = false, wanted = true;
+    char *reason = cut_reason(line), *space[WORDS_MOST + 2];
+    struct policy_row marks = { .action = SECCOMP_RET_ALLOW };
+    if (split(at, line, space) == 0)
         return;
-    for (; words[0]; words++)
-        if (strcmp(words[0], "optional") == 0)
-            optional = true;
-        else if (strcmp(words[0], "sanitizers") == 0)
-            wanted = sanitizers;
-        else
-            break;
+    char **words = read_marks(space, &marks, &optional, &wanted);
     const char *verb = words[0] ? words[0] : "";
     if (strcmp(verb, "include") == 0) {
         include(at, words + 1, depth);
@@ -266,17 +303,19 @@ static void read_line(const struct place *at, char *line, unsigned depth)
         set_default(at, words + 1);
         return;
     }
-    uint32_t action = SECCOMP_RET_ALLOW;
     if (strcmp(verb, "kill") == 0)
-        action = SECCOMP_RET_KILL_PROCESS;
+        marks.action = SECCOMP_RET_KILL_PROCESS;
     else if (strcmp(verb, "errno") == 0 && words[1])
-        action = errno_action(at, (++words)[0]);
+        marks.action = errno_action(at, (++words)[0]);
     else if (strcmp(verb, "allow") != 0)
         fail(at, "'%s' is unknown: allow, errno ENAME, kill, default, include", verb);
-    if (!reason)
+    if (reason == NULL)
         fail(at, "a row needs a reason: '# why'");
+    if ((marks.never && marks.action == SECCOMP_RET_ALLOW) || (marks.needed && marks.action != SECCOMP_RET_ALLOW))
+        fail(at, "'never' is said of a refusal, 'needed' of what is allowed");
+    marks.reason = copy(reason);
     if (wanted)
-        add_row(at, action, words + 1, optional);
+        add_row(at, &marks, words + 1, optional);
 }
 
 static void read_policy(const char *path, unsigned depth, const struct place *from)
@@ -297,181 +336,16 @@ static void read_policy(const char *path, unsigned depth, const struct place *fr
     fclose(f);
 }
 
-/* ---- the program ---- */
+/* ---- what is written ---- */
 
-static struct sock_filter program[BPF_MAXINSNS];
-static unsigned size;
-
-static unsigned emit(uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
+static void print_filter(const char *name)
 {
-    if (size == BPF_MAXINSNS) {
+    static struct sock_filter program[BPF_MAXINSNS];
+    unsigned size = policy_emit(rows, nrows, default_action, program);
+    if (size == 0) {
         fprintf(stderr, "policyc: the filter has more than %d instructions\n", BPF_MAXINSNS);
         exit(1);
     }
-    program[size] = (struct sock_filter){ code, jt, jf, k };
-    return size++;
-}
-
-/* Jump targets inside one condition: FAIL is patched once the row's end is known. */
-enum { NEXT = 0, FAIL = 0xff };
-
-static void load_arg(unsigned arg, bool high)
-{
-    uint32_t at = (uint32_t)(offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t) + (high ? 4 : 0));
-    emit(BPF_LD | BPF_W | BPF_ABS, 0, 0, at);
-}
-
-static void emit_equal(const struct condition *c)
-{
-    const uint64_t mask = c->op == OP_MASK ? c->mask : ~0ULL;
-    const uint32_t part[2] = { (uint32_t)(mask >> 32), (uint32_t)mask };
-    const uint32_t value[2] = { (uint32_t)(c->value >> 32), (uint32_t)c->value };
-    for (int i = 0; i < 2; i++) {
-        if (part[i] == 0)
-            continue;
-        load_arg(c->arg, i == 0);
-        if (part[i] != ~0U)
-            emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, part[i]);
-        emit(BPF_JMP | BPF_JEQ | BPF_K, NEXT, FAIL, value[i]);
-    }
-}
-
-static void emit_not_equal(const struct condition *c)
-{
-    load_arg(c->arg, true);
-    emit(BPF_JMP | BPF_JEQ | BPF_K, NEXT, 2, (uint32_t)(c->value >> 32));
-    load_arg(c->arg, false);
-    emit(BPF_JMP | BPF_JEQ | BPF_K, FAIL, NEXT, (uint32_t)c->value);
-}
-
-/* Above (or at) the value passes; with BELOW the other way round: a < v is not a >= v. */
-static void emit_order(const struct condition *c, bool or_equal, bool below)
-{
-    const uint16_t test = or_equal ? BPF_JGE : BPF_JGT;
-    load_arg(c->arg, true);
-    emit(BPF_JMP | BPF_JGT | BPF_K, below ? FAIL : 3, NEXT, (uint32_t)(c->value >> 32));
-    emit(BPF_JMP | BPF_JEQ | BPF_K, NEXT, below ? 2 : FAIL, (uint32_t)(c->value >> 32));
-    load_arg(c->arg, false);
-    emit((uint16_t)(BPF_JMP | test | BPF_K), below ? FAIL : NEXT, below ? NEXT : FAIL, (uint32_t)c->value);
-}
-
-static void emit_condition(const struct condition *c)
-{
-    switch (c->op) {
-    case OP_EQ: case OP_MASK: emit_equal(c); break;
-    case OP_NE: emit_not_equal(c); break;
-    case OP_GT: emit_order(c, false, false); break;
-    case OP_GE: emit_order(c, true, false); break;
-    case OP_LT: emit_order(c, true, true); break;
-    case OP_LE: emit_order(c, false, true); break;
-    }
-}
-
-static void emit_row(const struct row *r)
-{
-    unsigned start = size;
-    for (unsigned i = 0; i < r->nconditions; i++)
-        emit_condition(&r->conditions[i]);
-    emit(BPF_RET | BPF_K, 0, 0, r->action);
-    for (unsigned i = start; i < size; i++) {
-        uint8_t past = (uint8_t)(size - i - 1);
-        if (program[i].jt == FAIL)
-            program[i].jt = past;
-        if (program[i].jf == FAIL)
-            program[i].jf = past;
-    }
-}
-
-/* The numbers of system calls cut into stretches that are decided alike. */
-struct stretch {
-    uint32_t first;
-    const struct row *row;   /* the first of its rows; NULL: the default */
-    unsigned nrows;
-};
-static struct stretch stretches[2 * ROWS_MOST + 1];
-static unsigned nstretches;
-
-static bool plain(const struct stretch *s, uint32_t action)
-{
-    if (s->row == NULL)
-        return action == default_action;
-    return s->row->nconditions == 0 && s->row->action == action;
-}
-
-static void add_stretch(uint32_t first, const struct row *row, unsigned n)
-{
-    uint32_t action = row ? row->action : default_action;
-    if (nstretches && (row == NULL || row->nconditions == 0) && plain(&stretches[nstretches - 1], action))
-        return;
-    stretches[nstretches++] = (struct stretch){ first, row, n };
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const struct row *x = a, *y = b;
-    return x->nr != y->nr ? (x->nr < y->nr ? -1 : 1) : (x->order < y->order ? -1 : 1);
-}
-
-static void cut_stretches(void)
-{
-    qsort(rows, nrows, sizeof rows[0], by_number);
-    add_stretch(0, NULL, 0);
-    nstretches = 1;
-    for (unsigned i = 0; i < nrows;) {
-        unsigned n = 1;
-        while (i + n < nrows && rows[i + n].nr == rows[i].nr)
-            n++;
-        add_stretch((uint32_t)rows[i].nr, &rows[i], n);
-        if (i + n == nrows || rows[i + n].nr != rows[i].nr + 1)
-            add_stretch((uint32_t)rows[i].nr + 1, NULL, 0);
-        i += n;
-    }
-}
-
-static void emit_stretch(const struct stretch *s)
-{
-    for (unsigned i = 0; i < s->nrows; i++) {
-        emit_row(&s->row[i]);
-        if (s->row[i].nconditions == 0)
-            return;
-    }
-    emit(BPF_RET | BPF_K, 0, 0, default_action);
-}
-
-/* A binary search; the far jump is one of its own, as a conditional one reaches 255 instructions only. */
-static void emit_search(unsigned from, unsigned to)
-{
-    if (to - from == 1) {
-        emit_stretch(&stretches[from]);
-        return;
-    }
-    unsigned middle = from + (to - from) / 2;
-    emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, stretches[middle].first);
-    unsigned far = emit(BPF_JMP | BPF_JA, 0, 0, 0);
-    emit_search(from, middle);
-    program[far].k = size - far - 1;
-    emit_search(middle, to);
-}
-
-static void emit_program(void)
-{
-    emit(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-    emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCH);
-    emit(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
-    emit(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-    /* -1 is no call: the kernel answers ENOSYS, or what a tracer that put it there wants.  Killing for it would keep failing calls from being
-       tried out. */
-    emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, UINT32_MAX);
-    emit(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
-#if defined(__x86_64__)
-    emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_BIT);
-    emit(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
-#endif
-    emit_search(0, nstretches);
-}
-
-static void print(const char *name)
-{
     printf("/* Made from etc/seccomp/%s.policy by sandbox/lock/policyc: change that file. */\n", name);
     printf("#include <linux/filter.h>\n\nstatic const struct sock_filter lock_%s_filter[] = {\n", name);
     for (unsigned i = 0; i < size; i++)
@@ -479,25 +353,87 @@ static void print(const char *name)
     printf("};\n");
 }
 
+static void print_text(const char *field, const char *text)
+{
+    printf(", .%s = \"", field);
+    for (; *text; text++)
+        printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    printf("\"");
+}
+
+static void print_row(const struct policy_row *r)
+{
+    printf("    { .nr = %d, .action = 0x%08x, .order = %u, .never = %d, .needed = %d, .nconditions = %u, .conditions = {", r->nr, r->action,
+           r->order, r->never, r->needed, r->nconditions);
+    for (unsigned i = 0; i < r->nconditions; i++) {
+        const struct policy_condition *c = &r->conditions[i];
+        printf("%s { %u, (enum policy_op)%d, 0x%llxULL, 0x%llxULL }", i ? "," : "", c->arg, (int)c->op, (unsigned long long)c->mask,
+               (unsigned long long)c->value);
+    }
+    printf("%s", r->nconditions ? " }" : "{ 0 } }");
+    print_text("name", r->name);
+    print_text("text", r->text);
+    print_text("reason", r->reason);
+    printf(" },\n");
+}
+
+static void print_rows(const char *name)
+{
+    printf("/* Made from etc/seccomp/%s.policy by sandbox/lock/policyc: change that file. */\n", name);
+    printf("#include \"sandbox/lock/policy.h\"\n\n#define LOCK_%s_FALLBACK 0x%08xU\n\n", name, default_action);
+    printf("static const struct policy_row lock_%s_rows[] = {\n", name);
+    for (unsigned i = 0; i < nrows; i++)
+        print_row(&rows[i]);
+    printf("};\n");
+}
+
+static void print_calls(void)
+{
+    printf("/* The system calls of this architecture, by sandbox/lock/policyc. */\n#include \"sandbox/lock/policy.h\"\n\n");
+    printf("static const struct policy_call lock_calls[] = {\n");
+    for (int nr = 0; nr < NUMBERS; nr++) {
+        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
+        for (size_t i = 0; name == NULL && i < sizeof newer / sizeof newer[0]; i++)
+            if (newer[i].nr == nr)
+                name = copy(newer[i].name);
+        if (name)
+            printf("    { \"%s\", %d },\n", name, nr);
+        free(name);
+    }
+    printf("};\n");
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: policyc [--sanitizers] [--rows] NAME.policy >NAME.bpf.h (NAME.rows.h)\n       policyc --calls >calls.h\n");
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--sanitizers") == 0) {
-        sanitizers = true;
-        argc--, argv++;
+    void (*print)(const char *name) = print_filter;
+    for (argc--, argv++; argc && argv[0][0] == '-'; argc--, argv++)
+        if (strcmp(argv[0], "--sanitizers") == 0)
+            sanitizers = true;
+        else if (strcmp(argv[0], "--rows") == 0)
+            print = print_rows;
+        else if (strcmp(argv[0], "--calls") == 0 && argc == 1)
+            print = NULL;
+        else
+            usage();
+    if (argc != (print != NULL))
+        usage();
+    if (print == NULL) {
+        print_calls();
+        return ferror(stdout) || fflush(stdout) != 0;
     }
-    if (argc != 2) {
-        fprintf(stderr, "usage: policyc [--sanitizers] NAME.policy >NAME.bpf.h\n");
-        return 2;
-    }
-    read_policy(argv[1], 0, NULL);
-    struct place end = { argv[1], 0 };
+    read_policy(argv[0], 0, NULL);
+    struct place end = { argv[0], 0 };
     if (!has_default)
         fail(&end, "no default: 'default kill' or 'default errno ENAME'");
-    cut_stretches();
-    emit_program();
-    const char *slash = strrchr(argv[1], '/');
+    const char *slash = strrchr(argv[0], '/');
     char name[64];
-    snprintf(name, sizeof name, "%s", slash ? slash + 1 : argv[1]);
+    snprintf(name, sizeof name, "%s", slash ? slash + 1 : argv[0]);
     name[strcspn(name, ".-")] = '\0';
     print(name);
     return ferror(stdout) || fflush(stdout) != 0;

@@ -31,6 +31,7 @@ static const struct role_row {
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
     [ROLE_PLAN] = { .name = "plan", .program = "holdfast-launch", .argument = "-n", .logs = true, .with_us = true },
+    [ROLE_POLICY] = { .name = "policy", .program = "holdfast-policy", .logs = true, .with_us = true },
 };
 
 struct child {

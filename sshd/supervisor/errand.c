@@ -15,6 +15,7 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/plan.h"
 #include "sshd/supervisor/store.h"
@@ -197,7 +198,7 @@ static int open_pipe(int pair[2], struct err *e)
     return 0;
 }
 
-static int launch(struct errand *r, const int stdio[3], int status, struct err *e)
+static int launch(struct errand *r, const int stdio[3], int filter, int status, struct err *e)
 {
     struct super *s = r->super;
     struct conf_server c = conf_of(conf_server(&s->conf, r->server->name));
@@ -213,7 +214,7 @@ static int launch(struct errand *r, const int stdio[3], int status, struct err *
         return -1;
     struct msg m MSG_FREE;
     if (plan_write_errand(r->server, &c, (r->needs & RIGHT_FILES_WRITE) != 0, SECONDS, &m,
-                          (int[]){ root, stdio[0], stdio[1], stdio[2], group }, e) < 0)
+                          (int[]){ root, stdio[0], stdio[1], stdio[2], group, filter }, e) < 0)
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
@@ -224,7 +225,7 @@ static int launch(struct errand *r, const int stdio[3], int status, struct err *
     return 0;
 }
 
-static int start(struct errand *r, struct ends *ends, struct err *e)
+static int start(struct errand *r, int filter, struct ends *ends, struct err *e)
 {
     int in[2], out[2], err[2], status[2];
     if (open_pipe(in, e) < 0)
@@ -239,7 +240,7 @@ static int start(struct errand *r, struct ends *ends, struct err *e)
     if (io_pair(status) < 0)
         return err_set(e, errno, "socketpair", "%s", "");
     CLOSE_FD int ours = status[0], theirs = status[1];
-    if (launch(r, (int[]){ in_read, out_write, err_write }, ours, e) < 0)
+    if (launch(r, (int[]){ in_read, out_write, err_write }, filter, ours, e) < 0)
         return -1;
     fd_steal(&ours);
     *ends = (struct ends){ fd_steal(&in_write), fd_steal(&out_read), fd_steal(&err_read), fd_steal(&theirs) };
@@ -260,7 +261,14 @@ static void answer(struct errand *r, struct ends *ends)
 
 static const char *unfit(const struct errand *r);
 
-static void disk_ready(void *data, const char *error)
+/* ERROR: it is in the log. */
+static void refuse(struct errand *r, const char *why, const char *error)
+{
+    result(r->super, r->order, why ? CODE_DENIED : CODE_UNAVAILABLE, "%s: %s", r->server->name, why ? why : error);
+    forget(r);
+}
+
+static void filter_ready(void *data, int filter, const char *error)
 {
     struct errand *r = data;
     struct super *s = r->super;
@@ -268,10 +276,9 @@ static void disk_ready(void *data, const char *error)
     struct ends ends;
     struct err e;
     char line[400];
-    if (error || why) {
-        result(s, r->order, why ? CODE_DENIED : CODE_UNAVAILABLE, "%s: %s", r->server->name, why ? why : "its files are not available");
-        forget(r);
-    } else if (start(r, &ends, &e) < 0) {
+    if (error || why)
+        refuse(r, why, "rsync cannot be started: see the log");
+    else if (start(r, filter, &ends, &e) < 0) {
         log_error("errand.start", "server=%s error=\"%s\"", r->server->name, err_text(&e, line, sizeof line));
         result(s, r->order, CODE_UNAVAILABLE, "rsync cannot be started on %s: see the log", r->server->name);
         forget(r);
@@ -280,6 +287,16 @@ static void disk_ready(void *data, const char *error)
                  r->account, r->server->name, (r->needs & RIGHT_FILES_WRITE) != 0);
         answer(r, &ends);
     }
+}
+
+static void disk_ready(void *data, const char *error)
+{
+    struct errand *r = data;
+    const char *why = r->why[0] ? r->why : unfit(r);
+    if (error || why)
+        refuse(r, why, "its files are not available");
+    else
+        policy_need(r->super, conf_server(&r->super->conf, r->server->name), PROFILE_TOOL, filter_ready, r);
 }
 
 /* ---- who may ---- */

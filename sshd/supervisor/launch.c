@@ -19,6 +19,7 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/plan.h"
 
@@ -190,7 +191,7 @@ static void on_launch_end(void *data, pid_t pid, int status)
     (void)data, (void)pid, (void)status;   /* the link tells; reaping is all that is left */
 }
 
-static int run(struct server *v, const struct conf_server *c, struct err *e)
+static int run(struct server *v, const struct conf_server *c, int filter, struct err *e)
 {
     struct super *s = v->super;
     if (s->limits_missing[0] && s->conf.sandbox.limits == LIMITS_REQUIRED)
@@ -212,7 +213,7 @@ static int run(struct server *v, const struct conf_server *c, struct err *e)
     if (group < 0 && e->no != 0)
         return -1;
     struct msg m MSG_FREE;
-    if (plan_write(v, c, &m, (int[]){ root, logs, sock, group }, e) < 0)
+    if (plan_write(v, c, &m, (int[]){ root, logs, sock, group, filter }, e) < 0)
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
@@ -224,29 +225,56 @@ static int run(struct server *v, const struct conf_server *c, struct err *e)
     return 0;
 }
 
+static void on_disk(void *data, const char *error);
+
 static void fail_later(void *data)
 {
     server_event(data, EVENT_LAUNCH_FAILED);
+}
+
+static void fail(struct server *v)
+{
+    log_error("server.launch", "server=%s error=\"%s\"", v->name, v->reason);
+    /* From the loop: the order that asked is still being answered. */
+    loop_timer(v->super->loop, 0, fail_later, v);
+}
+
+/* Asked anew: the configuration may have changed meanwhile, and with it the filter. */
+static void on_filter(void *data, int filter, const char *error)
+{
+    struct server *v = data;
+    const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    FREE_MEM char *changes = c ? policy_changes(c) : NULL;
+    struct err e = { 0 };
+    if (error)
+        snprintf(v->reason, sizeof v->reason, "%s", error);
+    else if (v->abort || c == NULL)
+        ;
+    else if (strcmp(changes, v->changes) != 0) {
+        on_disk(v, NULL);
+        return;
+    } else if (run(v, c, filter, &e) == 0) {
+        if (v->super->limits_missing[0])
+            log_warn("server.unlimited", "server=%s why=\"%s\"", v->name, v->super->limits_missing);
+        return;
+    } else
+        err_text(&e, v->reason, sizeof v->reason);
+    fail(v);
 }
 
 static void on_disk(void *data, const char *error)
 {
     struct server *v = data;
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
-    struct err e = { 0 };
     if (error)
         snprintf(v->reason, sizeof v->reason, "disk: %s", error);
-    else if (v->abort || c == NULL)
-        ;
-    else if (run(v, c, &e) == 0) {
-        if (v->super->limits_missing[0])
-            log_warn("server.unlimited", "server=%s why=\"%s\"", v->name, v->super->limits_missing);
+    if (error || v->abort || c == NULL) {
+        fail(v);
         return;
-    } else
-        err_text(&e, v->reason, sizeof v->reason);
-    log_error("server.launch", "server=%s error=\"%s\"", v->name, v->reason);
-    /* From the loop: the order that asked is still being answered. */
-    loop_timer(v->super->loop, 0, fail_later, v);
+    }
+    free(v->changes);
+    v->changes = policy_changes(c);
+    policy_need(v->super, c, PROFILE_SERVER, on_filter, v);
 }
 
 void launch_begin(struct server *v)

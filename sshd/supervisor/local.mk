@@ -10,6 +10,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
+	sshd/supervisor/policy.c sshd/supervisor/policy.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
@@ -33,5 +34,5 @@ holdfastd_SOURCES = \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \
 	$(supervisor_ini_sources)
 holdfastd_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS) $(CAP_CFLAGS) -DVERSION='"$(PACKAGE_VERSION)"'
-holdfastd_LDADD = libgate.a libbase.a $(INIH_LIBS) $(CAP_LIBS)
+holdfastd_LDADD = libgate.a libpolicy.a libbase.a $(INIH_LIBS) $(CAP_LIBS)
 EXTRA_DIST += sshd/PROTOCOL sshd/supervisor/RIGHTS

@@ -89,7 +89,7 @@ static int put_network(const struct server *v, const struct conf_server *c, stru
     return 0;
 }
 
-static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, struct msg *m, struct err *e)
+static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, bool filter, struct msg *m, struct err *e)
 {
     const struct conf *conf = &v->super->conf;
     FREE_MEM char *init = mem_fmt("%s/holdfast-init", conf->paths.libexec);
@@ -108,6 +108,8 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     msg_put_u64(m, c->memory);
     msg_put_u32(m, c->nofile);
     msg_put_u32(m, c->pids);
+    msg_put_u32(m, type == LAUNCH_ERRAND ? PROFILE_TOOL : PROFILE_SERVER);
+    msg_put_u32(m, filter);
     if (put_network(v, c, m, e) < 0)
         return -1;
     msg_put_str(m, init);
@@ -125,31 +127,31 @@ static void put_fds(struct msg *m, const int *fds, int n)
             msg_put_fd(m, fds[i]);
 }
 
-int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[4], struct err *e)
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[5], struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, fds[4] >= 0, m, e) < 0)
         return -1;
     msg_put_u32(m, fds[3] >= 0);
-    put_fds(m, fds, 4);
+    put_fds(m, fds, 5);
     return 0;
 }
 
 int plan_write_dry(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, c->seccomp.n > 0, m, e) < 0)
         return -1;
     msg_put_u32(m, v->super->cgroup != NULL);
     return 0;
 }
 
-int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, uint32_t seconds, struct msg *m, const int fds[5],
+int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, uint32_t seconds, struct msg *m, const int fds[6],
                       struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_ERRAND, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_ERRAND, fds[5] >= 0, m, e) < 0)
         return -1;
     msg_put_u32(m, fds[4] >= 0);
     msg_put_u32(m, writes);
     msg_put_u32(m, seconds);
-    put_fds(m, fds, 5);
+    put_fds(m, fds, 6);
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "sshd/supervisor/errand.h"
+#include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/ini.h"
 #include "sshd/supervisor/launch.h"
@@ -56,6 +57,10 @@ static void check_rows(const struct conf_server *v, struct conf_errors *errors)
         complain(errors, "%s: server %s has %zu ports; allowed: %d", v->where, v->name, v->port.n, ROWS_MOST);
     if (v->deny.n > DENY_MOST)
         complain(errors, "%s: server %s has %zu lines of deny; allowed: %d", v->where, v->name, v->deny.n, DENY_MOST);
+    struct err e = { 0 };
+    char line[400];
+    if (policy_check(v, &e) < 0)
+        complain(errors, "%s: server %s: %s", v->where, v->name, err_text(&e, line, sizeof line));
 }
 
 int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)

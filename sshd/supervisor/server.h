@@ -35,6 +35,7 @@ struct server {
     struct timer *backoff;
     struct link *shim;              /* the launch's, later the shim's */
     bool launched;
+    char *changes;                  /* of its system calls, as it was started with; NULL: by an earlier daemon, or never */
     struct waiter *waiters;
 
     enum disk_state disk;

@@ -1,9 +1,14 @@
 #include "sshd/supervisor/tool_server.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
+#include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
@@ -33,9 +38,66 @@ static void show(struct client *c, struct server *v)
     client_done(c, 0, "");
 }
 
+/* ---- seccomp ---- */
+
+struct shown { struct client *client; struct server *server; };
+
+/* What it runs behind is what it was started with. */
+static void put_note(struct client *c, const struct server *v)
+{
+    const struct conf_server *conf = conf_server(&c->super->conf, v->name);
+    FREE_MEM char *changes = conf ? policy_changes(conf) : mem_str("");
+    FREE_MEM char *line = mem_fmt("# changes by the ini files: %s\n", changes[0] ? changes : "none");
+    FREE_MEM char *note = NULL;
+    if (server_alive(v) && v->changes == NULL)
+        note = mem_str("# it runs and was started by an earlier daemon, perhaps with other changes\n");
+    else if (server_alive(v) && strcmp(v->changes, changes) != 0)
+        note = mem_fmt("# it runs with other changes until it is restarted: %s\n", v->changes[0] ? v->changes : "none");
+    if (c->json)
+        return;
+    client_put(c, line, strlen(line));
+    if (note)
+        client_put(c, note, strlen(note));
+}
+
+static void put_file(struct client *c, int fd)
+{
+    char part[16384];
+    off_t at = 0;
+    for (ssize_t n; (n = pread(fd, part, sizeof part, at)) > 0; at += n)
+        client_put(c, part, (size_t)n);
+}
+
+static void show_filter(void *data, int fd, const char *error)
+{
+    struct shown *shown = data;
+    struct client *c = shown->client;
+    if (error == NULL) {
+        put_note(c, shown->server);
+        put_file(c, fd);
+    }
+    client_done(c, error ? CODE_FAILED : 0, error ? error : "");
+    client_release(c);
+    free(shown);
+}
+
+static void seccomp(struct client *c, struct server *v)
+{
+    const struct conf_server *conf = conf_server(&c->super->conf, v->name);
+    if (conf == NULL) {
+        client_done(c, CODE_FAILED, "it is no longer configured");
+        return;
+    }
+    struct shown *shown = mem_new(sizeof *shown);
+    *shown = (struct shown){ c, v };
+    client_hold(c);
+    policy_show(c->super, conf, c->json, show_filter, shown);
+}
+
 static const struct { const char *name; void (*run)(struct client *c, struct server *v); } words[] = {
     { "plan", tool_plan },
     { "show", show },
+    { "seccomp", seccomp },
 };
 
 void tool_server(struct client *c)

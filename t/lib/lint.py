@@ -10,7 +10,7 @@ import tempfile
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # One process each; what stands in these folders is nobody else's.
-PROCESSES = ("sshd/supervisor", "sshd/session", "sshd/files", "sshd/tool", "sandbox/launch", "sandbox/init", "sandbox/shim",
+PROCESSES = ("sshd/supervisor", "sshd/session", "sshd/files", "sshd/tool", "sandbox/launch", "sandbox/init", "sandbox/shim", "sandbox/policy",
              "quota/quotafs", "store/stored", "store/archive")
 CODE = ("base", "sshd", "sandbox", "quota", "store")
 
@@ -20,7 +20,7 @@ def files(tree, suffixes=(".c", ".h"), tops=CODE):
         for folder, folders, names in os.walk(os.path.join(tree, top)):
             folders.sort()
             for name in sorted(names):
-                if name.endswith(suffixes) and not name.endswith(".bpf.h"):
+                if name.endswith(suffixes) and not name.endswith((".bpf.h", ".rows.h")):
                     yield os.path.relpath(os.path.join(folder, name), tree)
 
 

@@ -26,6 +26,7 @@ KINDS = {
     "holdfast-shim": r"pipe:\[\d+\]|%P/state/logs(/.*)?|anon_inode:\[?pidfd\]?.*|pidfd:.*|/dev/(pts/)?ptmx|/sys/fs/cgroup/.*/cgroup\.kill",
     "holdfast-init": r"pipe:\[\d+\]|/dev/(pts/\d+|null)",
     "holdfast-archive": r"%P/state/.*|/.*",
+    "holdfast-policy": r"/memfd:.*",
     "holdfast-launch": r".*",
 }
 
@@ -76,7 +77,7 @@ def uid_problem(name, uid, env):
     ranges = {
         "holdfastd": (0, 1), "holdfast-launch": (int(env["SHIM_UID"]) if uid else 0, 1),      # until it becomes the shim
         "holdfast-session": (sessions, 1024),
-        "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1),
+        "holdfast-policy": (sessions + 256, 1), "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1),
         "holdfast-files": (servers, 32 * 65536), "holdfast-init": (servers, 32 * 65536), "holdfast-archive": (servers, 32 * 65536),
     }
     if name not in ranges:

@@ -1,6 +1,6 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
+   nofile, pids, tmp, memory, profile, filter (a file, sent sealed), logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
    prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_REALTIME
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +32,7 @@ static struct setting settings[] = {
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
     { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
+    { "profile", "0" }, { "filter", "" },
 };
 
 static const char *get(const char *key)
@@ -89,6 +91,8 @@ static void put_plan(struct msg *m, int argc, char **argv)
     msg_put_u64(m, strtoull(get("memory"), NULL, 10));
     msg_put_u32(m, get_u32("nofile"));
     msg_put_u32(m, get_u32("pids"));
+    msg_put_u32(m, get_u32("profile"));
+    msg_put_u32(m, get("filter")[0] != '\0');
     msg_put_u32(m, strcmp(get("net"), "none") == 0);
     msg_put_u32(m, address("host"));
     msg_put_u32(m, address("inside"));
@@ -111,6 +115,19 @@ static void put_plan(struct msg *m, int argc, char **argv)
         msg_put_u32(m, get("write")[0] != '\0');
         msg_put_u32(m, get_u32("wall"));
     }
+}
+
+static void put_filter(struct msg *m, const char *file)
+{
+    char bytes[65536];
+    int from = open(file, O_RDONLY | O_CLOEXEC), to = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    ssize_t n = read(from, bytes, sizeof bytes);
+    if (n < 0 || to < 0 || write(to, bytes, (size_t)n) != n)
+        die_errno("filter %s", file);
+    /* One whose name says so is left open to be changed. */
+    if (strstr(file, "unsealed") == NULL && fcntl(to, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        die_errno("seal");
+    msg_put_fd(m, to);
 }
 
 static void put_given(struct msg *m)
@@ -142,6 +159,8 @@ static void put_descriptors(struct msg *m)
             die_errno("open %s", get("cgroup"));
         msg_put_fd(m, cgroup);
     }
+    if (get("filter")[0])
+        put_filter(m, get("filter"));
 }
 
 static pid_t spawn(int link)

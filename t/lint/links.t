@@ -18,6 +18,7 @@ TABLE = {
     "holdfast-archive": {LIBC, "libarchive.so.13"},
     "holdfast-launch": {LIBC, "libcap.so.2"},
     "holdfast-shim": {LIBC},
+    "holdfast-policy": {LIBC},
     "holdfast-init": STATIC,
 }
 # The loader is no library; the sanitizers' run-time is there in builds that ask for it, and brings its own.

@@ -56,7 +56,7 @@ def check_policies(tree):
         for n, line in enumerate(read(tree, path).split("\n"), 1):
             if re.match(r"\s*(#|$)", line) or re.match(r"(default|include)\b", line):
                 continue
-            m = re.match(r"((?:optional |sanitizers )*)(allow|errno [A-Z0-9]+|kill|log)\s+(\w+)\s*([^#]*?)\s*(?:#\s*(.*))?$", line)
+            m = re.match(r"((?:optional |sanitizers |never |needed )*)(allow|errno [A-Z0-9]+|kill|log)\s+(\w+)\s*([^#]*?)\s*(?:#\s*(.*))?$", line)
             if not m:
                 problems.append(f"{path}:{n}: not a row: {line}")
                 continue

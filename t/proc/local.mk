@@ -3,3 +3,5 @@ include t/proc/sftp.mk
 include t/proc/shim.mk
 include t/proc/store.mk
 include t/proc/session.mk
+TESTS += t/proc/policy.t
+EXTRA_DIST += t/proc/policy.t

@@ -103,6 +103,28 @@ refused "shim's uid root" 'step=plan text=shim uid' shimuid=0
 refused "two networks" 'step=plan text=the two' net=private host=10.0.0.1 inside=10.0.1.1
 refused "no cgroup" 'step=open text=cgroup.kill' cgroup=/tmp
 base=1966080
+: >"$dir/empty"; head -c 12 /dev/zero >"$dir/odd"; head -c 32776 /dev/zero >"$dir/long"; head -c 80 /dev/zero >"$dir/garbage"
+printf '\6\0\0\0\0\0\377\177' >"$dir/all"; cp "$dir/all" "$dir/all.unsealed"     # one instruction: allow
+refused "no such profile" 'step=plan text=profile 3' profile=3
+refused "a filter of nothing" 'step=filter text=0 bytes; allowed: 8 to 32768, by 8' filter="$dir/empty"
+refused "a filter of half an instruction" 'step=filter text=12 bytes' filter="$dir/odd"
+refused "a filter too long" 'step=filter text=32776 bytes' filter="$dir/long"
+refused "a filter that can be changed" 'step=filter text=it is not sealed' filter="$dir/all.unsealed"
+refused "a filter that is none" 'errno=22 step=seccomp' filter="$dir/garbage"
+cat >"$dir/files/calls.py" <<'PY'
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for name, call in (("socket", lambda: libc.socket(1, 1, 0)), ("mq_open", lambda: libc.mq_open(b"/x", 0)), ("sync", lambda: libc.syscall(162))):
+    ctypes.set_errno(0)
+    call()
+    print(name, ctypes.get_errno(), flush=True)
+PY
+if [ -x /usr/bin/python3 ] && [ "$(uname -m)" = x86_64 ]; then
+    out=$(for p in 0 1 2; do run profile=$p -- /usr/bin/python3 /home/server/calls.py; done | grep -E '^(socket|mq_open|sync) ' | tr '\n' ' ')
+    ok "each profile has its own filter" [ "$out" = "socket 0 mq_open 2 sync 1 socket 0 mq_open 1 sync 1 socket 1 mq_open 1 sync 1 " ]
+    out=$(run filter="$dir/all" -- /usr/bin/python3 /home/server/calls.py)
+    ok "a given filter is the one that is loaded" has "$out" '^sync 0$'
+fi
 out=$(run -- /nowhere/missing)
 ok "missing command: init's to tell" has "$out" 'code=127'
 

@@ -8,13 +8,17 @@ t/lib/%.bpf.h: $(top_srcdir)/t/lib/%.policy $(top_srcdir)/etc/seccomp/common.pol
 	$(AM_V_GEN)sandbox/lock/policyc$(EXEEXT) $(POLICYC_FLAGS) $< >$@.new && mv $@.new $@
 
 if CRITERION
-check_PROGRAMS += t/unit/policy t/unit/lock
-TESTS += t/unit/policy t/unit/lock
+check_PROGRAMS += t/unit/policy t/unit/lock t/unit/profiles
+TESTS += t/unit/policy t/unit/lock t/unit/profiles
 BUILT_SOURCES += t/lib/sample.bpf.h t/lib/locked.bpf.h
 
-t_unit_policy_SOURCES = t/unit/policy.c
+t_unit_policy_SOURCES = t/unit/policy.c t/lib/bpf.h
 t_unit_policy_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
 t_unit_policy_LDADD = libbase.a $(CRITERION_LIBS)
+
+t_unit_profiles_SOURCES = t/unit/profiles.c t/lib/bpf.h
+t_unit_profiles_CFLAGS = $(t_unit_policy_CFLAGS)
+t_unit_profiles_LDADD = libpolicy.a libbase.a $(CRITERION_LIBS)
 
 t_unit_lock_SOURCES = t/unit/lock.c
 t_unit_lock_CFLAGS = $(t_unit_policy_CFLAGS)

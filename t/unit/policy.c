@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include "base/attr.h"
+#include "t/lib/bpf.h"
 #include "t/lib/sample.bpf.h"
 
 #ifdef __x86_64__
@@ -21,22 +22,7 @@ enum { HERE = (int)AUDIT_ARCH_AARCH64, FOREIGN = (int)AUDIT_ARCH_ARM };
 
 static uint32_t run(const struct seccomp_data *d)
 {
-    uint32_t a = 0;
-    for (size_t pc = 0; pc < countof(lock_sample_filter); pc++) {
-        const struct sock_filter *f = &lock_sample_filter[pc];
-        switch (f->code) {
-        case BPF_LD | BPF_W | BPF_ABS: a = *(const uint32_t *)((const char *)d + f->k); break;
-        case BPF_ALU | BPF_AND | BPF_K: a &= f->k; break;
-        case BPF_JMP | BPF_JA: pc += f->k; break;
-        case BPF_JMP | BPF_JEQ | BPF_K: pc += a == f->k ? f->jt : f->jf; break;
-        case BPF_JMP | BPF_JGT | BPF_K: pc += a > f->k ? f->jt : f->jf; break;
-        case BPF_JMP | BPF_JGE | BPF_K: pc += a >= f->k ? f->jt : f->jf; break;
-        case BPF_RET | BPF_K: return f->k;
-        default: cr_assert_fail("code %x", f->code);
-        }
-    }
-    cr_assert_fail("fell off the end");
-    return 0;
+    return bpf_run(lock_sample_filter, countof(lock_sample_filter), d);
 }
 
 static uint32_t call(long nr, uint64_t a0, uint64_t a1)

@@ -30,6 +30,13 @@ refuse 2 'allow read # x\nerrno EPERM read # y\n' 'never reached'
 refuse 0 'allow read # x\n' 'no default'
 refuse 1 'include nowhere.policy\n' 'nowhere.policy: No such file'
 refuse 1 'include x.policy\n' 'nested too deeply'
+refuse 1 'never allow read # x\n' "'never' is said of a refusal"
+refuse 1 'needed errno EPERM read # x\n' "'needed' of what is allowed"
 printf 'default kill\noptional allow raed # x\n' >"$dir/y.policy"
 "$c" "$dir/y.policy" >/dev/null || failed=1
+grep -q '"read", 0\|"read", 63' <<E || { echo "--calls lacks read"; failed=1; }
+$("$c" --calls)
+E
+printf 'default kill\nnever errno EPERM read arg0 == 3 # say "why"\n' >"$dir/z.policy"
+"$c" --rows "$dir/z.policy" | grep -q '.never = 1, .needed = 0, .nconditions = 1.*.text = "arg0 == 3", .reason = "say \\"why\\""' || { echo "--rows"; failed=1; }
 exit $failed
