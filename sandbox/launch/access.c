@@ -49,6 +49,7 @@ static const struct { const char *at; uint64_t rights; } rows[] = {
     { "/", LANDLOCK_READ | LANDLOCK_EXECUTE },
     { "/tmp", LANDLOCK_WRITE },
     { "/dev/shm", LANDLOCK_WRITE },
+    { "/dev/mqueue", LANDLOCK_READ | LANDLOCK_WRITE },
     { "/run", LANDLOCK_WRITE },
     /* ioctl of devices nowhere else: a terminal is driven by it, the others only tell of the machine. */
     { "/dev/pts", LANDLOCK_WRITE_FILE | LANDLOCK_IOCTL_DEV },

@@ -19,7 +19,7 @@ static const char empty[] = "var/empty";
 static const char boot_id[] = "run/boot_id";
 
 static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home", "var", empty,
+    "usr", "etc", "etc/ssl", "dev", "dev/pts", "dev/shm", "dev/mqueue", "proc", "tmp", "run", "home", "var", empty,
 };
 
 static const struct { const char *at, *to; } links[] = {
@@ -202,6 +202,8 @@ static void writable_steps(struct steps *l, const struct plan *p)
     };
     for (size_t i = 0; i < countof(each); i++)
         step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
+    /* mq_open needs no mount; landlock's rule for its queues needs a place. */
+    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/mqueue", .from = "mqueue", .flags = flags | M_NOEXEC });
     step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
                                .flags = M_NOSUID | M_NOEXEC });
 }
