@@ -189,8 +189,9 @@ static struct conf_server conf_of(const struct conf_server *c)
     t.network = NETWORK_NONE;
     t.memory = c->memory < MEMORY_MOST ? c->memory : MEMORY_MOST;
     t.memory_high = 0;
+    t.memory_reservation = 0;
     t.tmp = TMP;
-    t.pids = PIDS;
+    t.pids = c->pids < PIDS ? c->pids : PIDS;
     t.nofile = c->nofile < NOFILE ? c->nofile : NOFILE;
     return t;
 }
@@ -215,7 +216,7 @@ static int launch(struct errand *r, const int stdio[3], int status, struct err *
     CLOSE_FD int root = disk_open(r->server, e);
     if (root < 0)
         return -1;
-    CLOSE_FD int group = cgroup_make_errand(s, r->number, &c, e);
+    CLOSE_FD int group = cgroup_make_errand(r->server, r->number, &c, e);
     if (group < 0 && e->no != 0)
         return -1;
     struct msg m MSG_FREE;
@@ -349,11 +350,19 @@ void errand_rsync(struct super *s, struct order *o)
     }
 }
 
+static void change_limits(const struct errand *r)
+{
+    struct conf_server c = conf_of(conf_server(&r->super->conf, r->server->name));
+    cgroup_limits_errand(r->server, r->number, &c);
+}
+
 void errands_apply(struct super *s)
 {
     for (struct errand *r = s->errands; r; r = r->next) {
         const char *why = unfit(r);
         if (why)
             end(r, why);
+        else if (r->shim)
+            change_limits(r);
     }
 }

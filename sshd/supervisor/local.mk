@@ -12,9 +12,11 @@ holdfastd_SOURCES = \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
+	sshd/supervisor/hold.c sshd/supervisor/hold.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \
 	sshd/supervisor/leave.c sshd/supervisor/leave.h \
+	sshd/supervisor/limits.c sshd/supervisor/limits.h \
 	sshd/supervisor/listen.c sshd/supervisor/listen.h \
 	sshd/supervisor/main.c sshd/supervisor/super.h \
 	sshd/supervisor/notify.c sshd/supervisor/notify.h \
@@ -28,6 +30,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
+	sshd/supervisor/usage.c sshd/supervisor/usage.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \
 	$(supervisor_ini_sources)
