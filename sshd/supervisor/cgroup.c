@@ -22,7 +22,7 @@ static const char *const wanted[] = { "cpu", "memory", "pids", "io", "cpuset" };
 /* Of all shims together, and for each server; a server's network and mounts, which launch makes, are charged there too. */
 #define SHIMS_MEMORY ((uint64_t)64 << 20)
 #define SHIM_MEMORY ((uint64_t)16 << 20)
-enum { SHIMS_PIDS = 64, SHIM_PIDS = 4 };
+enum { SHIMS_PIDS = 64, SHIM_PIDS = 4, NPROC_MORE = 16 };
 /* Beside the servers' folders; no server's name begins with a dot. */
 static const char shims[] = ".shims", errands[] = ".errand.";
 
@@ -306,15 +306,22 @@ void cgroup_remove_errand(const struct super *s, uint32_t number)
     remove_folder(folder);
 }
 
+/* It counts what the group counts and is asked first: with some more it leaves the refusal to the group, which tells how often. */
+uint32_t cgroup_nproc(const struct super *s, const struct conf_server *c)
+{
+    return c->pids + (s->limits_missing[0] ? 0 : NPROC_MORE);
+}
+
 static void change(const struct server *v, const char *folder, const char *name, const struct conf_server *c, struct buf *told)
 {
     struct limits_place place = cgroup_place(v);
     struct hold h = { .folder = folder, .name = name, .conf = c, .place = &place, .excused = excused(v->super) };
     BUF_FREE struct buf wrong = BUF(4096);
     hold_limits(&h, &wrong);
-    int no = hold_nproc(folder, c->pids);
+    uint32_t nproc = cgroup_nproc(v->super, c);
+    int no = hold_nproc(folder, nproc);
     if (no)
-        buf_put_fmt(&wrong, "%spids: RLIMIT_NPROC = %u: %s", buf_size(&wrong) ? "; " : "", c->pids, strerror(no));
+        buf_put_fmt(&wrong, "%spids: RLIMIT_NPROC = %u: %s", buf_size(&wrong) ? "; " : "", nproc, strerror(no));
     if (buf_size(&wrong) == 0)
         return;
     log_warn("server.limits", "server=%s group=%s error=\"%.*s\"", v->name, folder, (int)buf_size(&wrong), (const char *)buf_head(&wrong));

@@ -25,6 +25,8 @@ void cgroup_kill_errand(const struct super *s, uint32_t number);
 void cgroup_remove_errand(const struct super *s, uint32_t number);
 /* Moves a shim to be out of the daemon's own group: who ends all processes of the daemon's unit must not end servers. */
 void cgroup_take_shim(const struct super *s, pid_t pid);
+/* RLIMIT_NPROC of C's processes. */
+uint32_t cgroup_nproc(const struct super *s, const struct conf_server *c);
 /* Sets changed limits on a running server, or an errand; what cannot be set stays as it was, is logged, and is added to TOLD (may be NULL) as
    "; server NAME ...". */
 void cgroup_limits(struct server *v, const struct conf_server *c, struct buf *told);

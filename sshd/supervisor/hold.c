@@ -116,7 +116,7 @@ static int set_nproc(pid_t pid, rlim_t most, unsigned *changed)
 }
 
 /* A child that was forked before its parent's turn is found in the next pass. */
-int hold_nproc(const char *folder, uint32_t pids)
+int hold_nproc(const char *folder, uint32_t most)
 {
     FREE_MEM char *path = mem_fmt("%s/cgroup.procs", folder);
     unsigned changed = 1;
@@ -125,7 +125,7 @@ int hold_nproc(const char *folder, uint32_t pids)
         changed = 0;
         for (char *at = text, *end; at && *at; at = end + (*end == '\n')) {
             pid_t pid = (pid_t)strtol(at, &end, 10);
-            int no = pid > 0 ? set_nproc(pid, pids, &changed) : 0;
+            int no = pid > 0 ? set_nproc(pid, most, &changed) : 0;
             if (no)
                 return no;
             if (end == at)
