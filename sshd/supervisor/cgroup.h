@@ -1,4 +1,9 @@
-/* cgroup v2: our subtree, one folder a server, its limits and what it uses. */
+/* cgroup v2: our subtree, one folder a server, its limits and what it uses.
+
+   The subtree is a folder of the root, not of the group that systemd gives the unit, though the unit has Delegate=yes: servers outlive the
+   unit's processes, and systemd before 254 (no DelegateSubgroup=) cannot put a new daemon into a group that has controllers enabled for
+   children, nor tell those children from processes that were left over.  systemd leaves a group alone that it did not make, and a controller that
+   we have enabled below the root the kernel does not let it take away (t/vm/systemd.t tries both). */
 #ifndef SUPERVISOR_CGROUP_H
 #define SUPERVISOR_CGROUP_H
 

@@ -213,6 +213,16 @@ Test(conf, values_are_taken)
     end();
 }
 
+Test(conf, bad_limits)
+{
+    static const char *const cpusets[] = { "-1", "1-", "1,", ",1", "3-1", "0 1", "0-1,x", "8192", "0-8192", "99999999999999999999", "all" };
+    for (size_t i = 0; i < countof(cpusets); i++)
+        refused("server s", "cpuset", cpusets[i], "numbers below 8192 and ranges of them");
+    refused("server s", "cpu_burst", "10", "ms, s, m, h or d");
+    refused("server s", "io_write", "10m", "whole number");
+    refused("server s", "io_read_ops", "1000000001", "0 to 1000000000");
+}
+
 Test(conf, bad_values)
 {
     refused("limits", "login_grace", "30", "ms, s, m, h or d");
@@ -250,12 +260,6 @@ Test(conf, bad_values)
     refused("server s", "command", "''", "program and arguments");
     refused("server s", "environment", "1A=b", "NAME=VALUE");
     refused("server s", "environment", "AB", "NAME=VALUE");
-    static const char *const cpusets[] = { "-1", "1-", "1,", ",1", "3-1", "0 1", "0-1,x", "8192", "0-8192", "99999999999999999999", "all" };
-    for (size_t i = 0; i < countof(cpusets); i++)
-        refused("server s", "cpuset", cpusets[i], "numbers below 8192 and ranges of them");
-    refused("server s", "cpu_burst", "10", "ms, s, m, h or d");
-    refused("server s", "io_write", "10m", "whole number");
-    refused("server s", "io_read_ops", "1000000001", "0 to 1000000000");
     refused("server s", "memory", "1.5G", "whole number");
     refused("server s", "memory", "1K", "at least 1M");
     refused("server s", "memory", "99999999999999G", "whole number");

@@ -95,9 +95,9 @@ say_to() {
     local server=$1; shift
     marks=$((marks + 1))
     hf alice send "$server" "'sh echo begin $marks; $*; echo end $marks'" >/dev/null
-    ended() { hf alice logs "$server" -n 200 | grep -q " end $marks\$"; }
+    ended() { hf alice logs "$server" -n 200 | grep -q "[[:space:]]end $marks\$"; }
     wait_until 180 ended || diag "no end of: $*"
-    said=$(hf alice logs "$server" -n 200 | sed -n "/ begin $marks\$/,/ end $marks\$/p")
+    said=$(hf alice logs "$server" -n 200 | sed -n "/[[:space:]]begin $marks\$/,/[[:space:]]end $marks\$/p")
 }
 echoing() { put alice "$HERE/t/payload/echo" "/$1/run" >/dev/null; }
 
@@ -323,7 +323,7 @@ is "$(value holder io.max)" "$loop rbps=2097152 wbps=2097152 riops=max wiops=max
 copy() {
     local from
     say_to holder "head -c 8M /dev/zero >f; sync; s=\${EPOCHREALTIME/./}; $1; echo took \$(((\${EPOCHREALTIME/./} - s) / 1000))"
-    sed -n 's/.* took \([0-9]*\)$/\1/p' <<<"$said" | tail -n 1
+    sed -n 's/.*[[:space:]]took \([0-9]*\)$/\1/p' <<<"$said" | tail -n 1
 }
 direct_write='dd if=/dev/zero of=f bs=256k count=32 conv=notrunc oflag=direct'
 direct_read='dd if=f of=/dev/null bs=256k iflag=direct'
