@@ -70,10 +70,9 @@ static int hold_one(const struct hold *h, const struct limit *l, struct buf *wro
     }
     if (content == NULL)
         return absent(h, l, text, wrong);
-    if (limit_in_force(l, text, content))
+    if (limit_in_force(l, text, content, h->place))
         return 0;
-    /* Of no bytes at all the kernel would not hear. */
-    FREE_MEM char *line = mem_fmt("%s\n", text);
+    FREE_MEM char *line = limit_line(l, text, h->place);
     if (hold_write(h->folder, l->file, line) < 0) {
         int no = errno;
         say(wrong, l->key, l->file, text, strerror(no));

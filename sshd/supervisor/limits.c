@@ -186,13 +186,22 @@ static bool rates_in_force(const char *text, const char *content)
     return true;
 }
 
-bool limit_in_force(const struct limit *l, const char *text, const char *content)
+/* A group with processes in it cannot be told to have no set of processors any more, only to have all. */
+char *limit_line(const struct limit *l, const char *text, const struct limits_place *p)
+{
+    FREE_MEM char *all = l->put == put_cpus && text[0] == '\0' ? conf_cpus_text(&p->cpus) : NULL;
+    return mem_fmt("%s\n", all ? all : text);
+}
+
+bool limit_in_force(const struct limit *l, const char *text, const char *content, const struct limits_place *p)
 {
     size_t size, len = strlen(text);
     if (l->put == put_rates)
         return len == 0 || rates_in_force(text, content);
-    if (len == 0)
-        return content[0] == '\0' || content[0] == '\n';
+    if (len == 0) {
+        FREE_MEM char *lifted = limit_line(l, text, p);
+        return content[0] == '\0' || content[0] == '\n' || strcmp(content, lifted) == 0;
+    }
     const char *line = line_of(content, text, len, &size);
     return line && size == len;
 }

@@ -43,7 +43,9 @@ bool limit_asked(const struct limit *l, const struct conf_server *c, const struc
 bool limit_needed(const struct limit *l, const struct conf_server *c, const struct limits_place *p);
 /* Why the kernel must not be asked for it, though it would say yes: false, with WHY; true when nothing stands against it. */
 bool limit_possible(const struct limit *l, const struct conf_server *c, const struct limits_place *p, char *why, size_t size);
-/* Whether TEXT, to be written to L, says what the file's CONTENT says already. */
-bool limit_in_force(const struct limit *l, const char *text, const char *content);
+/* The line to write for TEXT, owned: with its end, as the kernel would not hear of no bytes at all. */
+char *limit_line(const struct limit *l, const char *text, const struct limits_place *p);
+/* Whether TEXT says what the file's CONTENT says already. */
+bool limit_in_force(const struct limit *l, const char *text, const char *content, const struct limits_place *p);
 
 #endif

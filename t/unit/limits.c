@@ -163,6 +163,7 @@ Test(limits, in_force)
         { "cpuset.cpus", "", "", true },
         { "cpuset.cpus", "", "0-1\n", false },
         { "cpuset.cpus", "0-1", "\n", false },
+        { "cpuset.cpus", "", "0-3\n", true },
         { "io.weight", "default 100", "default 100\n7:3 50\n", true },
         { "io.weight", "default 10", "default 100\n", false },
         { "io.max", "", "8:0 rbps=1 wbps=max riops=max wiops=max\n", true },
@@ -175,8 +176,17 @@ Test(limits, in_force)
         { "io.max", "7:3 rbps=1 wbps=max riops=max wiops=max", "7:3 rbps=12 wbps=max riops=max wiops=max\n", false },
     };
     for (size_t i = 0; i < countof(all); i++)
-        cr_expect_eq(limit_in_force(row(all[i].file), all[i].text, all[i].content), all[i].yes, "%s: '%s' in '%s'", all[i].file, all[i].text,
+        cr_expect_eq(limit_in_force(row(all[i].file), all[i].text, all[i].content, &place), all[i].yes, "%s: '%s' in '%s'", all[i].file, all[i].text,
                      all[i].content);
+}
+
+Test(limits, lines)
+{
+    FREE_MEM char *all = limit_line(row("cpuset.cpus"), "", &place), *some = limit_line(row("cpuset.cpus"), "0-1", &place);
+    FREE_MEM char *pids = limit_line(row("pids.max"), "7", &place);
+    cr_expect_str_eq(all, "0-3\n", "a group with processes cannot have an empty set");
+    cr_expect_str_eq(some, "0-1\n");
+    cr_expect_str_eq(pids, "7\n");
 }
 
 Test(limits, numbers_of_use)
