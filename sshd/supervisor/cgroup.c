@@ -205,7 +205,8 @@ struct limits_place cgroup_place(const struct server *v)
     struct stat st;
     FREE_MEM char *files = files_of(v);
     cgroup_cpus(&p.cpus);
-    if (v->disk == DISK_UP && stat(files, &st) == 0) {
+    /* Of a server that was found running it is up, though not by us. */
+    if ((v->disk == DISK_UP || v->launched) && stat(files, &st) == 0) {
         p.disk.major = major(st.st_dev);
         p.disk.minor = minor(st.st_dev);
     }
@@ -322,6 +323,8 @@ static void change(const struct server *v, const char *folder, const char *name,
     int no = hold_nproc(folder, nproc);
     if (no)
         buf_put_fmt(&wrong, "%spids: RLIMIT_NPROC = %u: %s", buf_size(&wrong) ? "; " : "", nproc, strerror(no));
+    if (told && h.changed)
+        buf_put_fmt(told, "; server %s: %u limit%s set", v->name, h.changed, h.changed == 1 ? "" : "s");
     if (buf_size(&wrong) == 0)
         return;
     log_warn("server.limits", "server=%s group=%s error=\"%.*s\"", v->name, folder, (int)buf_size(&wrong), (const char *)buf_head(&wrong));
@@ -334,6 +337,9 @@ void cgroup_limits(struct server *v, const struct conf_server *c, struct buf *to
     if (v->super->cgroup == NULL)
         return;
     FREE_MEM char *folder = folder_of(v);
+    /* It waits for its disk: its group will be made with these. */
+    if (access(folder, F_OK) < 0)
+        return;
     change(v, folder, v->name, c, told);
     reserve(v, c->memory_reservation);
 }

@@ -32,7 +32,7 @@ void cgroup_remove_errand(const struct super *s, uint32_t number);
 void cgroup_take_shim(const struct super *s, pid_t pid);
 /* RLIMIT_NPROC of C's processes. */
 uint32_t cgroup_nproc(const struct super *s, const struct conf_server *c);
-/* Sets changed limits on a running server, or an errand; what cannot be set stays as it was, is logged, and is added to TOLD (may be NULL) as
+/* Sets changed limits on a running server, or an errand; what cannot be set stays as it was; both are logged and added to TOLD (may be NULL) as
    "; server NAME ...". */
 void cgroup_limits(struct server *v, const struct conf_server *c, struct buf *told);
 void cgroup_limits_errand(const struct server *v, uint32_t number, const struct conf_server *c);

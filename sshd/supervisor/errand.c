@@ -225,8 +225,10 @@ static int launch(struct errand *r, const int stdio[3], int status, struct err *
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
-    if (child_start(s, ROLE_LAUNCH, 0, theirs, NULL, NULL, e) < 0)
+    pid_t pid = child_start(s, ROLE_LAUNCH, 0, theirs, NULL, NULL, e);
+    if (pid < 0)
         return -1;
+    cgroup_take_shim(s, pid);
     r->shim = link_new(s->loop, fd_steal(&ours), &shim_events, r);
     r->status = link_new(s->loop, status, &status_events, r);
     r->wall = loop_timer(s->loop, WALL_MS, on_wall, r);

@@ -52,14 +52,20 @@ static void say(struct buf *wrong, const char *key, const char *file, const char
 
 static int absent(const struct hold *h, const struct limit *l, const char *text, struct buf *wrong)
 {
-    if (h->excused || !limit_needed(l, h->conf, h->place))
+    if (!limit_needed(l, h->conf, h->place))
         return 0;
+    if (h->excused) {
+        /* What no server is held to here is said with each start. */
+        if (l->need == NEED_ASKED)
+            log_warn("limit.missing", "group=%s file=%s value=\"%s\"", h->folder, l->file, text);
+        return 0;
+    }
     FREE_MEM char *why = mem_fmt("this machine has no such file (controller %s of cgroup v2)", l->controller);
     say(wrong, l->key, l->file, text, why);
     return ENOENT;
 }
 
-static int hold_one(const struct hold *h, const struct limit *l, struct buf *wrong)
+static int hold_one(struct hold *h, const struct limit *l, struct buf *wrong)
 {
     char why[200];
     FREE_MEM char *text = limit_text(l, h->conf, h->place);
@@ -78,12 +84,13 @@ static int hold_one(const struct hold *h, const struct limit *l, struct buf *wro
         say(wrong, l->key, l->file, text, strerror(no));
         return no;
     }
+    h->changed++;
     if (h->name)
         log_info("server.limit", "server=%s file=%s value=\"%s\" was=\"%.*s\"", h->name, l->file, text, (int)strcspn(content, "\n"), content);
     return 0;
 }
 
-static int hold_all(const struct hold *h, struct buf *wrong)
+static int hold_all(struct hold *h, struct buf *wrong)
 {
     int failed = 0;
     for (size_t i = 0; i < limit_count; i++) {
@@ -95,7 +102,7 @@ static int hold_all(const struct hold *h, struct buf *wrong)
 }
 
 /* What the kernel refuses beside the old value of another, as a quota below the burst, it takes when that one is changed. */
-int hold_limits(const struct hold *h, struct buf *wrong)
+int hold_limits(struct hold *h, struct buf *wrong)
 {
     BUF_FREE struct buf first = BUF(65536);
     return hold_all(h, &first) ? hold_all(h, wrong) : 0;

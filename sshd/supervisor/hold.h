@@ -10,11 +10,12 @@ struct hold {
     const struct conf_server *conf;
     const struct limits_place *place;
     bool excused;               /* files that this machine does not have are no failure */
+    unsigned changed;           /* how many were written */
 };
 
 /* Makes the group hold CONF's limits; what it holds already is not touched, what cannot be held is told in WRONG, a phrase each, and the
    rest is done.  0, or the first errno. */
-int hold_limits(const struct hold *h, struct buf *wrong);
+int hold_limits(struct hold *h, struct buf *wrong);
 /* The processes in the group and what they will start get MOST as their RLIMIT_NPROC, which they were started with.  0 or errno. */
 int hold_nproc(const char *folder, uint32_t most);
 

@@ -145,7 +145,9 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     }
     if (ended)
         buf_put_fmt(&told, "; %u channels to files whose deny changed closed", ended);
-    FREE_MEM char *text = mem_fmt("%s%.*s", summary, (int)buf_size(&told), buf_size(&told) ? (const char *)buf_head(&told) : "");
+    FREE_MEM char *more = mem_strn(buf_size(&told) ? (const char *)buf_head(&told) : "", buf_size(&told));
+    /* The summary is the store's, which knows accounts. */
+    FREE_MEM char *text = more[0] && strcmp(summary, "nothing changed") == 0 ? mem_str(more + strlen("; ")) : mem_fmt("%s%s", summary, more);
     done(true, text);
 }
 

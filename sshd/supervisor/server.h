@@ -50,8 +50,8 @@ struct server {
 struct server *server_find(struct super *s, const char *name);
 /* The store's number for NAME; makes the server if it is new. */
 void server_number(struct super *s, const char *name, uint32_t number);
-/* After the configuration changed: applies new limits, unmounts the disks of servers no longer named.  What running servers could not be
-   held to is added to TOLD (may be NULL), as cgroup_limits. */
+/* After the configuration changed: applies new limits, unmounts the disks of servers no longer named.  What that did to running
+   servers is added to TOLD (may be NULL), as cgroup_limits. */
 void servers_apply(struct super *s, struct buf *told);
 /* Something let go of V: unmounts its disk if V is no longer configured and nothing else uses it. */
 void server_tidy(struct server *v);

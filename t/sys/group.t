@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rig.sh"
 need_root
+need rsync
 scratch
 cat >"$SCRATCH/more.ini" <<'E2'
 [server one]
@@ -131,6 +132,24 @@ E2
 done
 diag "a hundred processes killed, reaped, the end heard and the group removed in ${times[*]} ms (target 20)"
 atmost "$(printf '%s\n' "${times[@]}" | sort -n | head -n 1)" 500 "at best within half a second, in ms"
+
+# --- an errand ------------------------------------------------------------------------------------------------------------------------
+
+put_run two <"$HERE/t/payload/echo"
+exits 0 "two starts" hf alice start two --wait --timeout 30
+head -c 5M /dev/urandom >"$SCRATCH/much"
+timeout 120 rsync --bwlimit=200 -e "ssh -F $SSH_CONFIG" "$SCRATCH/much" alice:/two/ >/dev/null 2>&1 & copy=$!
+cleanup kill -KILL $copy
+errand() { e=$(find "$SUB" -maxdepth 1 -name '.errand.*' -printf '%f\n' | head -n 1); [ -n "$e" ] && [ -n "$(value "$e" cgroup.procs)" ]; }
+ok "an errand has a group of its own" wait_until 20 errand
+like "$(for p in $(value "$e" cgroup.procs); do cat "/proc/$p/comm"; done | sort -u | tr '\n' ' ')" '^holdfast-init rsync $' "with rsync in it"
+unlike "$(value two cgroup.procs | while read -r p; do cat "/proc/$p/comm"; done)" rsync "and none in the server's"
+like "$(for p in $(role_pids shim); do sed -n 's/^0:://p' "/proc/$p/cgroup"; done | sort -u)" "^(/[^ ]*)?/$CGROUP/.shims\$" "both shims are with the shims"
+exits 0 "kill of the server" hf alice kill two --wait --timeout 30
+ok "does not end the errand" errand
+kill -TERM $copy; wait $copy 2>/dev/null; unset 'tap_stack[-1]'
+no_errand() { [ -z "$(find "$SUB" -maxdepth 1 -name '.errand.*')" ]; }
+ok "its client's end does, and the group goes" wait_until 20 no_errand
 
 # --- changed by a reload ------------------------------------------------------------------------------------------------------------
 
