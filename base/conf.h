@@ -103,6 +103,12 @@ char *conf_text(const struct conf *c);
 /* The pure value parsers, for other users and tests.  0, or -1 when TEXT is not one. */
 int conf_size(const char *text, uint64_t *bytes);      /* 512M 10G 4096 */
 int conf_time(const char *text, uint64_t *ms);         /* 30s 10m 1h 250ms */
+/* Processors: "0-3,6".  0, or -1 when TEXT is no such list.  The shortest text of a set, owned.  Whether A has what B has not: in *REST. */
+enum { CONF_CPUS_MOST = 8192 };
+struct conf_cpus { uint64_t bits[CONF_CPUS_MOST / 64]; };
+int conf_cpus(const char *text, struct conf_cpus *set);
+char *conf_cpus_text(const struct conf_cpus *set);
+bool conf_cpus_without(const struct conf_cpus *a, const struct conf_cpus *b, struct conf_cpus *rest);
 /* POSIX words: '...', "...", backslash; no expansion.  Unquoted | > < ; & $( ` are refused.  *WORDS is a NULL-terminated array,
    free with conf_words_free; on -1 *WHY names what was refused (static text). */
 int conf_words(const char *text, char ***words, const char **why);

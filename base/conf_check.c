@@ -147,6 +147,18 @@ static void check_people(const struct check *k, const struct conf_server *s)
                   s->name);
 }
 
+static void check_limits_of(const struct check *k, const struct conf_server *s)
+{
+    uint64_t most = s->memory_high ? s->memory_high : s->memory;
+    if (s->memory_reservation > most)
+        wrong(k, SECTION_server, s->name, "memory_reservation", "'memory_reservation' of server '%s' is more than its '%s'", s->name,
+              s->memory_high ? "memory_high" : "memory");
+    /* The kernel's rule.  A percentage is a millisecond in a period of 100. */
+    if (s->cpu_burst > s->cpu)
+        wrong(k, SECTION_server, s->name, "cpu_burst",
+              "'cpu_burst' of server '%s' is more than its 'cpu' gives in 100ms; allowed: at most %ums", s->name, s->cpu);
+}
+
 static void check_server(const struct check *k, const struct conf_server *s)
 {
     const char *end = strrchr(s->name, '.');
@@ -160,6 +172,7 @@ static void check_server(const struct check *k, const struct conf_server *s)
     if (s->memory_high > s->memory)
         wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'",
               s->name);
+    check_limits_of(k, s);
     if (s->tmp > s->memory)
         wrong(k, SECTION_server, s->name, "tmp",
               "'tmp' of server '%s' is more than its 'memory', which it is charged to", s->name);

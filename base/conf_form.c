@@ -83,6 +83,14 @@ static bool form_words(const char *text, struct err *why)
     return some;
 }
 
+static bool form_cpus(const char *text, struct err *why)
+{
+    struct conf_cpus set;
+    if (conf_cpus(text, &set) == 0)
+        return true;
+    return err_set(why, 0, "", "must be numbers below %d and ranges of them, with commas between", CONF_CPUS_MOST) == 0;
+}
+
 static bool form_name(const char *text, struct err *why)
 {
     (void)why;
@@ -209,6 +217,7 @@ static const struct form {
     { "one line of authorized_keys form", form_key, true },
     { "pattern of names", form_pattern, false },
     { "+CALL or -CALL", form_changes, false },
+    { "processors", form_cpus, false },
     { "name", form_name, false },
 };
 

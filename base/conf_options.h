@@ -83,6 +83,13 @@
     O(cpu_weight, "cpu_weight", UINT, "100", "1 to 10000", "share when cores are short") \
     O(io_weight, "io_weight", UINT, "100", "1 to 10000", "share when disks are busy") \
     O(pids, "pids", UINT, "512", "processes and threads, 3 to 4194304", "most at once") \
+    O(memory_reservation, "memory_reservation", SIZE, "0", "bytes; 0: none", "left to it when memory is short") \
+    O(cpu_burst, "cpu_burst", TIME, "0ms", "time, at most what 'cpu' gives in 100ms", "saved while idle, used above 'cpu' in one 100ms") \
+    O(cpuset, "cpuset", STR, "", "processors, as 0-3,6; empty: all", "it may run on") \
+    O(io_read, "io_read", SIZE, "0", "bytes a second; 0: any", "read from its disk") \
+    O(io_write, "io_write", SIZE, "0", "bytes a second; 0: any", "written to its disk") \
+    O(io_read_ops, "io_read_ops", UINT, "0", "operations a second, 0 to 1000000000; 0: any", "reading from its disk") \
+    O(io_write_ops, "io_write_ops", UINT, "0", "operations a second, 0 to 1000000000; 0: any", "writing to its disk") \
     O(nofile, "nofile", UINT, "65535", "descriptors, 16 to 1048576", "most per process") \
     O(tmp, "tmp", SIZE, "100M", "bytes, at least 64K", "size of its /tmp") \
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \

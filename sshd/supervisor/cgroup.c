@@ -8,14 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "sshd/supervisor/hold.h"
+#include "sshd/supervisor/usage.h"
 
 static const char *const needed[] = { "cpu", "memory", "pids" };
-static const char *const wanted[] = { "cpu", "memory", "pids", "io" };
+static const char *const wanted[] = { "cpu", "memory", "pids", "io", "cpuset" };
+/* Of all shims together, and for each server; a server's network and mounts, which launch makes, are charged there too. */
+#define SHIMS_MEMORY ((uint64_t)64 << 20)
+#define SHIM_MEMORY ((uint64_t)16 << 20)
+enum { SHIMS_PIDS = 64, SHIM_PIDS = 4, NPROC_MORE = 16 };
 /* Beside the servers' folders; no server's name begins with a dot. */
 static const char shims[] = ".shims", errands[] = ".errand.";
 
@@ -44,13 +51,6 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-static int write_at(const char *folder, const char *file, const char *text)
-{
-    FREE_MEM char *path = mem_fmt("%s/%s", folder, file);
-    CLOSE_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-    return fd < 0 ? -1 : io_write_all(fd, text, strlen(text));
-}
-
 static void missing_in(const char *root, char *why, size_t size)
 {
     FREE_MEM char *path = mem_fmt("%s/cgroup.controllers", root);
@@ -63,13 +63,27 @@ static void missing_in(const char *root, char *why, size_t size)
         }
 }
 
-void cgroup_probe(char *why, size_t size)
+/* What a server asks for beyond the controllers that every machine must have. */
+static void missing_for(const struct conf_server *c, const char *have, char *why, size_t size)
+{
+    const struct limits_place place = { .page = 4096 };
+    for (size_t i = 0; i < limit_count && why[0] == '\0'; i++)
+        if (limit_rows[i].need == NEED_ASKED && limit_asked(&limit_rows[i], c, &place) && !has_word(have, limit_rows[i].controller))
+            snprintf(why, size, "server %s has %s, and controller %s of cgroup v2 is missing", c->name, limit_rows[i].key, limit_rows[i].controller);
+}
+
+void cgroup_probe(const struct conf *conf, char *why, size_t size)
 {
     FREE_MEM char *root = mount_point();
-    if (root == NULL)
+    if (root == NULL) {
         snprintf(why, size, "no cgroup2 file system is mounted");
-    else
-        missing_in(root, why, size);
+        return;
+    }
+    missing_in(root, why, size);
+    FREE_MEM char *path = mem_fmt("%s/cgroup.controllers", root);
+    FREE_MEM char *have = io_read_file(path, 4096, NULL, NULL);
+    for (size_t i = 0; have && i < conf->nservers; i++)
+        missing_for(&conf->servers[i], have, why, size);
 }
 
 static void enable(const char *folder)
@@ -77,7 +91,7 @@ static void enable(const char *folder)
     for (size_t i = 0; i < countof(wanted); i++) {
         char word[16];
         snprintf(word, sizeof word, "+%s", wanted[i]);
-        write_at(folder, "cgroup.subtree_control", word);
+        hold_write(folder, "cgroup.subtree_control", word);
     }
 }
 
@@ -97,10 +111,26 @@ static void sweep_errands(const struct super *s)
         if (strncmp(entry->d_name, errands, sizeof errands - 1) != 0)
             continue;
         FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, entry->d_name);
-        write_at(folder, "cgroup.kill", "1");
+        hold_write(folder, "cgroup.kill", "1");
         remove_folder(folder);
     }
     closedir(d);
+}
+
+/* What servers are promised together, the kernel has to be promised above them; and what the shims may use, who are as many. */
+static void share(const struct super *s)
+{
+    uint64_t reserved = 0;
+    for (const struct server *v = s->servers; v; v = v->next)
+        reserved += v->reserved;
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, reserved);
+    hold_write(s->cgroup, "memory.low", text);
+    FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
+    snprintf(text, sizeof text, "%" PRIu64, SHIMS_MEMORY + s->conf.nservers * SHIM_MEMORY);
+    hold_write(folder, "memory.max", text);
+    snprintf(text, sizeof text, "%zu", SHIMS_PIDS + s->conf.nservers * SHIM_PIDS);
+    hold_write(folder, "pids.max", text);
 }
 
 void cgroup_find(struct super *s)
@@ -125,6 +155,7 @@ void cgroup_find(struct super *s)
     FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         log_warn("cgroup", "folder=%s error=\"%s\"", folder, strerror(errno));
+    share(s);
 }
 
 void cgroup_take_shim(const struct super *s, pid_t pid)
@@ -135,7 +166,7 @@ void cgroup_take_shim(const struct super *s, pid_t pid)
     char text[16];
     snprintf(text, sizeof text, "%d", (int)pid);
     /* Gone already: its link tells. */
-    if (write_at(folder, "cgroup.procs", text) < 0 && errno != ESRCH)
+    if (hold_write(folder, "cgroup.procs", text) < 0 && errno != ESRCH)
         log_warn("cgroup", "folder=%s pid=%d error=\"%s\"", folder, (int)pid, strerror(errno));
 }
 
@@ -144,39 +175,94 @@ static char *folder_of(const struct server *v)
     return mem_fmt("%s/%s", v->super->cgroup, v->name);
 }
 
-struct limit { const char *file; char text[48]; bool must; };
-
-static int set_limits(const struct super *s, const char *folder, const struct conf_server *c, struct err *e)
+static char *files_of(const struct server *v)
 {
-    struct limit limits[] = {
-        { "memory.max", "", true }, { "memory.high", "", true }, { "memory.swap.max", "", false },
-        { "memory.oom.group", "1", false }, { "cpu.max", "", true }, { "cpu.weight", "", false },
-        { "io.weight", "", false }, { "pids.max", "", true },
-    };
-    snprintf(limits[0].text, 48, "%" PRIu64, c->memory);
-    if (c->memory_high)
-        snprintf(limits[1].text, 48, "%" PRIu64, c->memory_high);
-    else
-        snprintf(limits[1].text, 48, "max");
-    snprintf(limits[2].text, 48, "%" PRIu64, c->swap);
-    snprintf(limits[4].text, 48, "%u 100000", c->cpu * 1000);
-    snprintf(limits[5].text, 48, "%u", c->cpu_weight);
-    snprintf(limits[6].text, 48, "default %u", c->io_weight);
-    snprintf(limits[7].text, 48, "%u", c->pids);
-    for (size_t i = 0; i < countof(limits); i++)
-        if (write_at(folder, limits[i].file, limits[i].text) < 0 && limits[i].must && s->limits_missing[0] == '\0')
-            return err_set(e, errno, limits[i].file, "%s", limits[i].text);
-    return 0;
+    return mem_fmt("%s/servers/%s", v->super->conf.paths.state, v->name);
 }
 
-static int make_folder(const struct super *s, const char *folder, const struct conf_server *c, struct err *e)
+static bool has_swap(void)
 {
-    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-        return err_set(e, errno, "mkdir", "%s", folder);
-    if (set_limits(s, folder, c, e) < 0)
+    FREE_MEM char *text = io_read_file("/proc/swaps", 1 << 16, NULL, NULL);
+    const char *line = text ? strchr(text, '\n') : NULL;
+    return line && line[1];
+}
+
+/* Every processor that may be, where the machine does not say. */
+void cgroup_cpus(struct conf_cpus *set)
+{
+    FREE_MEM char *text = io_read_file("/sys/devices/system/cpu/online", 1 << 16, NULL, NULL);
+    if (text)
+        text[strcspn(text, "\n")] = '\0';
+    if (text == NULL || conf_cpus(text, set) < 0)
+        memset(set, 0xff, sizeof *set);
+}
+
+/* The loop device is where a server's reads and writes are held back, by whatever way they come.  At the disk under it the kernel knows the
+   server only while the device reads and writes its image directly (t/vm/limits.t shows both). */
+struct limits_place cgroup_place(const struct server *v)
+{
+    struct limits_place p = { .page = (uint64_t)sysconf(_SC_PAGESIZE), .swap = has_swap() };
+    struct stat st;
+    FREE_MEM char *files = files_of(v);
+    cgroup_cpus(&p.cpus);
+    /* Of a server that was found running it is up, though not by us. */
+    if ((v->disk == DISK_UP || v->launched) && stat(files, &st) == 0) {
+        p.disk.major = major(st.st_dev);
+        p.disk.minor = minor(st.st_dev);
+    }
+    return p;
+}
+
+/* What an earlier run left there, processes or counts of kills, is not this one's. */
+static int fresh_folder(const char *folder, struct err *e)
+{
+    if (mkdir(folder, 0755) == 0)
+        return 0;
+    if (errno == EEXIST) {
+        hold_write(folder, "cgroup.kill", "1");
+        remove_folder(folder);
+        if (mkdir(folder, 0755) == 0)
+            return 0;
+    }
+    return err_set(e, errno, "mkdir", "%s", folder);
+}
+
+static bool excused(const struct super *s)
+{
+    return s->conf.sandbox.limits == LIMITS_AVAILABLE;
+}
+
+static int make_folder(const struct server *v, const char *folder, const struct conf_server *c, struct err *e)
+{
+    struct limits_place place = cgroup_place(v);
+    struct hold h = { .folder = folder, .conf = c, .place = &place, .excused = excused(v->super) };
+    BUF_FREE struct buf wrong = BUF(4096);
+    if (fresh_folder(folder, e) < 0)
         return -1;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? err_set(e, errno, "open", "%s", folder) : fd;
+    int no = hold_limits(&h, &wrong);
+    int fd = no ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    if (no)
+        err_set(e, no, "limits", "%.*s", (int)buf_size(&wrong), (const char *)buf_head(&wrong));
+    else
+        err_set(e, errno, "open", "%s", folder);
+    rmdir(folder);
+    return -1;
+}
+
+void cgroup_share(const struct super *s)
+{
+    if (s->cgroup)
+        share(s);
+}
+
+static void reserve(struct server *v, uint64_t bytes)
+{
+    if (v->reserved == bytes)
+        return;
+    v->reserved = bytes;
+    share(v->super);
 }
 
 int cgroup_make(struct server *v, const struct conf_server *c, struct err *e)
@@ -185,7 +271,10 @@ int cgroup_make(struct server *v, const struct conf_server *c, struct err *e)
     if (s->cgroup == NULL)
         return err_set(e, 0, "cgroup", "%s", s->limits_missing);
     FREE_MEM char *folder = folder_of(v);
-    return make_folder(s, folder, c, e);
+    int fd = make_folder(v, folder, c, e);
+    if (fd >= 0)
+        reserve(v, c->memory_reservation);
+    return fd;
 }
 
 static char *errand_folder(const struct super *s, uint32_t number)
@@ -193,12 +282,13 @@ static char *errand_folder(const struct super *s, uint32_t number)
     return mem_fmt("%s/%s%u", s->cgroup, errands, number);
 }
 
-int cgroup_make_errand(const struct super *s, uint32_t number, const struct conf_server *c, struct err *e)
+int cgroup_make_errand(const struct server *v, uint32_t number, const struct conf_server *c, struct err *e)
 {
+    const struct super *s = v->super;
     if (s->cgroup == NULL)
         return err_set(e, 0, "cgroup", "%s", s->limits_missing);
     FREE_MEM char *folder = errand_folder(s, number);
-    return make_folder(s, folder, c, e);
+    return make_folder(v, folder, c, e);
 }
 
 void cgroup_kill_errand(const struct super *s, uint32_t number)
@@ -206,7 +296,7 @@ void cgroup_kill_errand(const struct super *s, uint32_t number)
     if (s->cgroup == NULL)
         return;
     FREE_MEM char *folder = errand_folder(s, number);
-    write_at(folder, "cgroup.kill", "1");
+    hold_write(folder, "cgroup.kill", "1");
 }
 
 void cgroup_remove_errand(const struct super *s, uint32_t number)
@@ -217,15 +307,64 @@ void cgroup_remove_errand(const struct super *s, uint32_t number)
     remove_folder(folder);
 }
 
-void cgroup_limits(struct server *v, const struct conf_server *c)
+/* It counts what the group counts and is asked first: with some more it leaves the refusal to the group, which tells how often. */
+uint32_t cgroup_nproc(const struct super *s, const struct conf_server *c)
 {
-    struct err e;
+    return c->pids + (s->limits_missing[0] ? 0 : NPROC_MORE);
+}
+
+static void change(const struct server *v, const char *folder, const char *name, const struct conf_server *c, struct buf *told)
+{
+    struct limits_place place = cgroup_place(v);
+    struct hold h = { .folder = folder, .name = name, .conf = c, .place = &place, .excused = excused(v->super) };
+    BUF_FREE struct buf wrong = BUF(4096);
+    hold_limits(&h, &wrong);
+    uint32_t nproc = cgroup_nproc(v->super, c);
+    int no = hold_nproc(folder, nproc);
+    if (no)
+        buf_put_fmt(&wrong, "%spids: RLIMIT_NPROC = %u: %s", buf_size(&wrong) ? "; " : "", nproc, strerror(no));
+    if (told && h.changed)
+        buf_put_fmt(told, "; server %s: %u limit%s set", v->name, h.changed, h.changed == 1 ? "" : "s");
+    if (buf_size(&wrong) == 0)
+        return;
+    log_warn("server.limits", "server=%s group=%s error=\"%.*s\"", v->name, folder, (int)buf_size(&wrong), (const char *)buf_head(&wrong));
+    if (told)
+        buf_put_fmt(told, "; server %s keeps what it had: %.*s", v->name, (int)buf_size(&wrong), (const char *)buf_head(&wrong));
+}
+
+void cgroup_limits(struct server *v, const struct conf_server *c, struct buf *told)
+{
     if (v->super->cgroup == NULL)
         return;
     FREE_MEM char *folder = folder_of(v);
-    char line[400];
-    if (set_limits(v->super, folder, c, &e) < 0)
-        log_warn("server.limits", "server=%s error=\"%s\"", v->name, err_text(&e, line, sizeof line));
+    /* It waits for its disk: its group will be made with these. */
+    if (access(folder, F_OK) < 0)
+        return;
+    change(v, folder, v->name, c, told);
+    reserve(v, c->memory_reservation);
+}
+
+void cgroup_limits_errand(const struct server *v, uint32_t number, const struct conf_server *c)
+{
+    if (v->super->cgroup == NULL)
+        return;
+    FREE_MEM char *folder = errand_folder(v->super, number);
+    change(v, folder, NULL, c, NULL);
+}
+
+int cgroup_freeze(const struct server *v, bool freeze, struct err *e)
+{
+    if (v->super->cgroup == NULL)
+        return err_set(e, 0, "cgroup", "%s", v->super->limits_missing);
+    FREE_MEM char *folder = folder_of(v);
+    return hold_write(folder, "cgroup.freeze", freeze ? "1" : "0") < 0 ? err_set(e, errno, "cgroup.freeze", "%s", folder) : 0;
+}
+
+bool cgroup_frozen(const struct server *v)
+{
+    uint64_t number;
+    FREE_MEM char *text = cgroup_file(v, "cgroup.events");
+    return usage_number(text, "frozen", &number) && number;
 }
 
 void cgroup_kill(struct server *v)
@@ -233,7 +372,7 @@ void cgroup_kill(struct server *v)
     if (v->super->cgroup == NULL)
         return;
     FREE_MEM char *folder = folder_of(v);
-    write_at(folder, "cgroup.kill", "1");
+    hold_write(folder, "cgroup.kill", "1");
 }
 
 void cgroup_remove(struct server *v)
@@ -242,9 +381,10 @@ void cgroup_remove(struct server *v)
         return;
     FREE_MEM char *folder = folder_of(v);
     remove_folder(folder);
+    reserve(v, 0);
 }
 
-static char *read_at(const struct server *v, const char *file)
+char *cgroup_file(const struct server *v, const char *file)
 {
     if (v->super->cgroup == NULL)
         return NULL;
@@ -252,16 +392,11 @@ static char *read_at(const struct server *v, const char *file)
     return io_read_file(path, 1 << 20, NULL, NULL);
 }
 
-static uint64_t number_after(const char *text, const char *word)
-{
-    const char *at = text ? strstr(text, word) : NULL;
-    return at ? strtoull(at + strlen(word), NULL, 10) : 0;
-}
-
 bool cgroup_oom(const struct server *v)
 {
-    FREE_MEM char *text = read_at(v, "memory.events");
-    return number_after(text, "oom_kill ") > 0;
+    uint64_t kills;
+    FREE_MEM char *text = cgroup_file(v, "memory.events");
+    return usage_number(text, "oom_kill", &kills) && kills;
 }
 
 static uint32_t count_lines(const char *text)
@@ -272,16 +407,20 @@ static uint32_t count_lines(const char *text)
     return n;
 }
 
+static uint64_t number_of(const struct server *v, const char *file, const char *word)
+{
+    uint64_t number;
+    FREE_MEM char *text = cgroup_file(v, file);
+    return usage_number(text, word, &number) ? number : 0;
+}
+
 void cgroup_read(const struct server *v, struct cgroup_use *use)
 {
-    FREE_MEM char *cpu = read_at(v, "cpu.stat");
-    FREE_MEM char *memory = read_at(v, "memory.current");
-    FREE_MEM char *peak = read_at(v, "memory.peak");
-    FREE_MEM char *pids = read_at(v, "cgroup.threads");
-    use->cpu_ms = number_after(cpu, "usage_usec ") / 1000;
-    use->memory = memory ? strtoull(memory, NULL, 10) : 0;
-    use->memory_peak = peak ? strtoull(peak, NULL, 10) : 0;
-    use->pids = count_lines(pids);
+    FREE_MEM char *threads = cgroup_file(v, "cgroup.threads");
+    use->cpu_ms = number_of(v, "cpu.stat", "usage_usec") / 1000;
+    use->memory = number_of(v, "memory.current", "");
+    use->memory_peak = number_of(v, "memory.peak", "");
+    use->pids = count_lines(threads);
 }
 
 void cgroup_leave(struct super *s)

@@ -36,7 +36,7 @@ static enum verdict check_root(struct visit *v)
 
 static enum verdict check_cgroup(struct visit *v)
 {
-    cgroup_probe(v->text, sizeof v->text);
+    cgroup_probe(v->conf, v->text, sizeof v->text);
     if (v->text[0] == '\0') {
         snprintf(v->text, sizeof v->text, "v2 with cpu, memory and pids");
         return OK;

@@ -183,8 +183,9 @@ static struct conf_server conf_of(const struct conf_server *c)
     t.network = NETWORK_NONE;
     t.memory = c->memory < MEMORY_MOST ? c->memory : MEMORY_MOST;
     t.memory_high = 0;
+    t.memory_reservation = 0;
     t.tmp = TMP;
-    t.pids = PIDS;
+    t.pids = c->pids < PIDS ? c->pids : PIDS;
     t.nofile = c->nofile < NOFILE ? c->nofile : NOFILE;
     return t;
 }
@@ -209,7 +210,7 @@ static int launch(struct errand *r, const int stdio[3], int filter, int status, 
     CLOSE_FD int root = disk_open(r->server, e);
     if (root < 0)
         return -1;
-    CLOSE_FD int group = cgroup_make_errand(s, r->number, &c, e);
+    CLOSE_FD int group = cgroup_make_errand(r->server, r->number, &c, e);
     if (group < 0 && e->no != 0)
         return -1;
     struct msg m MSG_FREE;
@@ -218,8 +219,10 @@ static int launch(struct errand *r, const int stdio[3], int filter, int status, 
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
-    if (child_start(s, ROLE_LAUNCH, 0, theirs, NULL, NULL, e) < 0)
+    pid_t pid = child_start(s, ROLE_LAUNCH, 0, theirs, NULL, NULL, e);
+    if (pid < 0)
         return -1;
+    cgroup_take_shim(s, pid);
     r->shim = link_new(s->loop, fd_steal(&ours), &shim_events, r);
     r->status = link_new(s->loop, status, &status_events, r);
     return 0;
@@ -358,11 +361,19 @@ void errand_rsync(struct super *s, struct order *o)
     }
 }
 
+static void change_limits(const struct errand *r)
+{
+    struct conf_server c = conf_of(conf_server(&r->super->conf, r->server->name));
+    cgroup_limits_errand(r->server, r->number, &c);
+}
+
 void errands_apply(struct super *s)
 {
     for (struct errand *r = s->errands; r; r = r->next) {
         const char *why = unfit(r);
         if (why)
             end(r, why);
+        else if (r->shim)
+            change_limits(r);
     }
 }

@@ -7,7 +7,8 @@
 /* OP_RSYNC.  Starts rsync once the disk is up; the session gets its stdio and a link whose end ends it.  Refused past 2 a server and 4 an
    account; its shim kills it after 6 hours. */
 void errand_rsync(struct super *s, struct order *o);
-/* The configuration changed: kills those whose account may not do this any more. */
+/* The configuration changed: kills those whose account may not do this any more, holds the others to
+   new limits. */
 void errands_apply(struct super *s);
 
 #endif

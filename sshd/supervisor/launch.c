@@ -286,6 +286,10 @@ void launch_begin(struct server *v)
 
 void launch_stop(struct server *v)
 {
+    struct err e;
+    /* Frozen it could not hear of it. */
+    if (cgroup_frozen(v))
+        cgroup_freeze(v, false, &e);
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
     bool line = c && c->stop.kind == HOW_LINE;
     struct msg m;
@@ -364,7 +368,10 @@ static void adopt(struct server *v)
     if (conf_server(&v->super->conf, v->name) == NULL) {
         log_warn("server.unknown", "server=%s action=kill why=\"no longer configured\"", v->name);
         server_event(v, EVENT_KILL);
+        return;
     }
+    /* What was changed while there was no daemon. */
+    cgroup_limits(v, conf_server(&v->super->conf, v->name), NULL);
 }
 
 void launch_adopt_all(struct super *s)

@@ -13,9 +13,11 @@ holdfastd_SOURCES = \
 	sshd/supervisor/policy.c sshd/supervisor/policy.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
+	sshd/supervisor/hold.c sshd/supervisor/hold.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \
 	sshd/supervisor/leave.c sshd/supervisor/leave.h \
+	sshd/supervisor/limits.c sshd/supervisor/limits.h \
 	sshd/supervisor/listen.c sshd/supervisor/listen.h \
 	sshd/supervisor/main.c sshd/supervisor/super.h \
 	sshd/supervisor/notify.c sshd/supervisor/notify.h \
@@ -30,6 +32,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
+	sshd/supervisor/usage.c sshd/supervisor/usage.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \
 	$(supervisor_ini_sources)

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "sandbox/proto.h"
+#include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/launch.h"
 
 int launch_pool(const struct conf *conf, uint32_t *base, uint32_t *count)
@@ -107,7 +108,7 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     msg_put_u64(m, c->tmp);
     msg_put_u64(m, c->memory);
     msg_put_u32(m, c->nofile);
-    msg_put_u32(m, c->pids);
+    msg_put_u32(m, cgroup_nproc(v->super, c));
     msg_put_u32(m, type == LAUNCH_ERRAND ? PROFILE_TOOL : PROFILE_SERVER);
     msg_put_u32(m, filter);
     if (put_network(v, c, m, e) < 0)

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/handles.h"
@@ -63,6 +64,15 @@ static void check_rows(const struct conf_server *v, struct conf_errors *errors)
         complain(errors, "%s: server %s: %s", v->where, v->name, err_text(&e, line, sizeof line));
 }
 
+static void check_cpus(const struct conf_server *v, const struct conf_cpus *there, struct conf_errors *errors)
+{
+    struct conf_cpus wanted, rest;
+    if (conf_cpus(v->cpuset, &wanted) < 0 || !conf_cpus_without(&wanted, there, &rest))
+        return;
+    FREE_MEM char *missing = conf_cpus_text(&rest), *all = conf_cpus_text(there);
+    complain(errors, "%s: server %s: cpuset = %s: this machine has no processor %s; allowed: %s", v->where, v->name, v->cpuset, missing, all);
+}
+
 int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
 {
     struct err e;
@@ -85,8 +95,12 @@ int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
     }
     for (size_t i = 0; i < c->naccounts; i++)
         check_keys(&c->accounts[i], errors);
-    for (size_t i = 0; i < c->nservers; i++)
+    struct conf_cpus there;
+    cgroup_cpus(&there);
+    for (size_t i = 0; i < c->nservers; i++) {
         check_rows(&c->servers[i], errors);
+        check_cpus(&c->servers[i], &there, errors);
+    }
     return errors->n ? -1 : 0;
 }
 
@@ -125,7 +139,8 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     s->conf = now.next;
     conf_free(&before);
     log_init("holdfastd", (enum log_level)s->conf.log.level);
-    servers_apply(s);
+    struct buf told BUF_FREE = BUF(65536);
+    servers_apply(s, &told);
     unsigned ended = workers_apply(s);
     handles_apply(s);
     errands_apply(s);
@@ -133,7 +148,11 @@ static void on_taken(struct super *s, const char *error, const char *summary)
         char line[400];
         log_error("listen", "error=\"%s\"", err_text(&e, line, sizeof line));
     }
-    FREE_MEM char *text = ended ? mem_fmt("%s; %u channels to files whose deny changed closed", summary, ended) : mem_str(summary);
+    if (ended)
+        buf_put_fmt(&told, "; %u channels to files whose deny changed closed", ended);
+    FREE_MEM char *more = mem_strn(buf_size(&told) ? (const char *)buf_head(&told) : "", buf_size(&told));
+    /* The summary is the store's, which knows accounts. */
+    FREE_MEM char *text = more[0] && strcmp(summary, "nothing changed") == 0 ? mem_str(more + strlen("; ")) : mem_fmt("%s%s", summary, more);
     done(true, text);
 }
 

@@ -27,6 +27,12 @@ const char *server_state_word(enum state state)
     return state_words[state];
 }
 
+const char *server_word(const struct server *v)
+{
+    bool could = v->launched && (v->state == STATE_STARTING || v->state == STATE_RUNNING);
+    return could && cgroup_frozen(v) ? "frozen" : state_words[v->state];
+}
+
 bool server_alive(const struct server *v)
 {
     return v->state == STATE_STARTING || v->state == STATE_RUNNING || v->state == STATE_STOPPING;
@@ -338,12 +344,13 @@ void server_tidy(struct server *v)
 
 /* A server that is named no more stays in the list, as orders, workers and jobs may still point at it; without a configuration nobody can
    ask for it, and its disk goes as soon as nothing uses it. */
-void servers_apply(struct super *s)
+void servers_apply(struct super *s, struct buf *told)
 {
+    cgroup_share(s);
     for (struct server *v = s->servers; v; v = v->next) {
         const struct conf_server *c = conf_of(v);
         if (c && server_alive(v))
-            cgroup_limits(v, c);
+            cgroup_limits(v, c, told);
         if (c == NULL && v->state == STATE_BACKOFF)
             server_event(v, EVENT_STOP);
         /* Started after the reload was found to be possible: nobody could stop it any more. */
@@ -355,7 +362,7 @@ void servers_apply(struct super *s)
 
 void servers_begin(struct super *s)
 {
-    servers_apply(s);
+    servers_apply(s, NULL);
     /* A store that was started anew changes nothing about servers: what somebody stopped stays so. */
     if (s->begun)
         return;
@@ -407,7 +414,7 @@ void server_put_status(struct server *v, struct msg *m)
     if (server_alive(v))
         cgroup_read(v, &use);
     msg_put_str(m, v->name);
-    msg_put_str(m, state_words[v->state]);
+    msg_put_str(m, server_word(v));
     msg_put_u64(m, (uint64_t)v->since);
     msg_put_u32(m, (uint32_t)v->pid);
     msg_put_u32(m, v->ready && server_alive(v));

@@ -43,6 +43,7 @@ struct server {
     uint64_t disk_limit, inodes_limit;   /* those the disk was made with; 0 until it was up once */
     int gate_fd;
     struct gate *gate;
+    uint64_t reserved;              /* memory promised to it as long as it has a group */
     unsigned workers;               /* and errands: whoever uses the disk on behalf of a session */
     bool backing_up;
 };
@@ -50,8 +51,9 @@ struct server {
 struct server *server_find(struct super *s, const char *name);
 /* The store's number for NAME; makes the server if it is new. */
 void server_number(struct super *s, const char *name, uint32_t number);
-/* After the configuration changed: applies new limits, unmounts the disks of servers no longer named. */
-void servers_apply(struct super *s);
+/* After the configuration changed: applies new limits, unmounts the disks of servers no longer named.  What that did to running
+   servers is added to TOLD (may be NULL), as cgroup_limits. */
+void servers_apply(struct super *s, struct buf *told);
 /* Something let go of V: unmounts its disk if V is no longer configured and nothing else uses it. */
 void server_tidy(struct server *v);
 /* The reason why CONF cannot be put in force now (a running server is missing from it), or "" ; BUF is returned. */
@@ -62,6 +64,8 @@ void servers_begin(struct super *s);
 const char *server_event(struct server *v, enum event ev);
 void server_set(struct server *v, enum state state);
 const char *server_state_word(enum state state);
+/* The same of V, or "frozen". */
+const char *server_word(const struct server *v);
 bool server_alive(const struct server *v);
 
 uid_t server_uid_base(const struct server *v);

@@ -105,10 +105,10 @@ static void do_status(struct client *c)
             buf_put_fmt(&b,
                         "{\"server\":\"%s\",\"state\":\"%s\",\"since\":\"%s\",\"pid\":%d,\"restarts\":%u,\"disk_used\":%llu,"
                         "\"limits\":\"%s\"}\n",
-                        v->name, server_state_word(v->state), since, (int)v->pid, v->restarts, (unsigned long long)used,
+                        v->name, server_word(v), since, (int)v->pid, v->restarts, (unsigned long long)used,
                         s->limits_missing[0] ? "missing" : "enforced");
         else
-            buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_state_word(v->state), since, v->reason);
+            buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_word(v), since, v->reason);
     }
     client_put(c, (const char *)buf_head(&b), buf_size(&b));
     buf_free(&b);

@@ -8,32 +8,74 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
 #include "sshd/supervisor/tool_plan.h"
+#include "sshd/supervisor/usage.h"
 
-static void put_address(struct buf *b, const char *key, uint32_t a)
+enum { FREEZE_TICK = 10, FREEZE_WAIT = 5000 };
+
+static void put_address(struct buf *b, const char *key, uint32_t a, bool json)
 {
     if (a)
-        buf_put_fmt(b, "%s %u.%u.%u.%u\n", key, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+        buf_put_fmt(b, json ? ",\"%s\":\"%u.%u.%u.%u\"" : "%s %u.%u.%u.%u\n", key, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+}
+
+/* What a path or a reason may hold. */
+static void put_string(struct buf *b, const char *key, const char *text)
+{
+    buf_put_fmt(b, ",\"%s\":\"", key);
+    for (; *text; text++)
+        if (*text == '"' || *text == '\\' || (unsigned char)*text < ' ')
+            buf_put_fmt(b, "\\u%04x", (unsigned char)*text);
+        else
+            buf_put_u8(b, (uint8_t)*text);
+    buf_put_fmt(b, "\"");
+}
+
+static void show_json(const struct server *v, struct buf *b)
+{
+    const struct super *s = v->super;
+    FREE_MEM char *files = mem_fmt("%s/servers/%s", s->conf.paths.state, v->name);
+    FREE_MEM char *group = s->cgroup ? mem_fmt("%s/%s", s->cgroup, v->name) : NULL;
+    buf_put_fmt(b, "{\"server\":\"%s\",\"state\":\"%s\",\"pid\":%d", v->name, server_word(v), (int)v->pid);
+    put_string(b, "reason", v->reason);
+    buf_put_fmt(b, ",\"uids_first\":%u,\"uids_last\":%u", server_uid_base(v), server_uid_base(v) + 65535);
+    put_address(b, "address", server_inside_address(v), true);
+    put_address(b, "gateway", server_host_address(v), true);
+    if (group)
+        put_string(b, "cgroup", group);
+    put_string(b, "files", files);
+    usage_put(v, true, b);
+    buf_put_fmt(b, "}\n");
+}
+
+static void show_text(const struct server *v, struct buf *b)
+{
+    buf_put_fmt(b, "server %s\nstate %s\n", v->name, server_word(v));
+    if (v->pid)
+        buf_put_fmt(b, "pid %d\n", (int)v->pid);
+    if (v->reason[0])
+        buf_put_fmt(b, "reason %s\n", v->reason);
+    buf_put_fmt(b, "uids %u to %u\n", server_uid_base(v), server_uid_base(v) + 65535);
+    put_address(b, "address", server_inside_address(v), false);
+    put_address(b, "gateway", server_host_address(v), false);
+    if (v->super->cgroup)
+        buf_put_fmt(b, "cgroup %s/%s\n", v->super->cgroup, v->name);
+    buf_put_fmt(b, "files %s/servers/%s\n", v->super->conf.paths.state, v->name);
+    usage_put(v, false, b);
 }
 
 static void show(struct client *c, struct server *v)
 {
     struct buf b BUF_FREE = BUF(65536);
-    buf_put_fmt(&b, "server %s\nstate %s\n", v->name, server_state_word(v->state));
-    if (v->pid)
-        buf_put_fmt(&b, "pid %d\n", (int)v->pid);
-    if (v->reason[0])
-        buf_put_fmt(&b, "reason %s\n", v->reason);
-    buf_put_fmt(&b, "uids %u to %u\n", server_uid_base(v), server_uid_base(v) + 65535);
-    put_address(&b, "address", server_inside_address(v));
-    put_address(&b, "gateway", server_host_address(v));
-    if (c->super->cgroup)
-        buf_put_fmt(&b, "cgroup %s/%s\n", c->super->cgroup, v->name);
-    buf_put_fmt(&b, "files %s/servers/%s\n", c->super->conf.paths.state, v->name);
+    if (c->json)
+        show_json(v, &b);
+    else
+        show_text(v, &b);
     client_put(c, (const char *)buf_head(&b), buf_size(&b));
     client_done(c, 0, "");
 }
@@ -94,10 +136,63 @@ static void seccomp(struct client *c, struct server *v)
     policy_show(c->super, conf, c->json, show_filter, shown);
 }
 
+/* ---- freeze and thaw ---- */
+
+/* Servers are never freed. */
+struct wait {
+    struct client *client;
+    struct server *server;
+    bool freeze;
+    uint64_t until;
+};
+
+static void look(void *data)
+{
+    struct wait *w = data;
+    struct server *v = w->server;
+    bool done = cgroup_frozen(v) == w->freeze;
+    if (!done && now_ms() < w->until && v->launched) {
+        loop_timer(v->super->loop, FREEZE_TICK, look, w);
+        return;
+    }
+    FREE_MEM char *why = mem_fmt("%s: not all of its processes have %s yet", v->name, w->freeze ? "stopped" : "gone on");
+    client_done(w->client, done ? 0 : CODE_FAILED, done ? "" : why);
+    client_release(w->client);
+    free(w);
+}
+
+static void set_frozen(struct client *c, struct server *v, bool freeze)
+{
+    struct err e;
+    char line[400];
+    FREE_MEM char *why = NULL;
+    if (!v->launched || (v->state != STATE_RUNNING && v->state != STATE_STARTING))
+        why = mem_fmt("%s is %s; allowed: one that runs", v->name, server_word(v));
+    else if (cgroup_freeze(v, freeze, &e) < 0)
+        why = mem_fmt("%s: %s", v->name, err_text(&e, line, sizeof line));
+    log_info(freeze ? "server.freeze" : "server.thaw", "server=%s refused=\"%s\"", v->name, why ? why : "");
+    if (why) {
+        client_done(c, CODE_STATE, why);
+        return;
+    }
+    struct wait *w = mem_new(sizeof *w);
+    *w = (struct wait){ .client = c, .server = v, .freeze = freeze, .until = now_ms() + FREEZE_WAIT };
+    client_hold(c);
+    look(w);
+}
+
+static void freeze(struct client *c, struct server *v)
+{
+    set_frozen(c, v, true);
+}
+
+static void thaw(struct client *c, struct server *v)
+{
+    set_frozen(c, v, false);
+}
+
 static const struct { const char *name; void (*run)(struct client *c, struct server *v); } words[] = {
-    { "plan", tool_plan },
-    { "show", show },
-    { "seccomp", seccomp },
+    { "show", show }, { "plan", tool_plan }, { "seccomp", seccomp }, { "freeze", freeze }, { "thaw", thaw },
 };
 
 void tool_server(struct client *c)

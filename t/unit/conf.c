@@ -144,6 +144,27 @@ Test(conf, times)
         cr_expect_eq(conf_time(bad[i], &v), -1, "%s", bad[i]);
 }
 
+Test(conf, processors)
+{
+    static const struct { const char *text, *same; } all[] = {
+        { "0", "0" }, { "0-3,6", "0-3,6" }, { "6,0,1", "0-1,6" }, { "0-70,65-128", "0-128" }, { "8191", "8191" }, { "0-8191", "0-8191" },
+        { "63,64", "63-64" }, { "1-1", "1" },
+    };
+    struct conf_cpus a, b, rest;
+    for (size_t i = 0; i < countof(all); i++) {
+        cr_assert_eq(conf_cpus(all[i].text, &a), 0);
+        FREE_MEM char *text = conf_cpus_text(&a);
+        cr_expect_str_eq(text, all[i].same);
+    }
+    conf_cpus("2-5", &a);
+    conf_cpus("0-3", &b);
+    cr_assert(conf_cpus_without(&a, &b, &rest));
+    FREE_MEM char *text = conf_cpus_text(&rest);
+    cr_expect_str_eq(text, "4-5");
+    conf_cpus("2", &a);
+    cr_assert_not(conf_cpus_without(&a, &b, &rest));
+}
+
 Test(conf, values_are_taken)
 {
     begin();
@@ -157,6 +178,9 @@ Test(conf, values_are_taken)
     set("server z", "owner", "a");
     set("server z", "command", "./x 'a b' \"c ; d\"");
     set("server z", "cpu", "150%");
+    set("server z", "cpu_burst", "150ms");
+    set("server z", "memory_reservation", "1G");
+    set("server z", "cpuset", "0-1,63");
     set("server z", "port", "25565/tcp");
     set("server z", "port", "25565/udp");
     set("server z", "allow", "b: console files.read");
@@ -187,6 +211,16 @@ Test(conf, values_are_taken)
     cr_assert_eq(conf_account(&c, "b")->suspended, CONF_YES);
     cr_assert_null(conf_account(&c, "nobody"));
     end();
+}
+
+Test(conf, bad_limits)
+{
+    static const char *const cpusets[] = { "-1", "1-", "1,", ",1", "3-1", "0 1", "0-1,x", "8192", "0-8192", "99999999999999999999", "all" };
+    for (size_t i = 0; i < countof(cpusets); i++)
+        refused("server s", "cpuset", cpusets[i], "numbers below 8192 and ranges of them");
+    refused("server s", "cpu_burst", "10", "ms, s, m, h or d");
+    refused("server s", "io_write", "10m", "whole number");
+    refused("server s", "io_read_ops", "1000000001", "0 to 1000000000");
 }
 
 Test(conf, bad_values)
@@ -325,6 +359,9 @@ Test(conf, what_spans_sections)
     set("server u", "command", "x");
     set("server u", "port", "80/tcp");
     set("server u", "memory_high", "2G");
+    set("server u", "memory_reservation", "3G");
+    set("server u", "cpu", "20%");
+    set("server u", "cpu_burst", "21ms");
     set("server u", "allow", "a: start");
     set("server backups", "owner", "a");
     set("server backups", "command", "x");
@@ -344,6 +381,8 @@ Test(conf, what_spans_sections)
         "'ghost', allowed on server 't', is no account",
         "port 80/tcp of server 'u' is taken by server 't'",
         "'memory_high' of server 'u' is more than its 'memory'",
+        "'memory_reservation' of server 'u' is more than its 'memory_high'",
+        "'cpu_burst' of server 'u' is more than its 'cpu' gives in 100ms; allowed: at most 20ms",
         "'a' owns server 'u'",
         "must not end in .img",
         "cannot be named 'backups'; allowed: any other name than backups, layers",

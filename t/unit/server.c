@@ -39,7 +39,10 @@ int launch_pool(const struct conf *c, uint32_t *base, uint32_t *count)
     return 0;
 }
 bool cgroup_oom(const struct server *s) { (void)s; return false; }
-void cgroup_limits(struct server *s, const struct conf_server *c) { (void)s, (void)c; }
+void cgroup_limits(struct server *s, const struct conf_server *c, struct buf *told) { (void)s, (void)c, (void)told; }
+void cgroup_share(const struct super *s) { (void)s; }
+static bool frozen;
+bool cgroup_frozen(const struct server *s) { (void)s; return frozen; }
 void cgroup_read(const struct server *s, struct cgroup_use *use) { (void)s, (void)use; }
 void disk_need(struct server *s, disk_fn *fn, void *data) { (void)s, (void)fn, (void)data; }
 void disk_down(struct server *s, disk_fn *fn, void *data) { (void)s, (void)fn, (void)data; }
@@ -99,6 +102,20 @@ Test(server, every_event_in_every_state_is_answered)
             server_event(v, (enum event)ev);
             cr_assert_lt((int)v->state, STATE_COUNT);
         }
+}
+
+Test(server, frozen_shows_while_it_runs)
+{
+    frozen = true;
+    cr_assert_str_eq(server_word(v), "offline");
+    cr_assert_null(server_event(v, EVENT_START));
+    cr_assert_str_eq(server_word(v), "starting", "launch is at work, nothing of it is frozen");
+    cr_assert_null(server_event(v, EVENT_LAUNCHED));
+    cr_assert_null(server_event(v, EVENT_READY));
+    cr_assert_str_eq(server_word(v), "frozen");
+    cr_assert_null(server_event(v, EVENT_STOP));
+    cr_assert_str_eq(server_word(v), "stopping");
+    frozen = false;
 }
 
 Test(server, starts_stops_and_refuses_with_a_reason)

@@ -1,0 +1,17 @@
+/* What the kernel tells about a server's control group: limits in force and use. */
+#ifndef SUPERVISOR_USAGE_H
+#define SUPERVISOR_USAGE_H
+
+#include "base/buf.h"
+#include "sshd/supervisor/server.h"
+
+/* A line each, "limit FILE VALUE" and "use NAME NUMBER"; JSON: two members with an object each, a comma before each. */
+void usage_put(const struct server *v, bool json, struct buf *b);
+
+/* The number behind WORD at the start of one of TEXT's lines, with a space between; at the start of TEXT when WORD is "".  False when there
+   is none.  TEXT may be NULL. */
+bool usage_number(const char *text, const char *word, uint64_t *number);
+/* The number behind WORD, as "rbytes=", in the line of device MAJOR:MINOR. */
+bool usage_device(const char *text, unsigned major, unsigned minor, const char *word, uint64_t *number);
+
+#endif
