@@ -5,6 +5,7 @@ holdfast_launch_SOURCES = \
 	sandbox/launch/disk.c sandbox/launch/disk.h \
 	sandbox/launch/drop.c sandbox/launch/drop.h \
 	sandbox/launch/etc.c \
+	sandbox/launch/image.c sandbox/launch/image.h \
 	sandbox/launch/jobs.h \
 	sandbox/launch/main.c \
 	sandbox/launch/mounts.h \

@@ -62,7 +62,7 @@ static const struct {
     { "etc/machine-id", .make = machine_id },
 };
 
-static int write_files(const struct plan *p, struct err *e)
+int etc_write(const struct plan *p, struct err *e)
 {
     for (size_t i = 0; i < countof(files); i++) {
         struct buf b BUF_FREE = BUF(16384);
@@ -120,5 +120,5 @@ static int link_localtime(struct err *e)
 
 int etc_fill(const struct plan *p, struct err *e)
 {
-    return write_files(p, e) < 0 || bind_shared(e) < 0 || link_localtime(e) < 0 ? -1 : 0;
+    return etc_write(p, e) < 0 || bind_shared(e) < 0 || link_localtime(e) < 0 ? -1 : 0;
 }

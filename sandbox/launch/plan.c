@@ -72,6 +72,7 @@ static int get(struct plan *p, struct msg *m, struct err *e)
 {
     if (get_what_runs(p, m, e) < 0 || get_network(p, m, e) < 0)
         return -1;
+    uint32_t has_image = msg_get_u32(m);
     p->init = msg_get_str(m);
     p->shim = msg_get_str(m);
     p->ready_kind = msg_get_u32(m);
@@ -87,6 +88,7 @@ static int get(struct plan *p, struct msg *m, struct err *e)
         p->logs = msg_get_fd(m);
         p->listener = msg_get_fd(m);
     }
+    p->image = has_image ? msg_get_fd(m) : -1;
     p->cgroup = has_cgroup ? msg_get_fd(m) : -1;
     msg_end(m);
     return 0;
@@ -124,8 +126,8 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "no command");
     if (p->directory[0] != '/' || p->init[0] != '/' || p->shim[0] != '/')
         return err_set(e, EINVAL, "plan", "a path is not absolute");
-    if (p->errand && (p->tty || p->network != NETWORK_NONE))
-        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network");
+    if (p->errand && (p->tty || p->network != NETWORK_NONE || p->image >= 0))
+        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network nor image");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
         return err_set(e, EINVAL, "plan", "nofile %u, pids %u, tmp %llu", p->nofile, p->pids, (unsigned long long)p->tmp);
     return check_network(p, e);
@@ -133,7 +135,7 @@ static int check(const struct plan *p, struct err *e)
 
 int plan_read(struct plan *p, struct msg *m, struct err *e)
 {
-    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1, .stdio = { -1, -1, -1 } };
+    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .image = -1, .cgroup = -1, .stdio = { -1, -1, -1 } };
     p->errand = m->type == LAUNCH_ERRAND;
     if (get(p, m, e) < 0 || check(p, e) < 0)
         return -1;

@@ -39,6 +39,7 @@ struct plan {
     bool read_only;             /* its files */
     char home[NAME_MOST + 8];   /* where they are, below the root */
     int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none; an errand has no logs and no listener */
+    int image;                          /* its root, in place of what the host has; -1: none */
     int stdio[3];               /* an errand's; else -1 */
 };
 

@@ -1,3 +1,4 @@
+#include "sandbox/launch/image.h"
 #include "sandbox/launch/mounts.h"
 #include "sandbox/launch/root.h"
 
@@ -11,17 +12,22 @@
 
 /* Where the new root is built: any folder every host has; covered in this mount namespace only. */
 static const char building[] = "/tmp";
-static const char empty[] = "var/empty";
+/* A folder without anything in it until the very end, in every image. */
+static const char empty[] = "dev/shm";
 
 static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
-    "var", empty,
+    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "proc", "tmp", "run", "home", "var",
 };
 
 static const struct { const char *at, *to; } links[] = {
     { "bin", "usr/bin" }, { "sbin", "usr/sbin" }, { "lib", "usr/lib" }, { "lib64", "usr/lib64" }, { "var/tmp", "../tmp" },
-    { "var/run", "../run" }, { "dev/fd", "/proc/self/fd" }, { "dev/stdin", "/proc/self/fd/0" },
-    { "dev/stdout", "/proc/self/fd/1" }, { "dev/stderr", "/proc/self/fd/2" }, { "dev/ptmx", "pts/ptmx" },
+    { "var/run", "../run" },
+};
+
+static const char *const device_folders[] = { "dev/pts", "dev/shm" };
+static const struct { const char *at, *to; } device_links[] = {
+    { "dev/fd", "/proc/self/fd" }, { "dev/stdin", "/proc/self/fd/0" }, { "dev/stdout", "/proc/self/fd/1" },
+    { "dev/stderr", "/proc/self/fd/2" }, { "dev/ptmx", "pts/ptmx" },
 };
 
 static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
@@ -52,8 +58,14 @@ static int attach(int tree, const char *at, struct err *e)
 }
 
 /* From the host's, with the old call: one step for what takes three with the new ones. */
-static int bind_devices(struct err *e)
+int root_devices(struct err *e)
 {
+    for (size_t i = 0; i < countof(device_folders); i++)
+        if (mkdir(device_folders[i], 0755) < 0)
+            return fail(e, "mkdir", device_folders[i]);
+    for (size_t i = 0; i < countof(device_links); i++)
+        if (symlink(device_links[i].to, device_links[i].at) < 0)
+            return fail(e, "symlink", device_links[i].at);
     for (size_t i = 0; i < countof(devices); i++) {
         char host[32];
         snprintf(host, sizeof host, "/dev/%s", devices[i]);
@@ -67,11 +79,13 @@ static int bind_devices(struct err *e)
 
 int root_make(struct child *c, struct err *e)
 {
+    if (c->image >= 0)
+        return image_root(c, building, e);
     if (mount("tmpfs", building, "tmpfs", M_NOSUID | M_NODEV, "mode=755,size=1m,nr_inodes=256") < 0)
         return fail(e, "mount", "root");
     if (chdir(building) < 0)
         return fail(e, "chdir", "root");
-    if (make_skeleton(c->plan, e) < 0 || attach(c->usr, "usr", e) < 0 || bind_devices(e) < 0)
+    if (make_skeleton(c->plan, e) < 0 || attach(c->usr, "usr", e) < 0 || root_devices(e) < 0)
         return -1;
     return etc_fill(c->plan, e);
 }
@@ -162,6 +176,8 @@ int root_seal(struct child *c, struct err *e)
     if (syscall(SYS_mount_setattr, AT_FDCWD, "", AT_EMPTY_PATH | AT_RECURSIVE, &sealed, sizeof sealed) < 0)
         return fail(e, "read-only", "/");
     if (mount_proc(c->plan, e) < 0 || mount_writable(c->plan, e) < 0)
+        return -1;
+    if (c->image >= 0 && image_finish(e) < 0)
         return -1;
     return attach(c->home, c->plan->home, e);
 }

@@ -9,7 +9,11 @@ int root_make(struct child *c, struct err *e);       /* mounts it, makes it the 
 int root_seal(struct child *c, struct err *e);       /* read-only so far; then what is writable: proc, tmp, run, home, terminals */
 int root_enter(struct child *c, struct err *e);      /* pivot, and the host's tree is gone */
 
-/* etc.c: the files of /etc, below the working directory. */
+/* Device nodes below dev, and the links beside them. */
+int root_devices(struct err *e);
+
+/* etc.c: the files of /etc, below the working directory.  etc_write: those that are made here, without what is the host's. */
 int etc_fill(const struct plan *p, struct err *e);
+int etc_write(const struct plan *p, struct err *e);
 
 #endif

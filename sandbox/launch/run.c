@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "sandbox/launch/child.h"
+#include "sandbox/launch/image.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/shim.h"
@@ -52,8 +53,12 @@ static int open_trees(struct run *r, struct err *e)
     struct stat st;
     if (fstat(r->plan.root, &st) < 0 || !S_ISDIR(st.st_mode))
         return err_set(e, ENOTDIR, "the server's files", "%s", "");
-    r->child.usr = clone_tree(AT_FDCWD, "/usr", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
-    if (r->child.usr < 0)
+    r->child.usr = r->child.image = -1;
+    if (r->plan.image >= 0)
+        r->child.image = image_clone(&r->plan, e);
+    else
+        r->child.usr = clone_tree(AT_FDCWD, "/usr", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+    if (r->child.usr < 0 && r->child.image < 0)
         return -1;
     uint64_t sealed = r->plan.read_only ? MOUNT_ATTR_RDONLY : 0;
     r->child.home = clone_tree(r->plan.root, "", AT_EMPTY_PATH, sealed | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);

@@ -1,6 +1,6 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   nofile, pids, tmp, memory, image (folder), logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
@@ -29,6 +29,7 @@ static struct setting settings[] = {
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
+    { "image", "" },
 };
 
 static const char *get(const char *key)
@@ -99,12 +100,24 @@ static void put_plan(struct msg *m, int argc, char **argv)
     }
     msg_put_u32(m, 1);
     msg_put_str(m, "1.1.1.1");
+    msg_put_u32(m, get("image")[0] != '\0');
     msg_put_str(m, get("init"));
     msg_put_str(m, get("shim"));
     msg_put_u32(m, 0);
     msg_put_u32(m, 0);
     msg_put_str(m, "");
     msg_put_u32(m, get("cgroup")[0] != '\0');
+}
+
+/* If there is to be one. */
+static void put_folder(struct msg *m, const char *path)
+{
+    if (path[0] == '\0')
+        return;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        die_errno("open %s", path);
+    msg_put_fd(m, fd);
 }
 
 static int put_descriptors(struct msg *m)
@@ -117,12 +130,8 @@ static int put_descriptors(struct msg *m)
     msg_put_fd(m, dir);
     msg_put_fd(m, logs);
     msg_put_fd(m, listener);
-    if (get("cgroup")[0]) {
-        int cgroup = open(get("cgroup"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (cgroup < 0)
-            die_errno("open %s", get("cgroup"));
-        msg_put_fd(m, cgroup);
-    }
+    put_folder(m, get("image"));
+    put_folder(m, get("cgroup"));
     return 0;
 }
 
