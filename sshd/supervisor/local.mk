@@ -13,6 +13,8 @@ holdfastd_SOURCES = \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
+	sshd/supervisor/image.c sshd/supervisor/image.h \
+	sshd/supervisor/import.c sshd/supervisor/import.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \
 	sshd/supervisor/leave.c sshd/supervisor/leave.h \
 	sshd/supervisor/listen.c sshd/supervisor/listen.h \
@@ -27,6 +29,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
+	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \

@@ -89,7 +89,7 @@ static int put_network(const struct server *v, const struct conf_server *c, stru
     return 0;
 }
 
-static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, struct msg *m, struct err *e)
+static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, bool image, struct msg *m, struct err *e)
 {
     const struct conf *conf = &v->super->conf;
     FREE_MEM char *init = mem_fmt("%s/holdfast-init", conf->paths.libexec);
@@ -110,6 +110,7 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     msg_put_u32(m, c->pids);
     if (put_network(v, c, m, e) < 0)
         return -1;
+    msg_put_u32(m, image);
     msg_put_str(m, init);
     msg_put_str(m, shim);
     msg_put_u32(m, (uint32_t)c->ready.kind);
@@ -125,18 +126,19 @@ static void put_fds(struct msg *m, const int *fds, int n)
             msg_put_fd(m, fds[i]);
 }
 
-int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[4], struct err *e)
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[5], struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, fds[3] >= 0, m, e) < 0)
         return -1;
-    msg_put_u32(m, fds[3] >= 0);
-    put_fds(m, fds, 4);
+    msg_put_u32(m, fds[4] >= 0);
+    put_fds(m, fds, 5);
     return 0;
 }
 
 int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, struct msg *m, const int fds[5], struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_ERRAND, m, e) < 0)
+    /* Its program is the machine's: an image need not have it. */
+    if (put_plan(v, c, LAUNCH_ERRAND, false, m, e) < 0)
         return -1;
     msg_put_u32(m, fds[4] >= 0);
     msg_put_u32(m, writes);

@@ -36,6 +36,7 @@ struct server {
     struct link *shim;              /* the launch's, later the shim's */
     bool launched;
     struct waiter *waiters;
+    char image[NAME_MOST + 1];      /* it runs on; "": the host's, or it does not run */
 
     enum disk_state disk;
     struct disk_waiter *disk_waiters;
