@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config.h"
+
 #include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
