@@ -93,7 +93,7 @@ static int refused(struct unpack *u, struct err *e)
     const char *why = archive_error_string(u->a);
     if (u->no)
         return err_set(e, u->no, "read the archive", "%s", "");
-    return err_set(e, 0, "read the archive", "%s", why ? esc(why) : "libarchive gave no reason");
+    return err_set(e, 0, "read the archive", "%s", why ? esc_text(why) : "libarchive gave no reason");
 }
 
 static int wrong(const struct unpack *u, struct err *e, const char *why)
