@@ -89,6 +89,33 @@ static int give_to_root(int tree, const struct stat *st, uint32_t base, struct e
     return 0;
 }
 
+static const char *const folders[] = { "proc", "dev", "tmp", "run", "home", "sys", "etc", "var/tmp" };
+static const char *const files[] = { "etc/passwd", "etc/group", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/machine-id" };
+
+/* Everything is mounted by name, and the host's tree is still there: a symbolic link among these names would lead a mount out of the image.
+   The import made all of them; nobody can change the image since. */
+static int check(int image, const char *path, mode_t kind, struct err *e)
+{
+    struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV };
+    struct stat st;
+    CLOSE_FD int fd = (int)syscall(SYS_openat2, image, path, &how, sizeof how);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return fail(e, "the image has no", path);
+    return (st.st_mode & S_IFMT) == kind ? 0 : err_set(e, 0, "the image has another kind of", "%s", path);
+}
+
+static int check_all(int image, struct err *e)
+{
+    for (size_t i = 0; i < countof(folders); i++)
+        if (check(image, folders[i], S_IFDIR, e) < 0)
+            return -1;
+    for (size_t i = 0; i < countof(files); i++)
+        if (check(image, files[i], S_IFREG, e) < 0)
+            return -1;
+    return 0;
+}
+
 int image_clone(const struct plan *p, struct err *e)
 {
     struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .propagation = M_PRIVATE };
@@ -98,6 +125,8 @@ int image_clone(const struct plan *p, struct err *e)
     /* An import's files are never root's: this is something else. */
     if (st.st_uid == 0 || st.st_gid == 0)
         return err_set(e, EPERM, "the image", "belongs to root");
+    if (check_all(p->image, e) < 0)
+        return -1;
     /* This mount alone: nothing that is mounted in it on the host. */
     CLOSE_FD int tree = (int)syscall(SYS_open_tree, p->image, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     if (tree < 0 || set_attributes(tree, &sealed) < 0)
@@ -106,33 +135,6 @@ int image_clone(const struct plan *p, struct err *e)
 }
 
 /* ---- by the child ---- */
-
-static const char *const folders[] = { "proc", "dev", "tmp", "run", "home", "sys", "etc", "var/tmp" };
-static const char *const files[] = { "etc/passwd", "etc/group", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/machine-id" };
-
-/* Everything is mounted by name, and the host's tree is still there: a symbolic link among these names would lead a mount out of the image.
-   The import made all of them; nobody can change the image since. */
-static int check(const char *path, mode_t kind, struct err *e)
-{
-    struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV };
-    struct stat st;
-    CLOSE_FD int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return fail(e, "the image has no", path);
-    return (st.st_mode & S_IFMT) == kind ? 0 : err_set(e, 0, "the image has another kind of", "%s", path);
-}
-
-static int check_all(struct err *e)
-{
-    for (size_t i = 0; i < countof(folders); i++)
-        if (check(folders[i], S_IFDIR, e) < 0)
-            return -1;
-    for (size_t i = 0; i < countof(files); i++)
-        if (check(files[i], S_IFREG, e) < 0)
-            return -1;
-    return 0;
-}
 
 static int mount_small(const char *at, struct err *e)
 {
@@ -174,7 +176,7 @@ int image_root(struct child *c, const char *place, struct err *e)
         return fail(e, "attach", "the image");
     if (chdir(place) < 0)
         return fail(e, "chdir", "root");
-    if (check_all(e) < 0 || cover_files(c->plan, e) < 0 || make_home(c->plan, e) < 0 || mount_small("dev", e) < 0)
+    if (cover_files(c->plan, e) < 0 || make_home(c->plan, e) < 0 || mount_small("dev", e) < 0)
         return -1;
     return root_devices(e);
 }
