@@ -92,14 +92,16 @@ static void check_uids(const struct check *k)
     if (meet(ids->sessions, slots, ids->servers, servers))
         wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",
               ids->sessions, k->c->limits.connections, ids->servers);
-    const uid_t roles[] = { ids->store, ids->shim };
-    for (size_t i = 0; i < countof(roles); i++)
-        if (roles[i] != (uid_t)-1 &&
-            (meet(roles[i], 1, ids->sessions, slots) || meet(roles[i], 1, ids->servers, servers)))
-            wrong(k, SECTION_ids, NULL, i ? "shim" : "store", "uid %u is one of the sessions' or servers'",
-                  (unsigned)roles[i]);
-    if (ids->store == ids->shim && ids->store != (uid_t)-1)
-        wrong(k, SECTION_ids, NULL, "shim", "'store' and 'shim' must be different users");
+    const struct { uid_t uid; const char *key; } roles[] = { { ids->store, "store" }, { ids->shim, "shim" }, { ids->image, "image" } };
+    for (size_t i = 0; i < countof(roles); i++) {
+        if (roles[i].uid == (uid_t)-1)
+            continue;
+        if (meet(roles[i].uid, 1, ids->sessions, slots) || meet(roles[i].uid, 1, ids->servers, servers))
+            wrong(k, SECTION_ids, NULL, roles[i].key, "uid %u is one of the sessions' or servers'", (unsigned)roles[i].uid);
+        for (size_t j = 0; j < i; j++)
+            if (roles[i].uid == roles[j].uid)
+                wrong(k, SECTION_ids, NULL, roles[i].key, "'%s' and '%s' must be different users", roles[j].key, roles[i].key);
+    }
     check_host(k, "sessions", ids->sessions, slots);
     check_host(k, "servers", ids->servers, servers);
 }

@@ -27,7 +27,9 @@
     O(penalty_noauth, "penalty_noauth", TIME, "1s", "time", "added for leaving without a try") \
     O(penalty_grace, "penalty_grace", TIME, "10s", "time", "added for running into the login grace") \
     O(penalty_min, "penalty_min", TIME, "15s", "time", "accrued before a source is refused") \
-    O(penalty_max, "penalty_max", TIME, "10m", "time", "accrued at most")
+    O(penalty_max, "penalty_max", TIME, "10m", "time", "accrued at most") \
+    O(image_size, "image_size", SIZE, "20G", "bytes, at least 1M", "an imported image unpacked") \
+    O(image_files, "image_files", UINT, "1000000", "files and folders, 16 to 100000000", "of an imported image")
 
 #define CONF_PATHS(O) \
     O(state, "state", PATH, "/var/lib/holdfast", "absolute path", "store, servers, logs, backups") \
@@ -37,6 +39,7 @@
 #define CONF_IDS(O) \
     O(store, "store", USER, "holdfast-store", "user name or uid", "the store process") \
     O(shim, "shim", USER, "holdfast-shim", "user name or uid", "the shim of each server") \
+    O(image, "image", USER, "holdfast-image", "user name or uid", "the owner of imported images' files") \
     O(sessions, "sessions", UINT, "1879048192", "uid, 1 to 4294901760", "the first connection slot's; one uid a slot from here") \
     O(servers, "servers", UINT, "1900019712", "uid, 1 to 4294901760", "the first server's range of 65536") \
     O(ranges, "ranges", UINT, "0", "ranges, 0 to 32767; 0: as many as there are below uid 2147483648", "for servers, over time: a range is never given to another")
@@ -73,7 +76,7 @@
     O(command, "command", STR, NULL, "program and arguments, quoted as in a shell, nothing expanded", "what is run") \
     O(directory, "directory", STR, "/home/server", "absolute path inside", "where it is run") \
     O(environment, "environment", LIST, "", "NAME=VALUE; repeat for more", "added to its environment") \
-    O(image, "image", ENUM, "host", "host", "its root file system") \
+    O(image, "image", NAME, "host", "host, or an image of 'holdfast image list'", "its root file system; host: the machine's /usr") \
     O(seccomp, "seccomp", LIST, "", "+CALL or -CALL, several on a line; repeat for more", "system calls it may make beside the usual, or may not") \
     O(tty, "tty", ENUM, "no", "yes | no", "a terminal instead of pipes") \
     O(memory, "memory", SIZE, "1G", "bytes, at least 1M", "hard limit") \

@@ -10,6 +10,7 @@ liblaunch_a_SOURCES = \
 	sandbox/launch/drop.c sandbox/launch/drop.h \
 	sandbox/launch/etc.c \
 	sandbox/launch/filter.c sandbox/launch/filter.h \
+	sandbox/launch/image.c sandbox/launch/image.h \
 	sandbox/launch/jobs.h \
 	sandbox/launch/mounts.h \
 	sandbox/launch/net.c sandbox/launch/net.h \

@@ -15,8 +15,8 @@ enum launch_type {
     LAUNCH_DISK_UP = 0x0501,
     LAUNCH_DISK_DOWN,      /* str server, str state folder: unmounts; harmless when not mounted */
     /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
-       the log folder, the shim's listening socket, the cgroup folder or none (then u32 has cgroup = 0), the filter or none (then u32 has
-       filter = 0) */
+       the log folder, the shim's listening socket, the image's root directory or none, the cgroup folder or none, the filter or none (then u32 has
+       image, has cgroup, has filter = 0) */
     LAUNCH_RUN,
     LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
                               DISK_UP u64 bytes, u64 inodes: the limits that the disk has */
@@ -35,10 +35,11 @@ enum launch_type {
      u32 network (0 private, 1 none), u32 host address, u32 inside address (both IPv4 in host order, /30), str interface name on the host
      u32 nports, per port: u32 port, u32 udp
      u32 ndns, str each
+     u32 has image (an errand never has)
      str init program's path on the host, str shim program's path on the host
      u32 ready kind, u32 ready number, str ready text   (enum conf_how_kind)
      u32 has cgroup
-   fds: root directory of the files, log folder, listening socket, [cgroup folder], [filter] */
+   fds: root directory of the files, log folder, listening socket, [the image's root directory], [cgroup folder], [filter] */
 
 /* After RUN, launch drops to the shim's uid (no capabilities, no_new_privs) and executes the shim, whose child is init.  The shim's descriptors
    (unlisted ones are closed):

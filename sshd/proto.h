@@ -51,11 +51,13 @@ enum files_type {
 };
 
 /* tool -> supervisor (AF_UNIX SOCK_SEQPACKET, PATHS.run/holdfast.sock, root only): TOOL_REQUEST; answered by any number of TOOL_OUTPUT
-   and one TOOL_DONE. */
+   and TOOL_PROGRESS, and one TOOL_DONE. */
 enum tool_type {
-    TOOL_REQUEST = 0x0301,         /* str verb, u32 json, u32 number of arguments, str each; bytes secret (a password, or empty) */
+    TOOL_REQUEST = 0x0301,         /* str verb, u32 json, u32 number of arguments, str each; bytes secret (a password, or empty); [fd: the archive
+                                      of an import] */
     TOOL_OUTPUT = 0x0302,          /* bytes text */
     TOOL_DONE = 0x0303,            /* u32 exit code, str error text */
+    TOOL_PROGRESS = 0x0304,        /* str a line for a terminal, in place of the last one */
 };
 
 /* supervisor -> session, on the link that came with OP_RSYNC; nothing goes the other way, but its end ends the errand at once. */

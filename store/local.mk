@@ -53,18 +53,22 @@ store/stored/schema.inc: $(SCHEMA)
 # Also where only one target is asked for, BUILT_SOURCES not being made then.
 store/stored/libstored_a-migrate.$(OBJEXT): store/stored/schema.inc
 store/stored/holdfast_store-lock.$(OBJEXT): sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
-store/archive/holdfast_archive-main.$(OBJEXT): sandbox/lock/archive.bpf.h
+store/archive/holdfast_archive-main.$(OBJEXT): sandbox/lock/archive.bpf.h sandbox/lock/unpack.bpf.h
 BUILT_SOURCES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
 CLEANFILES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
 EXTRA_DIST += etc/seccomp/store.policy etc/seccomp/pwhash.policy
 
 pkglibexec_PROGRAMS += holdfast-archive
 holdfast_archive_SOURCES = \
+	store/archive/empty.c \
 	store/archive/main.c \
+	store/archive/path.c store/archive/path.h \
+	store/archive/tree.c store/archive/tree.h \
+	store/archive/unpack.c store/archive/unpack.h \
 	store/archive/walk.c store/archive/walk.h \
 	store/archive/writer.c store/archive/writer.h
 holdfast_archive_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
 holdfast_archive_LDADD = liblock.a libbase.a $(ARCHIVE_LIBS)
-BUILT_SOURCES += sandbox/lock/archive.bpf.h
-CLEANFILES += sandbox/lock/archive.bpf.h
-EXTRA_DIST += etc/seccomp/archive.policy
+BUILT_SOURCES += sandbox/lock/archive.bpf.h sandbox/lock/unpack.bpf.h
+CLEANFILES += sandbox/lock/archive.bpf.h sandbox/lock/unpack.bpf.h
+EXTRA_DIST += etc/seccomp/archive.policy etc/seccomp/unpack.policy

@@ -137,10 +137,14 @@ enum op {
    exit, u32 exit code, u32 signal, str reason, u32 restarts, u64 cpu ms, u64 memory, u64 memory peak, u32 pids, u64 disk used, u64 disk
    limit, str address ("" if none), str limits ("enforced" or "missing"), u32 nports, per port: u32 port, u32 udp. */
 
-/* supervisor -> archive: START, then ARCHIVE_DONE comes back. */
+/* supervisor -> archive: one of the STARTs, then ARCHIVE_DONE comes back. */
 enum archive_type {
     START_ARCHIVE = 0x04c0,    /* str server, u32 log level; fds: the tree (a directory), the archive (write-only, empty) */
-    ARCHIVE_DONE = 0x04c1,     /* u32 ok, str error, u64 bytes written, u64 entries */
+    ARCHIVE_DONE = 0x04c1,     /* u32 ok, str error or what was left out, u64 bytes written, u64 entries */
+    START_UNPACK,              /* str image, u32 log level, u64 bytes and u64 files at most; fds: the tree (an empty directory of its own), the
+                                  archive (readable, never seeked in).  The other way round: from the archive into the tree */
+    UNPACK_PROGRESS,           /* archive -> supervisor, now and then: u64 bytes, u64 entries so far */
+    START_EMPTY,               /* str image, u32 log level; fd: a tree, of which everything beneath is removed */
 };
 
 #endif

@@ -21,7 +21,8 @@ struct child {
     int talk;       /* to launch */
     int link;       /* init's descriptor 3 */
     int init;       /* the program */
-    int usr, home;  /* detached mount trees: the host's /usr, the server's files */
+    int usr, image; /* detached mount trees: the host's /usr, or the image; the other is -1 */
+    int home;       /* and the server's files */
     struct sock_fprog filter;
     int stdio[3];   /* -1 with a terminal, until there is one */
     int landlock;   /* the rules, while they are made, */

@@ -182,10 +182,15 @@ static const char *text_of(struct steps *l, const struct plan *p, size_t i)
     return step_text(l, mem_strn(buf_head(&b), buf_size(&b)));
 }
 
-void etc_steps(struct steps *l, const struct plan *p)
+void etc_steps_files(struct steps *l, const struct plan *p, const char *prefix)
 {
     for (size_t i = 0; i < countof(files); i++)
-        step_add(l, (struct step){ .verb = &v_file, .at = files[i].name, .with = text_of(l, p, i), .number = 0644 });
+        step_add(l, (struct step){ .verb = &v_file, .at = step_text(l, mem_fmt("%s%s", prefix, files[i].name)), .with = text_of(l, p, i), .number = 0644 });
+}
+
+void etc_steps(struct steps *l, const struct plan *p)
+{
+    etc_steps_files(l, p, "");
     const uint64_t sealed = M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC;
     for (size_t i = 0; i < countof(shared); i++) {
         const char *host = step_text(l, mem_fmt("/etc/%s", shared[i]));

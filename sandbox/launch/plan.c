@@ -76,6 +76,7 @@ static int get_fields(struct plan *p, struct msg *m, struct err *e)
 {
     if (get_what_runs(p, m, e) < 0 || get_network(p, m, e) < 0)
         return -1;
+    p->has_image = msg_get_u32(m) != 0;
     p->init = msg_get_str(m);
     p->shim = msg_get_str(m);
     p->ready_kind = msg_get_u32(m);
@@ -99,6 +100,7 @@ static void get_fds(struct plan *p, struct msg *m)
         p->logs = msg_get_fd(m);
         p->listener = msg_get_fd(m);
     }
+    p->image = p->has_image ? msg_get_fd(m) : -1;
     p->cgroup = p->has_cgroup ? msg_get_fd(m) : -1;
     p->filter = p->has_filter ? msg_get_fd(m) : -1;
 }
@@ -135,8 +137,8 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "no command");
     if (p->directory[0] != '/' || p->init[0] != '/' || p->shim[0] != '/')
         return err_set(e, EINVAL, "plan", "a path is not absolute");
-    if (p->errand && (p->tty || p->network != NETWORK_NONE))
-        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network");
+    if (p->errand && (p->tty || p->network != NETWORK_NONE || p->has_image))
+        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network nor image");
     if (p->errand && p->wall == 0)
         return err_set(e, EINVAL, "plan", "an errand without an end");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
@@ -148,7 +150,7 @@ static int check(const struct plan *p, struct err *e)
 
 int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e)
 {
-    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1, .filter = -1, .stdio = { -1, -1, -1 } };
+    *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .image = -1, .cgroup = -1, .filter = -1, .stdio = { -1, -1, -1 } };
     p->errand = m->type == LAUNCH_ERRAND;
     if (get_fields(p, m, e) < 0)
         return -1;

@@ -27,7 +27,7 @@ struct plan {
     uint64_t tmp, memory;       /* bytes */
     uint32_t nofile, pids;
     uint32_t profile;           /* enum sandbox_profile */
-    bool has_filter;
+    bool has_filter, has_image;
     enum plan_network network;
     uint32_t host, inside;      /* IPv4, host order, the two ends of a /30 */
     char *interface;            /* of the host's end */
@@ -44,6 +44,7 @@ struct plan {
     char home[NAME_MOST + 8];   /* where they are, below the root */
     int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none; an errand has no logs and no listener */
     int filter;                 /* -1: the profile's own */
+    int image;                          /* its root, in place of what the host has; -1: none */
     int stdio[3];               /* an errand's; else -1 */
 };
 

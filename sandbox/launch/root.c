@@ -1,3 +1,4 @@
+#include "sandbox/launch/image.h"
 #include "sandbox/launch/mounts.h"
 #include "sandbox/launch/root.h"
 
@@ -14,18 +15,22 @@
 
 /* Where the new root is built: any folder every host has; covered in this mount namespace only. */
 static const char building[] = "/tmp";
-static const char empty[] = "var/empty";
-/* Hidden later by what is mounted on /run. */
-static const char boot_id[] = "run/boot_id";
+/* A folder without anything in it until the very end, in every image. */
+static const char empty[] = "dev/shm";
+/* Hidden later by what is mounted there. */
+static const char boot_id[] = "dev/mqueue/boot_id";
 
-static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "dev", "dev/pts", "dev/shm", "dev/mqueue", "proc", "tmp", "run", "home", "var", empty,
+static const char *const folders[] = { "usr", "etc", "etc/ssl", "dev", "proc", "sys", "tmp", "run", "home", "var" };
+
+static const struct link { const char *at, *to; } links[] = {
+    { "bin", "usr/bin" }, { "sbin", "usr/sbin" }, { "lib", "usr/lib" }, { "lib64", "usr/lib64" }, { "var/tmp", "../tmp" },
+    { "var/run", "../run" },
 };
 
-static const struct { const char *at, *to; } links[] = {
-    { "bin", "usr/bin" }, { "sbin", "usr/sbin" }, { "lib", "usr/lib" }, { "lib64", "usr/lib64" }, { "var/tmp", "../tmp" },
-    { "var/run", "../run" }, { "dev/fd", "/proc/self/fd" }, { "dev/stdin", "/proc/self/fd/0" },
-    { "dev/stdout", "/proc/self/fd/1" }, { "dev/stderr", "/proc/self/fd/2" }, { "dev/ptmx", "pts/ptmx" },
+static const char *const device_folders[] = { "dev/pts", "dev/shm", "dev/mqueue" };
+static const struct link device_links[] = {
+    { "dev/fd", "/proc/self/fd" }, { "dev/stdin", "/proc/self/fd/0" }, { "dev/stdout", "/proc/self/fd/1" },
+    { "dev/stderr", "/proc/self/fd/2" }, { "dev/ptmx", "pts/ptmx" },
 };
 
 static const char *const devices[] = { "dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "dev/tty" };
@@ -49,6 +54,11 @@ static int attach(int tree, const char *at)
 static int attach_usr(struct child *c, const struct step *s, struct err *e UNUSED)
 {
     return attach(c->usr, s->at);
+}
+
+static int attach_image(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
+{
+    return attach(c->image, building) < 0 ? -1 : chdir(building);
 }
 
 static int attach_home(struct child *c, const struct step *s, struct err *e UNUSED)
@@ -149,28 +159,58 @@ const struct bit mount_flags[] = {
     { M_RDONLY, "ro" }, { M_NOSUID, "nosuid" }, { M_NODEV, "nodev" }, { M_NOEXEC, "noexec" }, { 0 },
 };
 
+const struct verb verb_mount = { "mount", .child = mount_new, .bits = mount_flags, .inside = true },
+    verb_mkdir = { "mkdir", .child = make_folder, .inside = true };
 static const struct verb v_root = { "mount", .child = mount_root, .bits = mount_flags, .inside = true },
-    v_mount = { "mount", .child = mount_new, .bits = mount_flags, .inside = true },
-    v_mkdir = { "mkdir", .child = make_folder, .inside = true }, v_link = { "symlink", .child = make_link, .inside = true },
+    v_image = { "attach", .child = attach_image, .inside = true }, v_link = { "symlink", .child = make_link, .inside = true },
     v_usr = { "attach", .child = attach_usr, .inside = true }, v_home = { "attach", .child = attach_home, .inside = true },
     v_device = { "device", .child = bind_device, .inside = true }, v_seal = { "seal", .child = seal, .bits = mount_flags, .inside = true },
     v_write = { "write", .child = write_to, .inside = true }, v_cover = { "cover", .child = cover, .inside = true },
     v_read_only = { "read-only", .child = make_read_only, .bits = mount_flags, .inside = true }, v_enter = { "pivot_root", .child = enter };
 
-void root_steps_make(struct steps *l, const struct plan *p)
+static void links_steps(struct steps *l, const struct link *each, size_t n)
 {
-    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=16384", .flags = M_NOSUID | M_NODEV });
-    for (size_t i = 0; i < countof(folders); i++)
-        step_add(l, (struct step){ .verb = &v_mkdir, .at = folders[i], .number = 0755 });
-    step_add(l, (struct step){ .verb = &v_mkdir, .at = p->home, .number = 0755 });
-    for (size_t i = 0; i < countof(links); i++)
-        step_add(l, (struct step){ .verb = &v_link, .at = links[i].at, .from = links[i].to });
-    step_add(l, (struct step){ .verb = &v_usr, .at = "usr", .from = "/usr" });
+    for (size_t i = 0; i < n; i++)
+        step_add(l, (struct step){ .verb = &v_link, .at = each[i].at, .from = each[i].to });
+}
+
+static void folders_steps(struct steps *l, const char *const *each, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        step_add(l, (struct step){ .verb = &verb_mkdir, .at = each[i], .number = 0755 });
+}
+
+static void device_steps(struct steps *l)
+{
+    folders_steps(l, device_folders, countof(device_folders));
+    links_steps(l, device_links, countof(device_links));
     for (size_t i = 0; i < countof(devices); i++)
         step_add(l, (struct step){ .verb = &v_device, .at = devices[i], .from = step_text(l, mem_fmt("/%s", devices[i])) });
     sys_step_copy(l, "/proc/sys/kernel/random/uuid", boot_id);
+}
+
+static void host_steps(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=16384", .flags = M_NOSUID | M_NODEV });
+    folders_steps(l, folders, countof(folders));
+    step_add(l, (struct step){ .verb = &verb_mkdir, .at = p->home, .number = 0755 });
+    links_steps(l, links, countof(links));
+    step_add(l, (struct step){ .verb = &v_usr, .at = "usr", .from = "/usr" });
+    device_steps(l);
     sys_steps(l);
     etc_steps(l, p);
+}
+
+void root_steps_make(struct steps *l, const struct plan *p)
+{
+    if (!p->has_image) {
+        host_steps(l, p);
+        return;
+    }
+    step_add(l, (struct step){ .verb = &v_image, .at = "", .from = "the image" });
+    image_steps_make(l, p);
+    device_steps(l);
+    sys_steps(l);
 }
 
 static void covers(struct steps *l, const char *with, const char *const *names, size_t n)
@@ -181,7 +221,7 @@ static void covers(struct steps *l, const char *with, const char *const *names, 
 
 static void proc_steps(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &v_mount, .at = "proc", .from = "proc", .with = "hidepid=2", .flags = M_NOSUID | M_NODEV | M_NOEXEC });
+    step_add(l, (struct step){ .verb = &verb_mount, .at = "proc", .from = "proc", .with = "hidepid=2", .flags = M_NOSUID | M_NODEV | M_NOEXEC });
     /* Ports below 1024 are for anyone here: the namespace is the server's alone and nobody in it has a capability. */
     if (low_ports(p))
         step_add(l, (struct step){ .verb = &v_write, .at = "proc/sys/net/ipv4/ip_unprivileged_port_start", .with = "0" });
@@ -201,10 +241,10 @@ static void writable_steps(struct steps *l, const struct plan *p)
         { "tmp", tmp, flags }, { "dev/shm", tmp, flags | M_NOEXEC }, { "run", 1 << 20, flags | M_NOEXEC },
     };
     for (size_t i = 0; i < countof(each); i++)
-        step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
+        step_add(l, (struct step){ .verb = &verb_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
     /* mq_open needs no mount; landlock's rule for its queues needs a place. */
-    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/mqueue", .from = "mqueue", .flags = flags | M_NOEXEC });
-    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
+    step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/mqueue", .from = "mqueue", .flags = flags | M_NOEXEC });
+    step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
                                .flags = M_NOSUID | M_NOEXEC });
 }
 
@@ -215,8 +255,10 @@ void root_steps_seal(struct steps *l, const struct plan *p)
     if (p->has_cgroup)
         /* Its root is the server's own group, as we have entered a cgroup namespace in it: Java, .NET, Node and Go take their sizes from memory.max
            and cpu.max. */
-        step_add(l, (struct step){ .verb = &v_mount, .at = "sys/fs/cgroup", .from = "cgroup2", .flags = M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
+        step_add(l, (struct step){ .verb = &verb_mount, .at = "sys/fs/cgroup", .from = "cgroup2", .flags = M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
     writable_steps(l, p);
+    if (p->has_image)
+        image_steps_end(l);
     step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = p->read_only ? "the server's files, read-only" : "the server's files" });
 }
 

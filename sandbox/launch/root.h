@@ -14,7 +14,11 @@ void root_steps_enter(struct steps *l, const struct plan *p);   /* pivot, and th
 void sys_steps(struct steps *l);
 void sys_step_copy(struct steps *l, const char *from, const char *to);
 
-/* etc.c: the files of /etc. */
+/* etc.c: the files of /etc.  etc_steps_files: those that are made here, below the folder PREFIX ("" or "NAME/"), without what is the host's. */
 void etc_steps(struct steps *l, const struct plan *p);
+void etc_steps_files(struct steps *l, const struct plan *p, const char *prefix);
+
+/* AT is a new mount of the kind FROM; a new folder of mode NUMBER. */
+extern const struct verb verb_mount, verb_mkdir;
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sandbox/launch/filter.h"
+#include "sandbox/launch/image.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/launch/mounts.h"
 #include "sandbox/launch/net.h"
@@ -58,6 +59,12 @@ static int clone_usr(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     r->child.usr = clone_tree(AT_FDCWD, s->at, AT_RECURSIVE, s->flags);
     return r->child.usr < 0 ? -1 : 0;
+}
+
+static int clone_image(struct run *r, const struct step *s UNUSED, struct err *e)
+{
+    r->child.image = image_clone(&r->plan, e);
+    return r->child.image < 0 ? -1 : 0;
 }
 
 static int clone_home(struct run *r, const struct step *s, struct err *e UNUSED)
@@ -286,6 +293,7 @@ static const struct bit namespaces[] = {
 };
 
 static const struct verb v_filter = { "take-filter", .host = take_filter }, v_files = { "check", .host = check_files }, v_usr = { "clone-tree", .host = clone_usr, .bits = mount_flags },
+    v_image = { "clone-tree", .host = clone_image, .bits = mount_flags },
     v_home = { "clone-tree", .host = clone_home, .bits = mount_flags }, v_init = { "open", .host = open_init },
     v_shim = { "check", .host = check_shim }, v_group = { "readable", .host = open_group }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
     v_stdio = { "take", .host = take_stdio }, v_links = { "links", .host = open_links },
@@ -306,7 +314,10 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
     const uint64_t own = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD;
     step_add(l, (struct step){ .verb = &v_filter, .at = filter_name(p) });
     step_add(l, (struct step){ .verb = &v_files, .at = "the server's files" });
-    step_add(l, (struct step){ .verb = &v_usr, .at = "/usr", .flags = sealed });
+    if (p->has_image)
+        step_add(l, (struct step){ .verb = &v_image, .at = "the image", .flags = sealed });
+    else
+        step_add(l, (struct step){ .verb = &v_usr, .at = "/usr", .flags = sealed });
     step_add(l, (struct step){ .verb = &v_home, .at = "the server's files", .flags = p->read_only ? sealed : plain });
     step_add(l, (struct step){ .verb = &v_init, .at = p->init });
     step_add(l, (struct step){ .verb = &v_shim, .at = p->shim });

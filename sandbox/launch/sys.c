@@ -17,7 +17,7 @@ enum { SMALL = 512, CPUS_MOST = 4096 };
 #define HUGE "sys/kernel/mm/transparent_hugepage"
 
 static const char *const folders[] = {
-    "sys", "sys/devices", "sys/devices/system", CPU, "sys/fs", "sys/fs/cgroup", "sys/kernel", "sys/kernel/mm", HUGE,
+    "sys/devices", "sys/devices/system", CPU, "sys/fs", "sys/fs/cgroup", "sys/kernel", "sys/kernel/mm", HUGE,
 };
 
 static const char *const files[] = {

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/image.h"
 #include "sshd/supervisor/listen.h"
 
 enum verdict { OK, WARN, FAIL };
@@ -124,6 +125,14 @@ static enum verdict check_programs(struct visit *v)
     return OK;
 }
 
+static enum verdict check_images(struct visit *v)
+{
+    if (image_missing(v->conf, v->text, sizeof v->text))
+        return FAIL;
+    snprintf(v->text, sizeof v->text, "those that servers name are there");
+    return OK;
+}
+
 static enum verdict check_ports(struct visit *v)
 {
     bool held = false;
@@ -153,7 +162,7 @@ static enum verdict check_ports(struct visit *v)
 static const struct { const char *name; enum verdict (*run)(struct visit *v); } checks[] = {
     { "root", check_root }, { "cgroup", check_cgroup }, { "openat2", check_openat2 }, { "landlock", check_landlock },
     { "namespaces", check_userns }, { "time namespace", check_timens }, { "quota", check_loop }, { "mke2fs", check_mke2fs }, { "programs", check_programs },
-    { "ports", check_ports },
+    { "images", check_images }, { "ports", check_ports },
 };
 
 unsigned doctor(const struct conf *c, const char *folder, bool live, struct buf *out)

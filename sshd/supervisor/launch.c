@@ -21,6 +21,7 @@
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/folder.h"
+#include "sshd/supervisor/image.h"
 #include "sshd/supervisor/plan.h"
 
 /* ---- the link: first the launch program's, then the shim's ---- */
@@ -209,11 +210,15 @@ static int run(struct server *v, const struct conf_server *c, int filter, struct
     CLOSE_FD int sock = listener(v, e);
     if (sock < 0)
         return -1;
+    bool imported = !image_is_host(c->image);
+    CLOSE_FD int image = imported ? image_open(&s->conf, c->image, e) : -1;
+    if ((imported && image < 0) || image_note(v, imported ? c->image : "", e) < 0)
+        return -1;
     CLOSE_FD int group = cgroup_make(v, c, e);
     if (group < 0 && e->no != 0)
         return -1;
     struct msg m MSG_FREE;
-    if (plan_write(v, c, &m, (int[]){ root, logs, sock, group, filter }, e) < 0)
+    if (plan_write(v, c, &m, (int[]){ root, logs, sock, image, group, filter }, e) < 0)
         return -1;
     if (msg_send(ours, &m) < 0)
         return err_set(e, errno, "plan", "send");
@@ -319,6 +324,14 @@ static void remove_socket(const struct server *v)
         unlink(a.sun_path);
 }
 
+static void forget_image(struct server *v)
+{
+    struct err e;
+    char line[400];
+    if (image_note(v, "", &e) < 0)
+        log_warn("image.note", "server=%s error=\"%s\"", v->name, err_text(&e, line, sizeof line));
+}
+
 void launch_end(struct server *v)
 {
     if (v->shim) {
@@ -332,6 +345,7 @@ void launch_end(struct server *v)
     v->launched = v->ready = false;
     cgroup_remove(v);
     remove_socket(v);
+    forget_image(v);
 }
 
 /* ---- finding shims again ---- */
@@ -355,10 +369,12 @@ static void adopt(struct server *v)
         cgroup_kill(v);
         cgroup_remove(v);
         remove_socket(v);
+        forget_image(v);
         return;
     }
     v->shim = link_new(v->super->loop, fd, &events, v);
     v->launched = true;
+    image_noted(v);
     server_set(v, STATE_STARTING);
     struct msg m;
     msg_begin(&m, SHIM_SUPERVISOR, 0);

@@ -15,6 +15,8 @@ holdfastd_SOURCES = \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hold.c sshd/supervisor/hold.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
+	sshd/supervisor/image.c sshd/supervisor/image.h \
+	sshd/supervisor/import.c sshd/supervisor/import.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \
 	sshd/supervisor/leave.c sshd/supervisor/leave.h \
 	sshd/supervisor/limits.c sshd/supervisor/limits.h \
@@ -30,6 +32,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
+	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \

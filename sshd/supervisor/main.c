@@ -21,6 +21,8 @@
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/doctor.h"
 #include "sshd/supervisor/hostkey.h"
+#include "sshd/supervisor/image.h"
+#include "sshd/supervisor/import.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/notify.h"
 #include "sshd/supervisor/reload.h"
@@ -147,6 +149,7 @@ static void folders(void)
     folder(p->state, "servers", 0700);
     folder(p->state, "logs", 0711);
     folder(p->state, "backups", 0700);
+    folder(p->state, "images", 0700);
     folder(p->run, "", 0711);
     folder(p->run, "shims", 0700);
 }
@@ -270,6 +273,10 @@ static void begin(void)
                  super.conf.sandbox.limits == LIMITS_REQUIRED ? "refused" : "unlimited");
     if (listen_open(&super, &e) < 0 || hostkey_load(&super, &e) < 0 || secret_load(&super, &e) < 0 || tool_open(&super, &e) < 0)
         die_err(&e);
+    char why[400];
+    if (image_missing(&super.conf, why, sizeof why))
+        log_error("image.missing", "error=\"%s\"", esc_text(why));
+    import_sweep(&super);
     store_start(&super);
     notify_watchdog(super.loop);
 }

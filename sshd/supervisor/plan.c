@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "sandbox/proto.h"
 #include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/image.h"
 #include "sshd/supervisor/launch.h"
 
 int launch_pool(const struct conf *conf, uint32_t *base, uint32_t *count)
@@ -90,7 +91,7 @@ static int put_network(const struct server *v, const struct conf_server *c, stru
     return 0;
 }
 
-static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, bool filter, struct msg *m, struct err *e)
+static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, bool filter, bool image, struct msg *m, struct err *e)
 {
     const struct conf *conf = &v->super->conf;
     FREE_MEM char *init = mem_fmt("%s/holdfast-init", conf->paths.libexec);
@@ -113,6 +114,7 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     msg_put_u32(m, filter);
     if (put_network(v, c, m, e) < 0)
         return -1;
+    msg_put_u32(m, image);
     msg_put_str(m, init);
     msg_put_str(m, shim);
     msg_put_u32(m, (uint32_t)c->ready.kind);
@@ -128,18 +130,18 @@ static void put_fds(struct msg *m, const int *fds, int n)
             msg_put_fd(m, fds[i]);
 }
 
-int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[5], struct err *e)
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[6], struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, fds[4] >= 0, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, fds[5] >= 0, fds[3] >= 0, m, e) < 0)
         return -1;
-    msg_put_u32(m, fds[3] >= 0);
-    put_fds(m, fds, 5);
+    msg_put_u32(m, fds[4] >= 0);
+    put_fds(m, fds, 6);
     return 0;
 }
 
 int plan_write_dry(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, c->seccomp.n > 0, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, c->seccomp.n > 0, !image_is_host(c->image), m, e) < 0)
         return -1;
     msg_put_u32(m, v->super->cgroup != NULL);
     return 0;
@@ -148,7 +150,8 @@ int plan_write_dry(const struct server *v, const struct conf_server *c, struct m
 int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, uint32_t seconds, struct msg *m, const int fds[6],
                       struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_ERRAND, fds[5] >= 0, m, e) < 0)
+    /* Its program is the machine's: an image need not have it. */
+    if (put_plan(v, c, LAUNCH_ERRAND, fds[5] >= 0, false, m, e) < 0)
         return -1;
     msg_put_u32(m, fds[4] >= 0);
     msg_put_u32(m, writes);

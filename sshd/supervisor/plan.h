@@ -4,8 +4,8 @@
 
 #include "sshd/supervisor/server.h"
 
-/* Fills M; FDS (root of the files, log folder, listening socket, cgroup folder or -1, filter or -1) are borrowed.  0 or -1 with E. */
-int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[5], struct err *e);
+/* Fills M; FDS (root of the files, log folder, listening socket, root of the image or -1, cgroup folder or -1, filter or -1) are borrowed.  0 or -1 with E. */
+int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[6], struct err *e);
 /* The same without descriptors, for launch -n: to be printed, not run. */
 int plan_write_dry(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e);
 /* The same for an errand that runs by C's limits and command, for so many seconds at most; FDS: root of the files, stdin, stdout, stderr, cgroup

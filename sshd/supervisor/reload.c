@@ -11,6 +11,7 @@
 #include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/handles.h"
+#include "sshd/supervisor/image.h"
 #include "sshd/supervisor/ini.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/listen.h"
@@ -162,7 +163,7 @@ static void check_fixed(const struct super *s, const struct conf *c, struct conf
     const struct conf *o = &s->conf;
     if (strcmp(o->paths.state, c->paths.state) || strcmp(o->paths.run, c->paths.run))
         complain(errors, "[paths] state and run change only with a restart of the daemon");
-    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.sessions != c->ids.sessions ||
+    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.image != c->ids.image || o->ids.sessions != c->ids.sessions ||
         o->ids.servers != c->ids.servers || conf_ranges(o) != conf_ranges(c))
         complain(errors, "[ids] changes only with a restart of the daemon");
     if (o->limits.connections != c->limits.connections)
@@ -174,11 +175,13 @@ static void check_fixed(const struct super *s, const struct conf *c, struct conf
 static void begin(struct super *s)
 {
     struct conf_errors errors = { 0 };
-    char why[160];
+    char why[160], line[400];
     if (reload_read(s->folder, &now.next, &errors) == 0) {
         check_fixed(s, &now.next, &errors);
         if (servers_refuse(s, &now.next, why, sizeof why)[0])
             complain(&errors, "%s", why);
+        if (image_missing(&now.next, line, sizeof line))
+            complain(&errors, "%s", line);
     }
     if (errors.n) {
         FREE_MEM char *text = join(&errors);

@@ -37,6 +37,7 @@ struct server {
     bool launched;
     char *changes;                  /* of its system calls, as it was started with; NULL: by an earlier daemon, or never */
     struct waiter *waiters;
+    char image[NAME_MOST + 1];      /* it runs on; "": the host's, or it does not run */
 
     enum disk_state disk;
     struct disk_waiter *disk_waiters;

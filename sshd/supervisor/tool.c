@@ -21,6 +21,7 @@
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
+#include "sshd/supervisor/tool_image.h"
 #include "sshd/supervisor/tool_server.h"
 
 struct tool {
@@ -42,6 +43,8 @@ static void drop(struct client *c)
     for (unsigned i = 0; i < c->argc; i++)
         free(c->argv[i]);
     buf_wipe(&c->secret);
+    if (c->fd >= 0)
+        close(c->fd);
     free(c);
 }
 
@@ -67,6 +70,16 @@ void client_put(struct client *c, const char *bytes, size_t size)
         bytes += part;
         size -= part;
     }
+}
+
+void client_progress(struct client *c, const char *text)
+{
+    if (c->gone || link_waiting(c->link))
+        return;
+    struct msg m;
+    msg_begin(&m, TOOL_PROGRESS, 0);
+    msg_put_str(&m, text);
+    link_send(c->link, &m);
 }
 
 void client_done(struct client *c, int code, const char *text)
@@ -227,6 +240,7 @@ static const struct { const char *name; unsigned least, most; void (*run)(struct
     { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
     { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 2, tool_server },
+    { "image", 1, 3, tool_image },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)
@@ -245,6 +259,8 @@ static bool parse(struct client *c, struct msg *m, char **verb)
     const uint8_t *secret = msg_get_bytes(m, &size);
     if (secret && size <= 1024)
         buf_put(&c->secret, secret, size);
+    if (msg_has_fd(m))
+        c->fd = msg_get_fd(m);
     bool good = msg_end(m);
     mem_wipe(m->body.p, m->body.cap);
     return good && m->type == TOOL_REQUEST;
@@ -275,7 +291,12 @@ static void on_gone(void *data, struct link *l)
     struct client *c = data;
     c->gone = true;
     link_free(l);
-    drop(c);
+    client_hold(c);
+    void (*tell)(void *data) = c->left;
+    c->left = NULL;
+    if (tell)
+        tell(c->left_data);
+    client_release(c);
 }
 
 static const struct link_events events = { .msg = on_msg, .gone = on_gone, .client = true };
@@ -291,7 +312,7 @@ static void on_connect(void *data, int fd, unsigned ev)
     if (client < 0 || getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != 0)
         return;
     struct client *c = mem_new(sizeof *c);
-    *c = (struct client){ .next = s->tool->clients, .super = s, .secret = BUF(1024) };
+    *c = (struct client){ .next = s->tool->clients, .super = s, .secret = BUF(1024), .fd = -1 };
     s->tool->clients = c;
     c->link = link_new(s->loop, fd_steal(&client), &events, c);
 }

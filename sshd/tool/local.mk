@@ -4,6 +4,7 @@ holdfast_SOURCES = \
 	sshd/proto.h \
 	sshd/tool/config.c sshd/tool/config.h \
 	sshd/tool/hostkeys.c \
+	sshd/tool/image.c \
 	sshd/tool/main.c \
 	sshd/tool/request.c \
 	sshd/tool/secret.c \

@@ -24,6 +24,7 @@ static const struct verb {
     {"account", "passwd NAME", 2, 2, NULL, true, "set an account's password: asked for, or one line of standard input"},
     {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},
     {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
+    {"image", "WORD ...", 1, 3, image, false, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
     {"shutdown", "", 0, 0, NULL, false, "stop every server and the daemon"},
     {"version", "", 0, 0, NULL, false, "of the daemon"},
@@ -124,7 +125,7 @@ static int run(const struct command *c, const struct verb *v)
 
 int main(int argc, char **argv)
 {
-    struct command c = { .folder = HOLDFAST_SYSCONF };
+    struct command c = { .folder = HOLDFAST_SYSCONF, .fd = -1 };
     log_init("holdfast", LOG_WARN);
     int code = options(argc, argv, &c);
     if (code != TOOL_DONE_WELL)

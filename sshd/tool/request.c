@@ -42,6 +42,8 @@ static int ask(int fd, const struct command *c, const struct buf *secret)
     for (int i = 0; i < c->argc; i++)
         msg_put_str(&m, c->argv[i]);
     msg_put_bytes(&m, buf_head(secret), buf_size(secret));
+    if (c->fd >= 0)
+        msg_put_fd(&m, c->fd);
     int r = m.body.bad ? -1 : msg_send(fd, &m);
     mem_wipe(m.body.p, m.body.cap);
     if (r < 0)
@@ -49,9 +51,32 @@ static int ask(int fd, const struct command *c, const struct buf *secret)
     return r;
 }
 
+/* A line that the next one is to be written over. */
+static bool shown;
+
+static void clear(void)
+{
+    if (shown)
+        fputs("\r\033[K", stderr);
+    shown = false;
+}
+
+static int progress(struct msg *m)
+{
+    FREE_MEM char *text = msg_get_str(m);
+    if (!msg_end(m))
+        return TOOL_UNAVAILABLE;
+    shown = isatty(STDERR_FILENO);
+    if (shown)
+        fprintf(stderr, "\r%s\033[K", text);
+    return -1;
+}
+
 /* One message of the answer: -1 while more follow, else the exit code. */
 static int answer(struct msg *m)
 {
+    if (m->type != TOOL_PROGRESS)
+        clear();
     if (m->type == TOOL_OUTPUT) {
         size_t size;
         const uint8_t *text = msg_get_bytes(m, &size);
@@ -63,6 +88,8 @@ static int answer(struct msg *m)
         }
         return -1;
     }
+    if (m->type == TOOL_PROGRESS)
+        return progress(m);
     if (m->type != TOOL_DONE)
         return TOOL_UNAVAILABLE;
     uint32_t code = msg_get_u32(m);

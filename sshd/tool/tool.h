@@ -18,12 +18,15 @@ struct command {
     const char *verb;
     int argc;             /* behind the verb */
     char **argv;
+    int fd;               /* goes with the request; -1: none */
 };
 
 /* Asks the daemon; SECRET goes with it and stays the caller's. */
 int request(const struct command *c, const struct buf *secret);
 /* Reads a password for WHO into SECRET: twice from a terminal without echo, else one line of standard input. */
 int secret_read(const char *who, struct buf *secret);
+/* The verb `image`: opens what is to be imported, and asks the daemon. */
+int image(const struct command *c);
 /* Prints the host keys' public halves for people, for known_hosts and for DNS. */
 int hostkeys(const struct command *c);
 

@@ -1,6 +1,6 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, profile, filter (a file, sent sealed), logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
+   nofile, pids, tmp, memory, profile, filter (a file, sent sealed), image (folder), logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
    prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_REALTIME
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
@@ -33,6 +33,7 @@ static struct setting settings[] = {
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
     { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
     { "profile", "0" }, { "filter", "" },
+    { "image", "" },
 };
 
 static const char *get(const char *key)
@@ -105,6 +106,7 @@ static void put_plan(struct msg *m, int argc, char **argv)
     }
     msg_put_u32(m, 1);
     msg_put_str(m, "1.1.1.1");
+    msg_put_u32(m, get("image")[0] != '\0');
     msg_put_str(m, get("init"));
     msg_put_str(m, get("shim"));
     msg_put_u32(m, 0);
@@ -115,6 +117,17 @@ static void put_plan(struct msg *m, int argc, char **argv)
         msg_put_u32(m, get("write")[0] != '\0');
         msg_put_u32(m, get_u32("wall"));
     }
+}
+
+/* If there is to be one. */
+static void put_folder(struct msg *m, const char *path)
+{
+    if (path[0] == '\0')
+        return;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        die_errno("open %s", path);
+    msg_put_fd(m, fd);
 }
 
 static void put_filter(struct msg *m, const char *file)
@@ -153,12 +166,8 @@ static void put_descriptors(struct msg *m)
         die_errno("open %s", get("dir"));
     msg_put_fd(m, dir);
     (get("errand")[0] ? put_given : put_own)(m);
-    if (get("cgroup")[0]) {
-        int cgroup = open(get("cgroup"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (cgroup < 0)
-            die_errno("open %s", get("cgroup"));
-        msg_put_fd(m, cgroup);
-    }
+    put_folder(m, get("image"));
+    put_folder(m, get("cgroup"));
     if (get("filter")[0])
         put_filter(m, get("filter"));
 }

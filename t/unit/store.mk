@@ -1,6 +1,6 @@
 if CRITERION
-check_PROGRAMS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity
-TESTS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity
+check_PROGRAMS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
+TESTS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
 STORE_UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(CRITERION_LIBS) -lpthread
 t_unit_keys_SOURCES = t/unit/keys.c
@@ -18,4 +18,7 @@ t_unit_database_LDADD = $(STORE_UNIT_LIBS)
 t_unit_activity_SOURCES = t/unit/activity.c
 t_unit_activity_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_activity_LDADD = $(STORE_UNIT_LIBS)
+t_unit_archive_path_SOURCES = t/unit/archive_path.c store/archive/path.c
+t_unit_archive_path_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
+t_unit_archive_path_LDADD = libbase.a $(CRITERION_LIBS)
 endif
