@@ -16,7 +16,7 @@ static const char empty[] = "var/empty";
 static const char boot_id[] = "run/boot_id";
 
 static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
+    "usr", "etc", "etc/ssl", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
     "var", empty,
 };
 
