@@ -93,6 +93,9 @@ void conf_reader_end(struct conf_reader *r);
 
 const struct conf_account *conf_account(const struct conf *c, const char *name);   /* NULL if unknown */
 const struct conf_server *conf_server(const struct conf *c, const char *name);
+/* How many servers there may be over time: ranges of CONF_RANGE uids from ids.servers on. */
+enum { CONF_RANGE = 65536 };
+uint32_t conf_ranges(const struct conf *c);
 
 /* Prints the effective configuration as ini text (for -T): every option with its value.  Owned by the caller. */
 char *conf_text(const struct conf *c);

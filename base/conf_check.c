@@ -46,15 +46,48 @@ static bool meet(uint64_t a, uint64_t na, uint64_t b, uint64_t nb)
     return a < b + nb && b < a + na;
 }
 
-static void check_uids(const struct check *k)
+/* Above 2^31 uids are taken for negative numbers by too many programs. */
+static const uint64_t uids_end = 1ULL << 31;
+
+uint32_t conf_ranges(const struct conf *c)
+{
+    if (c->ids.ranges)
+        return c->ids.ranges;
+    return c->ids.servers < uids_end ? (uint32_t)((uids_end - c->ids.servers) / CONF_RANGE) : 0;
+}
+
+static void check_ends(const struct check *k, uint64_t slots)
 {
     const struct conf_ids *ids = &k->c->ids;
-    uint64_t slots = k->c->limits.connections, servers = (uint64_t)(k->c->nservers ? k->c->nservers : 1) * 65536;
+    uint64_t fit = ids->servers < uids_end ? (uids_end - ids->servers) / CONF_RANGE : 0;
+    uint32_t ranges = conf_ranges(k->c);
     if (ids->sessions + slots > UINT32_MAX)
         wrong(k, SECTION_ids, NULL, "sessions", "'sessions' leaves no room for %u uids (max_connections)",
               k->c->limits.connections);
-    if (ids->servers + servers > UINT32_MAX)
-        wrong(k, SECTION_ids, NULL, "servers", "'servers' leaves no room for %zu ranges of 65536 uids", k->c->nservers);
+    if (ids->servers < CONF_RANGE)
+        wrong(k, SECTION_ids, NULL, "servers", "'servers' is %u; allowed: %d or more, below are the machine's own", ids->servers, CONF_RANGE);
+    if (ranges > fit)
+        wrong(k, SECTION_ids, NULL, "ranges", "'servers' leaves no room for %u ranges of %d uids below 2147483648; allowed: at most %llu",
+              ranges, CONF_RANGE, (unsigned long long)fit);
+    if (k->c->nservers > fit || k->c->nservers > ranges)
+        wrong(k, SECTION_ids, NULL, "servers", "there are %zu servers, and ranges of uids for %u", k->c->nservers, ranges);
+}
+
+/* What we take, against what the machine has given to others. */
+static void check_host(const struct check *k, const char *key, uint64_t first, uint64_t n)
+{
+    const struct conf_ids *ids = &k->c->ids;
+    const uid_t roles[] = { ids->store, ids->shim };
+    char who[300];
+    if (conf_host_meets("/etc", first, n, roles, countof(roles), who, sizeof who))
+        wrong(k, SECTION_ids, NULL, key, "'%s' takes the ids %llu to %llu, but %s", key, (unsigned long long)first, (unsigned long long)(first + n - 1), who);
+}
+
+static void check_uids(const struct check *k)
+{
+    const struct conf_ids *ids = &k->c->ids;
+    uint64_t slots = k->c->limits.connections, servers = (uint64_t)conf_ranges(k->c) * CONF_RANGE;
+    check_ends(k, slots);
     if (meet(ids->sessions, slots, ids->servers, servers))
         wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",
               ids->sessions, k->c->limits.connections, ids->servers);
@@ -66,6 +99,8 @@ static void check_uids(const struct check *k)
                   (unsigned)roles[i]);
     if (ids->store == ids->shim && ids->store != (uid_t)-1)
         wrong(k, SECTION_ids, NULL, "shim", "'store' and 'shim' must be different users");
+    check_host(k, "sessions", ids->sessions, slots);
+    check_host(k, "servers", ids->servers, servers);
 }
 
 static void check_limits(const struct check *k)

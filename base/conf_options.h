@@ -38,7 +38,8 @@
     O(store, "store", USER, "holdfast-store", "user name or uid", "the store process") \
     O(shim, "shim", USER, "holdfast-shim", "user name or uid", "the shim of each server") \
     O(sessions, "sessions", UINT, "1879048192", "uid, 1 to 4294901760", "the first connection slot's; one uid a slot from here") \
-    O(servers, "servers", UINT, "1900019712", "uid, 1 to 4294901760", "the first server's range of 65536")
+    O(servers, "servers", UINT, "1900019712", "uid, 1 to 4294901760", "the first server's range of 65536") \
+    O(ranges, "ranges", UINT, "0", "ranges, 0 to 32767; 0: as many as there are below uid 2147483648", "for servers, over time: a range is never given to another")
 
 #define CONF_SANDBOX(O) \
     O(limits, "limits", ENUM, "required", "required | available", "start servers without cgroup v2 limits?") \

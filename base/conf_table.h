@@ -82,4 +82,8 @@ void conf_error(struct conf_errors *e, const char *where, const char *fmt, ...) 
 typedef const char *conf_where_fn(const void *data, const struct conf_section *s, const char *name, const char *key);
 void conf_check(struct conf *c, struct conf_errors *e, conf_where_fn *at, const void *data);
 
+/* Whether a user, a group or a subordinate range in the files of folder ETC has an id of FIRST and N - 1 more, but for users of the NBUT ids in BUT: who,
+   in TEXT. */
+bool conf_host_meets(const char *etc, uint64_t first, uint64_t n, const uid_t *but, size_t nbut, char *text, size_t size);
+
 #endif

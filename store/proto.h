@@ -14,7 +14,7 @@ enum store_super_type {
     STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 is the secret key used (a new one is to be saved now; not:
                                   the database holds what was sealed with another one) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
-    STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what */
+    STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 may have
                                   own keys, u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */

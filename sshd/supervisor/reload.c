@@ -139,7 +139,7 @@ static void check_fixed(const struct super *s, const struct conf *c, struct conf
     if (strcmp(o->paths.state, c->paths.state) || strcmp(o->paths.run, c->paths.run))
         complain(errors, "[paths] state and run change only with a restart of the daemon");
     if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.sessions != c->ids.sessions ||
-        o->ids.servers != c->ids.servers)
+        o->ids.servers != c->ids.servers || conf_ranges(o) != conf_ranges(c))
         complain(errors, "[ids] changes only with a restart of the daemon");
     if (o->limits.connections != c->limits.connections)
         complain(errors, "[limits] max_connections changes only with a restart of the daemon");

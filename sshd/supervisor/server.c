@@ -14,7 +14,7 @@
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/wait.h"
 
-enum { INSIDE_UID = 1000, UID_RANGE = 65536 };
+enum { INSIDE_UID = 1000 };
 enum { BACKOFF_FIRST = 1000, BACKOFF_MOST = 300000, CRASH_WINDOW = 600000 };
 
 static const char *const state_words[STATE_COUNT] = {
@@ -42,7 +42,7 @@ struct server *server_find(struct super *s, const char *name)
 
 uid_t server_uid_base(const struct server *v)
 {
-    return v->super->conf.ids.servers + v->number * UID_RANGE;
+    return v->super->conf.ids.servers + v->number * CONF_RANGE;
 }
 
 uid_t server_uid(const struct server *v)
@@ -300,8 +300,7 @@ const char *server_event(struct server *v, enum event ev)
 
 void server_number(struct super *s, const char *name, uint32_t number)
 {
-    /* Above 2^31 uids are taken for negative numbers by too many programs. */
-    if (!name_ok(name) || number >= (0x7fffffffu - s->conf.ids.servers) / UID_RANGE)
+    if (!name_ok(name) || number >= conf_ranges(&s->conf))
         die("the store broke a rule: server %s number %u", esc(name), number);
     struct server *v = server_find(s, name);
     if (v == NULL) {

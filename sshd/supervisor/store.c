@@ -347,6 +347,7 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     msg_begin(&m, STORE_CONF_BEGIN, 0);
     msg_put_u32(&m, conf->log.activity_days);
     msg_put_u32(&m, conf->log.activity_rows);
+    msg_put_u32(&m, conf_ranges(conf));
     link_send(st->link, &m);
     for (size_t i = 0; i < conf->naccounts; i++)
         push_account(st->link, &conf->accounts[i]);

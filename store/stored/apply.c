@@ -45,14 +45,10 @@ static int put_account(sqlite3 *db, const struct pushed_account *a, struct chang
 }
 
 /* One past the highest ever given: a row never goes, so no number comes again. */
-static int64_t fresh_number(sqlite3 *db, const char *name, struct err *e)
+static int64_t fresh_number(sqlite3 *db, struct err *e)
 {
     QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT COALESCE(MAX(number) + 1, 0) FROM server", "");
-    if (q == NULL || query_step(q, e) < 0)
-        return -1;
-    if (query_int(q, 0) >= PUSH_NUMBERS)
-        return err_set(e, 0, name, "all %d numbers of servers were given away over time", PUSH_NUMBERS);
-    return query_int(q, 0);
+    return q == NULL || query_step(q, e) < 0 ? -1 : query_int(q, 0);
 }
 
 static int put_allow(sqlite3 *db, const struct pushed_server *v, struct err *e)
@@ -67,7 +63,7 @@ static int put_allow(sqlite3 *db, const struct pushed_server *v, struct err *e)
     return 0;
 }
 
-static int put_server(sqlite3 *db, struct pushed_server *v, struct changes *c, struct err *e)
+static int put_server(sqlite3 *db, struct pushed_server *v, uint32_t numbers, struct changes *c, struct err *e)
 {
     QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT number, owner, digest FROM server WHERE name = ?", "t", v->name);
     int r = q ? query_step(q, e) : -1;
@@ -75,10 +71,12 @@ static int put_server(sqlite3 *db, struct pushed_server *v, struct changes *c, s
         return -1;
     bool same = r == 1 && query_blob_is(q, 2, v->digest, sizeof v->digest);
     bool here = r == 1 && query_text(q, 1)[0];
-    int64_t number = r == 1 ? query_int(q, 0) : fresh_number(db, v->name, e);
+    int64_t number = r == 1 ? query_int(q, 0) : fresh_number(db, e);
     query_end(&q);
     if (number < 0)
         return -1;
+    if (number >= numbers)
+        return err_set(e, 0, v->name, "its number is %lld, and [ids] has uids for the numbers 0 to %lld; one is never given twice", (long long)number, (long long)numbers - 1);
     v->number = (uint32_t)number;
     if (same && here)
         return 0;
@@ -142,7 +140,7 @@ static int apply(sqlite3 *db, struct push *p, struct changes *c, struct err *e)
         if (put_account(db, &p->accounts[i], c, e) < 0)
             return -1;
     for (size_t i = 0; i < p->nservers; i++)
-        if (put_server(db, &p->servers[i], c, e) < 0)
+        if (put_server(db, &p->servers[i], p->numbers, c, e) < 0)
             return -1;
     /* Accounts last: a server that changed hands or left must have let go of them. */
     if (drop_absent(db, "SELECT name FROM server WHERE owner IS NOT NULL", p->servers, p->nservers, sizeof *p->servers, end_server,

@@ -57,6 +57,8 @@ void push_begin(struct store *s, struct msg *m)
     s->push = mem_new(sizeof *s->push);
     s->push->activity_days = msg_get_u32(m);
     s->push->activity_rows = msg_get_u32(m);
+    uint32_t numbers = msg_get_u32(m);
+    s->push->numbers = numbers < PUSH_NUMBERS ? numbers : PUSH_NUMBERS;
     msg_end(m);
 }
 

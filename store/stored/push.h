@@ -48,6 +48,7 @@ struct push {
     struct pushed_server *servers;
     size_t naccounts, nservers;
     uint32_t activity_days, activity_rows;
+    uint32_t numbers;       /* a server's is below; at most PUSH_NUMBERS */
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 

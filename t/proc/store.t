@@ -87,7 +87,7 @@ def children(pid):
 class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
-        self.days, self.rows = 90, 200000
+        self.days, self.rows, self.numbers = 90, 200000, 3000
 
     def account(self, name, keys=(), password=0, suspended=0, own=1):
         self.accounts[name] = [password, suspended, 10, own, len(keys), *keys]
@@ -135,7 +135,7 @@ class Store:
 
     def push(self, conf):
         """(error, summary, numbers, messages that came before the answer)"""
-        self.link.send(BEGIN, conf.days, conf.rows)
+        self.link.send(BEGIN, conf.days, conf.rows, conf.numbers)
         for name, rest in conf.accounts.items():
             self.link.send(ACCOUNT, name, *rest)
         for name, rest in conf.servers.items():

@@ -356,6 +356,90 @@ Test(conf, what_spans_sections)
     end();
 }
 
+/* What is said of [ids] with these values; NULL: nothing is. */
+static void ids_are(const char *sessions, const char *servers, const char *ranges, const char *words)
+{
+    begin();
+    const struct { const char *key, *value; } keys[] = { { "sessions", sessions }, { "servers", servers }, { "ranges", ranges } };
+    for (size_t i = 0; i < countof(keys); i++)
+        if (keys[i].value)
+            set("ids", keys[i].key, keys[i].value);
+    finish();
+    if (words)
+        cr_expect(said(words), "%s %s %s: %s", sessions, servers, ranges, words);
+    else
+        cr_expect_eq(errors.n, 0, "%s %s %s: %s", sessions, servers, ranges, errors.n ? errors.v[0] : "");
+    end();
+}
+
+Test(conf, ids)
+{
+    ids_are(NULL, NULL, NULL, NULL);
+    ids_are(NULL, "1900019712", "3776", NULL);
+    ids_are(NULL, "1900019712", "3777", "no room for 3777 ranges of 65536 uids below 2147483648; allowed: at most 3776");
+    ids_are(NULL, "2147418112", NULL, NULL);
+    ids_are(NULL, "2147418112", "1", NULL);
+    ids_are(NULL, "2147418113", "1", "at most 0");
+    ids_are(NULL, "4294901760", NULL, NULL);
+    ids_are(NULL, "4294901760", "1", "at most 0");
+    ids_are(NULL, "65536", "1", NULL);
+    ids_are(NULL, "65535", "1", "'servers' is 65535; allowed: 65536 or more");
+    /* A number that is given later must not reach the sessions either. */
+    ids_are("1000000000", "900000000", NULL, "of sessions (1000000000 and 512 more) and of servers (from 900000000) meet");
+    ids_are("1000000000", "900000000", "1525", NULL);
+    ids_are("1000000000", "900000000", "1526", "meet");
+    ids_are("900000000", "1000000000", NULL, NULL);
+    /* root, daemon and nobody are everywhere. */
+    ids_are("1", NULL, NULL, "'sessions' takes the ids 1 to 512, but daemon in /etc/passwd has 1");
+    ids_are("65500", NULL, NULL, "but nobody in /etc/passwd has 65534");
+}
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    cr_assert(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+Test(conf, ids_of_the_machine)
+{
+    char folder[] = "/tmp/holdfast-conf.XXXXXX", text[300];
+    cr_assert(mkdtemp(folder));
+    cr_expect_not(conf_host_meets(folder, 0, 1ULL << 32, NULL, 0, text, sizeof text), "no files, nobody");
+    write_text(folder, "passwd", "root:x:0:0:r:/:/bin/sh\n\nbroken\nfar:x:2000000000:100::/:/bin/sh\n");
+    write_text(folder, "group", "root:x:0:\nfargroup:x:1950000000:a,b\n");
+    write_text(folder, "subuid", "# a remark\nanna:100000:65536\nnone:5:0\nbert:1900000000:65536\n");
+    write_text(folder, "subgid", "carl:1800000000:1\n");
+    static const struct { uint64_t first, n; const char *said; } rows[] = {
+        { 2000000000, 1, "far in /etc/passwd has 2000000000" },
+        { 1999999990, 11, "far in /etc/passwd has 2000000000" },
+        { 1999999990, 10, NULL }, { 2000000001, 100, NULL },
+        { 1950000000, 65536, "fargroup in /etc/group has 1950000000" },
+        { 1900065535, 1, "bert in /etc/subuid has 1900000000 to 1900065535" },
+        { 1900065536, 1, NULL }, { 1899999999, 1, NULL },
+        { 50000, 50001, "anna in /etc/subuid has 100000 to 165535" }, { 1, 99, NULL },
+        { 1800000000, 1, "carl in /etc/subgid has 1800000000" },
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        cr_expect_eq(conf_host_meets(folder, rows[i].first, rows[i].n, NULL, 0, text, sizeof text), rows[i].said != NULL, "%zu", i);
+        /* The folder is another than the one that is meant. */
+        const char *at = rows[i].said ? strstr(text, " has ") : NULL;
+        cr_expect(rows[i].said == NULL || (at && strcmp(at, strstr(rows[i].said, " has ")) == 0 && strncmp(text, rows[i].said, 3) == 0), "%s", text);
+    }
+    const uid_t roles[] = { 5, 2000000000 };
+    cr_expect_not(conf_host_meets(folder, 2000000000, 1, roles, countof(roles), text, sizeof text), "a role is ours");
+    static const char *const names[] = { "passwd", "group", "subuid", "subgid" };
+    for (size_t i = 0; i < countof(names); i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
 Test(conf, users)
 {
     begin();

@@ -199,7 +199,7 @@ static void fill(sqlite3 *db)
     struct pushed_server servers[] = { { .name = "one", .owner = "alice", .allow = allow, .nallow = 1, .digest = { 3 } },
                                        { .name = "three", .owner = "bob", .digest = { 4 } },
                                        { .name = "two", .owner = "alice", .digest = { 5 } } };
-    struct push p = { .accounts = accounts, .naccounts = 2, .servers = servers, .nservers = 3 };
+    struct push p = { .accounts = accounts, .naccounts = 2, .servers = servers, .nservers = 3, .numbers = 4 };
     struct changes c = { 0 };
     cr_assert_eq(migrate(db, &e), 0);
     cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s: %s", e.step, e.text);
@@ -259,13 +259,26 @@ Test(database, numbers_are_for_ever)
     fill(db);
     struct pushed_account accounts[] = { { .name = "zoe", .digest = { 9 } } };
     struct pushed_server servers[] = { { .name = "aaa", .owner = "zoe", .digest = { 1 } }, { .name = "two", .owner = "zoe", .digest = { 2 } } };
-    struct push p = { .accounts = accounts, .naccounts = 1, .servers = servers, .nservers = 2 };
+    struct push p = { .accounts = accounts, .naccounts = 1, .servers = servers, .nservers = 2, .numbers = 4 };
     struct changes c = { 0 };
     cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s: %s", e.step, e.text);
     cr_assert_eq(servers[0].number, 3);
     cr_assert_eq(servers[1].number, 2);
     cr_assert_eq(c.servers_changed, 1);
     cr_assert_eq(c.servers_removed, 2);
+
+    /* All are given away: also one that nobody has any more is not given again. */
+    struct pushed_server late[] = { { .name = "aaa", .owner = "zoe", .digest = { 1 } }, { .name = "late", .owner = "zoe", .digest = { 3 } } };
+    p.servers = late;
+    cr_assert_eq(push_apply(db, &p, &c, &e), -1);
+    cr_assert_str_eq(e.step, "late");
+    cr_assert(strstr(e.text, "its number is 4, and [ids] has uids for the numbers 0 to 3"), "%s", e.text);
+    cr_assert_eq(number(db, "SELECT COUNT(*) FROM server WHERE name = 'late'"), 0);
+    /* Nor is one that is there used where the configuration has no ids for it any more. */
+    p.servers = servers;
+    p.numbers = 3;
+    cr_assert_eq(push_apply(db, &p, &c, &e), -1);
+    cr_assert_str_eq(e.step, "aaa");
     db_close(db);
 }
 
