@@ -220,6 +220,21 @@ static int hear_end(struct run *r, struct err *e)
     return 0;
 }
 
+/* A child that has failed is missed by what we do with it: what it said of that is the reason. */
+static void hear_why(struct run *r, struct err *e)
+{
+    for (struct pollfd p = { .fd = r->talk, .events = POLLIN }; poll(&p, 1, 0) > 0;) {
+        struct msg m MSG_FREE;
+        struct err said;
+        msg_begin(&m, 0, 0);
+        int word = hear(r, &m, &said);
+        if (word < 0 && m.type == CHILD_FAILED)
+            *e = said;
+        if (word <= 0)
+            return;
+    }
+}
+
 static int build_network(struct run *r, struct err *e)
 {
     CLOSE_FD int inside = hear_fd(r, CHILD_SOCKET, e);
@@ -276,6 +291,7 @@ int job_run(struct msg *m, struct err *e)
         return -1;
     r.shim.pid = r.pid;
     if (build(&r, e) < 0 || shim_become(&r.shim, e) < 0) {
+        hear_why(&r, e);
         undo(&r);
         return -1;
     }

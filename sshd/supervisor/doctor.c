@@ -74,6 +74,23 @@ static enum verdict check_userns(struct visit *v)
     return good ? OK : FAIL;
 }
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+/* Apart from the others, as a kernel may be built without it. */
+static enum verdict check_timens(struct visit *v)
+{
+    bool there = access("/proc/self/timens_offsets", F_OK) == 0;
+    pid_t pid = there ? fork() : -1;
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWTIME) < 0 ? 1 : 0);
+    int status = 1;
+    bool good = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+    snprintf(v->text, sizeof v->text, "%s", good ? "can be made" : there ? "cannot be made" : "not in this kernel: it must have CONFIG_TIME_NS");
+    return good ? OK : FAIL;
+}
+
 static enum verdict check_loop(struct visit *v)
 {
     CLOSE_FD int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
@@ -135,7 +152,7 @@ static enum verdict check_ports(struct visit *v)
 
 static const struct { const char *name; enum verdict (*run)(struct visit *v); } checks[] = {
     { "root", check_root }, { "cgroup", check_cgroup }, { "openat2", check_openat2 }, { "landlock", check_landlock },
-    { "namespaces", check_userns }, { "quota", check_loop }, { "mke2fs", check_mke2fs }, { "programs", check_programs },
+    { "namespaces", check_userns }, { "time namespace", check_timens }, { "quota", check_loop }, { "mke2fs", check_mke2fs }, { "programs", check_programs },
     { "ports", check_ports },
 };
 

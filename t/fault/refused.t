@@ -62,13 +62,14 @@ exits 1 "mount fails: a start fails" hf alice start one --wait --timeout 20
 like "$err" 'mount|EPERM|permitted|overlay|proc' "and names the step: ${err:0:120}"
 kill "$tracer"; wait "$tracer" 2>/dev/null
 is "$(ip -4 -o addr | grep -c " 10.213.$SLICE.")" 0 "and leaves no interface"
-for what in 'clone3 EAGAIN' 'pivot_root EPERM' 'sethostname EPERM'; do
+for what in 'clone3 EAGAIN' 'pivot_root EPERM' 'sethostname EPERM' 'unshare EINVAL' 'setns EPERM' 'mount_setattr EINVAL' 'symlink ENOSPC' 'mkdir ENOSPC'; do
     read -r call error <<<"$what"
     failing "$call" "$error"
     hf alice start one --wait --timeout 20 >/dev/null 2>"$SCRATCH/err"; code=$?
     kill "$tracer"; wait "$tracer" 2>/dev/null
     if grep -q INJECTED "$SCRATCH/trace"; then
         is $code 1 "$call fails: a start fails: $(head -c 120 "$SCRATCH/err")"
+        unlike "$(<"$SCRATCH/err")" 'veth.*No such process' "and the reason is told, not what came of it"
     else
         hf alice kill one --wait --timeout 10 >/dev/null 2>&1
         skip "$call fails" "it is not used"
