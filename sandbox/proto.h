@@ -8,7 +8,7 @@ enum { SHIM_VERSION = 1 };
    link goes on as the supervisor's SHIM link). */
 enum launch_type {
     /* str server, str state folder (STATE/servers holds NAME.img and the mount point NAME/), u64 bytes, u64 inodes, u32 uid of the
-       files' owner.  Makes what is missing, mounts; harmless when mounted. */
+       files' owner, here (1000 above the first of its range: the mount maps the disk's 0 to 65535 to that).  Makes what is missing, mounts; harmless when mounted. */
     LAUNCH_DISK_UP = 0x0501,
     LAUNCH_DISK_DOWN,      /* str server, str state folder: unmounts; harmless when not mounted */
     /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
