@@ -97,7 +97,7 @@ static const char *const shared[] = {
     "dotnet",                /* where a .NET program finds its runtime */
 };
 
-/* As above, named by version.  Java's own folder in /usr is links to here: jvm.cfg, without which it does not start, and java.security. */
+/* As above, named by version.  The files of Java's own folder in /usr are links to here; without java.security no TLS, no digest, no random number. */
 static const char *const shared_patterns[] = { "java-*-openjdk" };
 
 static int bind_one(const char *name, struct err *e)
