@@ -89,7 +89,7 @@ static const char *const shared[] = {
     "dotnet",                /* where a .NET program finds its runtime */
 };
 
-/* As above, named by version.  Java's own folder in /usr is links to here: jvm.cfg, without which it does not start, and java.security. */
+/* As above, named by version.  The files of Java's own folder in /usr are links to here; without java.security no TLS, no digest, no random number. */
 static const char *const shared_patterns[] = { "java-*-openjdk" };
 
 /* A file or a folder, as it is on the host. */
