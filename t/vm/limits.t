@@ -66,6 +66,7 @@ command = /bin/bash ./run
 memory = 192M
 memory_high = 160M
 memory_reservation = 48M
+tmp = 16M
 io_read = 2M
 io_write = 2M
 cpu = 100%
@@ -397,9 +398,9 @@ is "$(value "$e" memory.max) $(value "$e" memory.swap.max) $(value "$e" cpu.max)
     "$(value two memory.max) 0 $(value two cpu.max) 32 0" "with the server's limits, fewer processes, and nothing reserved"
 is "$(value "$e" memory.oom.group) $(value "$e" cpu.weight)" "1 100" "and its weight"
 atleast "$(value "$e" memory.current)" 1 "what it uses is charged there, in bytes"
-set_key two memory 96M
+set_key two memory 112M
 ok "reload with less memory for the server" tool reload
-is "$(value two memory.max) $(value "$e" memory.max)" "100663296 100663296" "is less for the errand, too"
+is "$(value two memory.max) $(value "$e" memory.max)" "117440512 117440512" "is less for the errand, too"
 wait $copy
 is $? 0 "the copy ends well"
 ended() { [ ! -e "$SUB/$e" ]; }
