@@ -26,7 +26,7 @@ t_unit_lock_LDADD = liblock.a libbase.a $(CRITERION_LIBS)
 endif
 
 # Stand-ins for the programs around launch, and the hostile payloads: for t/sys/launch.sh, t/sys/swap.t and t/bench/start.
-check_PROGRAMS += t/lib/hostile t/lib/swapper t/lib/stamp t/lib/stand_init t/lib/stand_shim t/lib/sandbox_run
+check_PROGRAMS += t/lib/hostile t/lib/jit t/lib/swapper t/lib/stamp t/lib/stand_init t/lib/stand_shim t/lib/sandbox_run
 t_lib_stand_init_SOURCES = t/lib/stand_init.c
 t_lib_stand_init_LDADD = libbase.a
 t_lib_stand_shim_SOURCES = t/lib/stand_shim.c
@@ -35,6 +35,8 @@ t_lib_sandbox_run_SOURCES = t/lib/sandbox_run.c
 t_lib_sandbox_run_LDADD = libbase.a
 t_lib_stamp_SOURCES = t/lib/stamp.c
 t_lib_hostile_SOURCES = t/lib/hostile.c
+t_lib_jit_SOURCES = t/lib/jit.c
+t_lib_jit_LDADD = -lpthread
 t_lib_swapper_SOURCES = t/lib/swapper.c
 t_lib_hostile_LDADD = -lpthread
 EXTRA_DIST += t/bench/start t/sys/launch.sh
