@@ -1,4 +1,4 @@
-"""Starts of the server `one` of a rig, killed at their system calls: cut_daemon.py CUT_FILE LOG CONTROL CGROUP, in a rig's environment and with a
+"""Starts of the server `one` of a rig, killed at their system calls: cut_daemon.py CUT_FILE LOG CONTROL CGROUP UID_BASE, in a rig's environment and with a
 t/lib/cutter that watches its daemon.  Lines for import_results."""
 import glob
 import json
@@ -10,9 +10,9 @@ import time
 
 from results import ok
 
-cut_file, log, control, cgroup = sys.argv[1:]
-PREFIX, CONFIG, RUN, SLICE, BASE = (os.environ[k] for k in ("PREFIX", "SSH_CONFIG", "RUN", "SLICE", "SERVERS_UID"))
-LOW = int(BASE) // 65536 * 65536
+cut_file, log, control, cgroup, base = sys.argv[1:]
+PREFIX, CONFIG, RUN, SLICE = (os.environ[k] for k in ("PREFIX", "SSH_CONFIG", "RUN", "SLICE"))
+LOW = int(base)
 OURS = os.readlink("/proc/self/ns/pid")
 
 

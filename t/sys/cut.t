@@ -31,8 +31,9 @@ cleanup "${SSH[@]}" -o ControlPath="$ctl" -O exit alice
 cleanup kill $cutter
 wait_until 5 grep -qs "^TracerPid:.*$cutter" "/proc/$SERVER_PID/status" || bail "cannot watch the daemon: $(<"$SCRATCH/cutter")"
 cg=$("$TOOL" --run "$RUN" server show one | sed -n 's/^cgroup //p')
-export SSH_CONFIG RUN SLICE SERVERS_UID
-python3 -B "$HERE/t/lib/cut_daemon.py" "$SCRATCH/cut" "$SCRATCH/log" "$ctl" "$cg" >"$SCRATCH/daemon" 2>&1
+uids=$("$TOOL" --run "$RUN" server show one | sed -n 's/^uids \([0-9]*\) .*/\1/p')
+export SSH_CONFIG RUN SLICE
+python3 -B "$HERE/t/lib/cut_daemon.py" "$SCRATCH/cut" "$SCRATCH/log" "$ctl" "$cg" "$uids" >"$SCRATCH/daemon" 2>&1
 is $? 0 "starts under the daemon were cut"
 import_results "$SCRATCH/daemon" "under the daemon: "
 exits 0 "the next start works" hf alice start one --wait --timeout 30
