@@ -171,6 +171,10 @@ void child_steps_alone(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_unshare, .at = "namespaces", .flags = CLONE_NEWCGROUP });
     step_add(l, (struct step){ .verb = &v_clocks, .at = "of its own" });
     step_add(l, (struct step){ .verb = &v_hostname, .at = p->server });
+}
+
+void child_steps_root(struct steps *l, const struct plan *p UNUSED)
+{
     step_add(l, (struct step){ .verb = &v_hear, .at = "mapped", .number = CHILD_MAPPED });
     step_add(l, (struct step){ .verb = &v_root, .at = "root inside" });
 }

@@ -31,6 +31,7 @@ struct child {
 
 /* Its steps, in the parts that sequence.c puts in order. */
 void child_steps_alone(struct steps *l, const struct plan *p);       /* what needs no ids */
+void child_steps_root(struct steps *l, const struct plan *p);
 void child_steps_terminal(struct steps *l, const struct plan *p);
 void child_steps_rights(struct steps *l, const struct plan *p);
 void child_steps_end(struct steps *l, const struct plan *p);         /* filter, exec */

@@ -270,7 +270,7 @@ static void ask_why(struct run *r, struct err *e)
             return;
         }
     }
-    if (ends)
+    if (ends || e->no == ESRCH)
         err_set(e, 0, "hear", "the sandbox's first process was killed");
 }
 

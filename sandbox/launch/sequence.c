@@ -8,6 +8,7 @@ void sequence(struct steps *l, const struct plan *p)
     run_steps_prepare(l, p);
     child_steps_alone(l, p);
     run_steps_ids(l, p);
+    child_steps_root(l, p);
     /* The tree and the network are made at the same time, by two processors: each takes as long as the other. */
     run_steps_network(l, p);
     root_steps_make(l, p);

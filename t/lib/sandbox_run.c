@@ -237,8 +237,12 @@ static void wait_end(int link)
         msg_begin(&go, SHIM_COLLECTED, 0);
         if (msg_recv(link, &m) <= 0)
             return;
-        if (m.type == SHIM_ENDED)
-            msg_send(link, &go);
+        if (m.type != SHIM_ENDED)
+            continue;
+        uint32_t code = msg_get_u32(&m), sig = msg_get_u32(&m), killed = msg_get_u32(&m);
+        printf("ended code=%u signal=%u killed=%u\n", code, sig, killed);
+        fflush(stdout);
+        msg_send(link, &go);
     }
 }
 

@@ -8,8 +8,8 @@ t/lib/%.bpf.h: $(top_srcdir)/t/lib/%.policy $(top_srcdir)/etc/seccomp/common.pol
 	$(AM_V_GEN)sandbox/lock/policyc$(EXEEXT) $(POLICYC_FLAGS) $< >$@.new && mv $@.new $@
 
 if CRITERION
-check_PROGRAMS += t/unit/policy t/unit/lock t/unit/profiles
-TESTS += t/unit/policy t/unit/lock t/unit/profiles
+check_PROGRAMS += t/unit/policy t/unit/lock t/unit/plan t/unit/profiles
+TESTS += t/unit/policy t/unit/lock t/unit/plan t/unit/profiles
 BUILT_SOURCES += t/lib/sample.bpf.h t/lib/locked.bpf.h
 
 t_unit_policy_SOURCES = t/unit/policy.c t/lib/bpf.h
@@ -23,6 +23,10 @@ t_unit_profiles_LDADD = libpolicy.a libbase.a $(CRITERION_LIBS)
 t_unit_lock_SOURCES = t/unit/lock.c
 t_unit_lock_CFLAGS = $(t_unit_policy_CFLAGS)
 t_unit_lock_LDADD = liblock.a libbase.a $(CRITERION_LIBS)
+
+t_unit_plan_SOURCES = t/unit/plan.c
+t_unit_plan_CFLAGS = $(t_unit_policy_CFLAGS)
+t_unit_plan_LDADD = liblaunch.a libbase.a $(CAP_LIBS) $(CRITERION_LIBS)
 endif
 
 # Stand-ins for the programs around launch, and the hostile payloads: for t/sys/launch.sh, t/sys/swap.t and t/bench/start.
