@@ -120,8 +120,21 @@ is "$(from two tcp,203.0.113.1,31001 udp,203.0.113.1,31001 tcp,203.0.113.1,4444 
     "reached reached refused reached refused" "what is published is so for servers as well, by the host's address"
 nsenter -t "$(field one pid)" -n ip addr add "$base.77/32" dev lo
 nsenter -t "$(field one pid)" -n ip addr add 2600::77/128 dev lo
+nsenter --net=/run/netns/"$world" python3 -uc '
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0); s.bind(("::", 7778))
+while True: print(s.recv(100).decode(), flush=True)' >"$SCRATCH/came" & cleanup kill_one $!
+wait_until 5 outside bash -c "ss -Hlun 'sport = :7778' | grep -q ."
+nsenter -t "$(field one pid)" -n python3 -c '
+import socket, sys
+for text, family, source, to in (("forged4", socket.AF_INET, sys.argv[1], "198.51.100.9"), ("forged6", socket.AF_INET6, "2600::77", "2600::9"),
+                                 ("own4", socket.AF_INET, "", "198.51.100.9"), ("own6", socket.AF_INET6, "", "2600::9")):
+    s = socket.socket(family, socket.SOCK_DGRAM); s.bind((source, 0)); s.sendto(text.encode(), (to, 7778))' "$base.77"
+came() { grep -q own4 "$SCRATCH/came" && grep -q own6 "$SCRATCH/came"; }
+ok "what it sends arrives" wait_until 5 came
+is "$(sort "$SCRATCH/came" | xargs)" "own4 own6" "but nothing under a forged source"
 is "$(from one -s "$base.77" tcp,198.51.100.9,80 udp,198.51.100.9,80 ping,198.51.100.9 tcp,"$three",4444; from one -s 2600::77 udp,2600::9,80)" \
-    "$(printf '%s silent\n' tcp,198.51.100.9,80 udp,198.51.100.9,80 ping,198.51.100.9 "tcp,$three,4444" udp,2600::9,80)" "a forged source gets nowhere"
+    "$(printf '%s silent\n' tcp,198.51.100.9,80 udp,198.51.100.9,80 ping,198.51.100.9 "tcp,$three,4444" udp,2600::9,80)" "and that is not told to who tries"
 is "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.up0.accept_ra | xargs)" "1 1 2" "it forwards now, and still hears router advertisements"
 is "$(nsenter --net=/run/netns/"$lan" "$HERE/t/lib/net_try.py" tcp,203.0.113.9,80 udp,203.0.113.9,80 ping,203.0.113.9 | words)" "silent silent silent" "for nobody else"
 
@@ -302,4 +315,9 @@ is "$(from one tcp,198.51.100.9,80 udp,198.51.100.9,80 tcp,2600::9,80 tcp,203.0.
 is "$(try tcp,"$one",31001 tcp,203.0.113.1,31001 | words)" "reached reached" "is reached from the host"
 is "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" "0 0" "and the machine is as it was"
 like "$("$TOOL" --run "$RUN" status)" 'forwarding: IPv4 off: servers reach nothing outside' "status says so"
+like "$("$TOOL" --run "$RUN" doctor)" 'warn forwarding: net.ipv4.ip_forward is 0' "doctor too"
+nft 'add table ip strict; add chain ip strict FORWARD { type filter hook forward priority 0; policy drop; }'
+like "$("$DAEMON" -t -c "$CONFIG")" 'warn nftables: chain FORWARD of table strict drops' "and what another table drops"
+nft delete table ip strict
+like "$("$TOOL" --run "$RUN" doctor)" 'ok +nftables: ' "which passes"
 done_testing
