@@ -1,5 +1,6 @@
 # What sandbox builds.
 include sandbox/lock.mk
 include sandbox/launch.mk
+include sandbox/filter/local.mk
 include sandbox/shimsrc.mk
 include sandbox/policy/local.mk

@@ -342,9 +342,9 @@ void run_steps_ids(struct steps *l, const struct plan *p)
 
 static const struct verb v_veth = { "veth", .host = network_host }, v_inside = { "network", .host = network_inside };
 
-static const char *address(struct steps *l, uint32_t a)
+static const char *address(struct steps *l, uint32_t a, const char *six)
 {
-    return step_text(l, mem_fmt("%u.%u.%u.%u/30", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255));
+    return step_text(l, mem_fmt("%u.%u.%u.%u/30%s%s%s", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255, six[0] ? " " : "", six, six[0] ? "/126" : ""));
 }
 
 void run_steps_network(struct steps *l, const struct plan *p)
@@ -352,8 +352,8 @@ void run_steps_network(struct steps *l, const struct plan *p)
     bool private = p->network == NETWORK_PRIVATE;
     step_add(l, (struct step){ .verb = &v_hear_socket, .at = "socket", .number = CHILD_SOCKET });
     if (private)
-        step_add(l, (struct step){ .verb = &v_veth, .at = p->interface, .with = address(l, p->host) });
-    step_add(l, (struct step){ .verb = &v_inside, .at = private ? "lo and eth0" : "lo", .with = private ? address(l, p->inside) : NULL });
+        step_add(l, (struct step){ .verb = &v_veth, .at = p->interface, .with = address(l, p->host, p->host6) });
+    step_add(l, (struct step){ .verb = &v_inside, .at = private ? "lo and eth0" : "lo", .with = private ? address(l, p->inside, p->inside6) : NULL });
     step_add(l, (struct step){ .verb = &v_tell, .at = "network", .number = CHILD_NETWORK });
 }
 

@@ -17,17 +17,9 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/doctor_visit.h"
 #include "sshd/supervisor/image.h"
 #include "sshd/supervisor/listen.h"
-
-enum verdict { OK, WARN, FAIL };
-
-struct visit {
-    const struct conf *conf;
-    const char *folder;
-    bool live;
-    char text[300];
-};
 
 static enum verdict check_root(struct visit *v)
 {
@@ -113,7 +105,7 @@ static enum verdict check_mke2fs(struct visit *v)
 
 static enum verdict check_programs(struct visit *v)
 {
-    static const char *const names[] = { "session", "files", "store", "launch", "shim", "init", "archive" };
+    static const char *const names[] = { "session", "files", "store", "launch", "shim", "init", "archive", "filter" };
     for (size_t i = 0; i < countof(names); i++) {
         FREE_MEM char *path = mem_fmt("%s/holdfast-%s", v->conf->paths.libexec, names[i]);
         if (access(path, X_OK) < 0) {
@@ -162,7 +154,8 @@ static enum verdict check_ports(struct visit *v)
 static const struct { const char *name; enum verdict (*run)(struct visit *v); } checks[] = {
     { "root", check_root }, { "cgroup", check_cgroup }, { "openat2", check_openat2 }, { "landlock", check_landlock },
     { "namespaces", check_userns }, { "time namespace", check_timens }, { "quota", check_loop }, { "mke2fs", check_mke2fs }, { "programs", check_programs },
-    { "images", check_images }, { "ports", check_ports },
+    { "images", check_images }, { "ports", check_ports }, { "nftables", check_nftables }, { "forwarding", check_forwarding },
+    { "published", check_published },
 };
 
 unsigned doctor(const struct conf *c, const char *folder, bool live, struct buf *out)

@@ -19,6 +19,7 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/image.h"
@@ -244,8 +245,10 @@ static void fail(struct server *v)
     loop_timer(v->super->loop, 0, fail_later, v);
 }
 
-/* Asked anew: the configuration may have changed meanwhile, and with it the filter. */
-static void on_filter(void *data, int filter, const char *error)
+static void on_rules(struct server *v, const char *error);
+
+/* Asked anew: the configuration may have changed meanwhile, and with it the system calls. */
+static void on_policy(void *data, int filter, const char *error)
 {
     struct server *v = data;
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
@@ -256,7 +259,7 @@ static void on_filter(void *data, int filter, const char *error)
     else if (v->abort || c == NULL)
         ;
     else if (strcmp(changes, v->changes) != 0) {
-        on_disk(v, NULL);
+        on_rules(v, NULL);
         return;
     } else if (run(v, c, filter, &e) == 0) {
         if (v->super->limits_missing[0])
@@ -267,19 +270,31 @@ static void on_filter(void *data, int filter, const char *error)
     fail(v);
 }
 
-static void on_disk(void *data, const char *error)
+/* Its rules are in force before its interface is there. */
+static void on_rules(struct server *v, const char *error)
 {
-    struct server *v = data;
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
     if (error)
-        snprintf(v->reason, sizeof v->reason, "disk: %s", error);
+        snprintf(v->reason, sizeof v->reason, "%s", error);
     if (error || v->abort || c == NULL) {
         fail(v);
         return;
     }
     free(v->changes);
     v->changes = policy_changes(c);
-    policy_need(v->super, c, PROFILE_SERVER, on_filter, v);
+    policy_need(v->super, c, PROFILE_SERVER, on_policy, v);
+}
+
+static void on_disk(void *data, const char *error)
+{
+    struct server *v = data;
+    const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    FREE_MEM char *why = error ? mem_fmt("disk: %s", error) : NULL;
+    struct server_net net;
+    if (why == NULL && !v->abort && c && c->network == NETWORK_PRIVATE && server_net(v, &net))
+        filter_set(v, on_rules);
+    else
+        on_rules(v, why);
 }
 
 void launch_begin(struct server *v)
@@ -343,6 +358,7 @@ void launch_end(struct server *v)
     }
     v->pid = 0;
     v->launched = v->ready = false;
+    filter_drop(v);
     cgroup_remove(v);
     remove_socket(v);
     forget_image(v);
@@ -394,8 +410,10 @@ void launch_adopt_all(struct super *s)
 {
     FREE_MEM char *folder = mem_fmt("%s/shims", s->conf.paths.run);
     DIR *d = opendir(folder);
-    if (d == NULL)
+    if (d == NULL) {
+        filter_begin(s);
         return;
+    }
     for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
         char name[NAME_MOST + 8];
         size_t n = strlen(entry->d_name);
@@ -409,6 +427,7 @@ void launch_adopt_all(struct super *s)
             log_warn("server.unknown", "server=%s action=none why=\"its shim lives, the store does not know it\"", esc(name));
     }
     closedir(d);
+    filter_begin(s);
 }
 
 int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e)

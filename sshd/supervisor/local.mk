@@ -9,9 +9,12 @@ holdfastd_SOURCES = \
 	sshd/supervisor/conn.c sshd/supervisor/conn.h \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
+	sshd/supervisor/doctor_net.c sshd/supervisor/doctor_visit.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
+	sshd/supervisor/filter.c sshd/supervisor/filter.h \
 	sshd/supervisor/policy.c sshd/supervisor/policy.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
+	sshd/supervisor/forward.c sshd/supervisor/forward.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hold.c sshd/supervisor/hold.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/errand.h"
+#include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/image.h"
@@ -142,6 +143,7 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     log_init("holdfastd", (enum log_level)s->conf.log.level);
     struct buf told BUF_FREE = BUF(65536);
     servers_apply(s, &told);
+    filter_apply(s);
     unsigned ended = workers_apply(s);
     handles_apply(s);
     errands_apply(s);
@@ -163,13 +165,15 @@ static void check_fixed(const struct super *s, const struct conf *c, struct conf
     const struct conf *o = &s->conf;
     if (strcmp(o->paths.state, c->paths.state) || strcmp(o->paths.run, c->paths.run))
         complain(errors, "[paths] state and run change only with a restart of the daemon");
-    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.image != c->ids.image || o->ids.sessions != c->ids.sessions ||
+    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.image != c->ids.image ||
+        o->ids.filter != c->ids.filter || o->ids.sessions != c->ids.sessions ||
         o->ids.servers != c->ids.servers || conf_ranges(o) != conf_ranges(c))
         complain(errors, "[ids] changes only with a restart of the daemon");
     if (o->limits.connections != c->limits.connections)
         complain(errors, "[limits] max_connections changes only with a restart of the daemon");
-    if (strcmp(o->sandbox.cgroup, c->sandbox.cgroup) || strcmp(o->network.pool, c->network.pool))
-        complain(errors, "[sandbox] cgroup and [network] pool change only with a restart of the daemon");
+    if (strcmp(o->sandbox.cgroup, c->sandbox.cgroup) || strcmp(o->network.pool, c->network.pool) ||
+        strcmp(o->network.pool6, c->network.pool6) || strcmp(o->network.table, c->network.table))
+        complain(errors, "[sandbox] cgroup and [network] pool, pool6, table change only with a restart of the daemon");
 }
 
 static void begin(struct super *s)

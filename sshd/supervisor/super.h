@@ -22,6 +22,7 @@ struct tool;
 struct disk_queue;
 struct errand;
 struct import;
+struct filter;
 
 struct super {
     struct loop *loop;
@@ -44,6 +45,7 @@ struct super {
     struct disk_queue *disks;
     struct errand *errands;     /* list */
     struct import *imports;     /* list */
+    struct filter *filter;      /* NULL as long as no server has needed one */
     char *cgroup;               /* folder of our subtree, NULL if there is none */
     char limits_missing[160];   /* why limits cannot be enforced; "" if they are */
 };

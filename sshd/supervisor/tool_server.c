@@ -39,6 +39,7 @@ static void put_string(struct buf *b, const char *key, const char *text)
 static void show_json(const struct server *v, struct buf *b)
 {
     const struct super *s = v->super;
+    char six[INET6_ADDRSTRLEN];
     FREE_MEM char *files = mem_fmt("%s/servers/%s", s->conf.paths.state, v->name);
     FREE_MEM char *group = s->cgroup ? mem_fmt("%s/%s", s->cgroup, v->name) : NULL;
     buf_put_fmt(b, "{\"server\":\"%s\",\"state\":\"%s\",\"pid\":%d", v->name, server_word(v), (int)v->pid);
@@ -46,6 +47,9 @@ static void show_json(const struct server *v, struct buf *b)
     buf_put_fmt(b, ",\"uids_first\":%u,\"uids_last\":%u", server_uid_base(v), server_uid_base(v) + 65535);
     put_address(b, "address", server_inside_address(v), true);
     put_address(b, "gateway", server_host_address(v), true);
+    server_inside6_address(v, six);
+    if (six[0])
+        put_string(b, "address6", six);
     if (group)
         put_string(b, "cgroup", group);
     put_string(b, "files", files);
@@ -55,6 +59,7 @@ static void show_json(const struct server *v, struct buf *b)
 
 static void show_text(const struct server *v, struct buf *b)
 {
+    char six[INET6_ADDRSTRLEN];
     buf_put_fmt(b, "server %s\nstate %s\n", v->name, server_word(v));
     if (v->pid)
         buf_put_fmt(b, "pid %d\n", (int)v->pid);
@@ -63,6 +68,9 @@ static void show_text(const struct server *v, struct buf *b)
     buf_put_fmt(b, "uids %u to %u\n", server_uid_base(v), server_uid_base(v) + 65535);
     put_address(b, "address", server_inside_address(v), false);
     put_address(b, "gateway", server_host_address(v), false);
+    server_inside6_address(v, six);
+    if (six[0])
+        buf_put_fmt(b, "address6 %s\n", six);
     if (v->super->cgroup)
         buf_put_fmt(b, "cgroup %s/%s\n", v->super->cgroup, v->name);
     buf_put_fmt(b, "files %s/servers/%s\n", v->super->conf.paths.state, v->name);
