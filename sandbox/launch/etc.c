@@ -128,7 +128,8 @@ void etc_steps(struct steps *l, const struct plan *p)
     for (size_t i = 0; i < countof(files); i++)
         step_add(l, (struct step){ .verb = &v_file, .at = files[i].name, .with = text_of(l, p, i), .number = 0644 });
     for (size_t i = 0; i < countof(shared); i++)
-        step_add(l, (struct step){ .verb = &v_shared, .at = shared[i].host + 1, .from = shared[i].host, .number = shared[i].folder, .tolerates = ENOENT,
+        step_add(l, (struct step){ .verb = &v_shared, .at = shared[i].host + 1, .from = shared[i].host, .number = shared[i].folder,
+                                   .tolerates = ENOENT,
                                    .flags = M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
     step_add(l, (struct step){ .verb = &v_localtime, .at = "etc/localtime", .from = "/etc/localtime", .tolerates = ENOENT });
 }

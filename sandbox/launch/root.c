@@ -154,7 +154,8 @@ static const struct verb v_root = { "mount", .child = mount_root, .bits = mount_
 
 void root_steps_make(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=256", .flags = M_NOSUID | M_NODEV });
+    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=256",
+                               .flags = M_NOSUID | M_NODEV });
     for (size_t i = 0; i < countof(folders); i++)
         step_add(l, (struct step){ .verb = &v_mkdir, .at = folders[i], .number = 0755 });
     step_add(l, (struct step){ .verb = &v_mkdir, .at = p->home, .number = 0755 });
@@ -174,7 +175,8 @@ static void covers(struct steps *l, const char *with, const char *const *names, 
 
 static void proc_steps(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &v_mount, .at = "proc", .from = "proc", .with = "hidepid=2", .flags = M_NOSUID | M_NODEV | M_NOEXEC });
+    step_add(l, (struct step){ .verb = &v_mount, .at = "proc", .from = "proc", .with = "hidepid=2",
+                               .flags = M_NOSUID | M_NODEV | M_NOEXEC });
     /* Ports below 1024 are for anyone here: the namespace is the server's alone and nobody in it has a capability. */
     if (low_ports(p))
         step_add(l, (struct step){ .verb = &v_write, .at = "proc/sys/net/ipv4/ip_unprivileged_port_start", .with = "0" });
@@ -192,7 +194,8 @@ static void writable_steps(struct steps *l, const struct plan *p)
         { "tmp", tmp, flags }, { "dev/shm", tmp, flags | M_NOEXEC }, { "run", 1 << 20, flags | M_NOEXEC },
     };
     for (size_t i = 0; i < countof(each); i++)
-        step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
+        step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777),
+                                   .flags = each[i].flags });
     step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
                                .flags = M_NOSUID | M_NOEXEC });
 }
@@ -202,7 +205,7 @@ void root_steps_seal(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_seal, .at = "", .flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID });
     proc_steps(l, p);
     writable_steps(l, p);
-    step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = p->read_only ? "the server's files, read-only" : "the server's files" });
+    step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = "the server's files" });
 }
 
 void root_steps_enter(struct steps *l, const struct plan *p UNUSED)
