@@ -1,5 +1,5 @@
-/* Landlock, on top of the mounts, the packet filter and seccomp: what they keep already, and a few things they cannot.  A kernel without it does not
-   run servers.  The server may still lock itself further. */
+/* Landlock, on top of the mounts, the packet filter and seccomp: what they keep already, and a few things they cannot.  A kernel without it does
+   not run servers.  The server may still lock itself further. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -63,8 +63,8 @@ static const struct { const char *at; uint64_t rights; } rows[] = {
 
 void landlock_steps(struct steps *l, const struct plan *p)
 {
-    /* With a private network TCP stays: landlock knows ports, not addresses, and whom the server may speak to is a question of addresses; the
-       packet filter answers it, for UDP as well. */
+    /* With a private network TCP stays: landlock knows ports, not addresses, and whom the server may speak to is a question of addresses;
+       the packet filter answers it, for UDP as well. */
     uint64_t net = p->network == NETWORK_NONE ? LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP : 0;
     step_add(l, (struct step){ .verb = &v_begin, .at = "rules", .flags = net });
     for (size_t i = 0; i < countof(rows); i++)

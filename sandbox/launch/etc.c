@@ -185,7 +185,8 @@ static const char *text_of(struct steps *l, const struct plan *p, size_t i)
 void etc_steps_files(struct steps *l, const struct plan *p, const char *prefix)
 {
     for (size_t i = 0; i < countof(files); i++)
-        step_add(l, (struct step){ .verb = &v_file, .at = step_text(l, mem_fmt("%s%s", prefix, files[i].name)), .with = text_of(l, p, i), .number = 0644 });
+        step_add(l, (struct step){ .verb = &v_file, .at = step_text(l, mem_fmt("%s%s", prefix, files[i].name)), .with = text_of(l, p, i),
+                                   .number = 0644 });
 }
 
 void etc_steps(struct steps *l, const struct plan *p)

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     bool print = argc == 2 && strcmp(argv[1], "-n") == 0;
     log_init("holdfast-launch", LOG_INFO);
     if (argc > 1 && !print)
-        die("usage: holdfast-launch [-n]: its job comes by descriptor %d; -n prints the steps of a RUN or ERRAND instead of doing them", LINK_FD);
+        die("usage: holdfast-launch [-n]: its job comes by descriptor %d; -n prints the steps of a RUN or ERRAND, not doing them", LINK_FD);
     struct msg m MSG_FREE;
     msg_begin(&m, 0, 0);
     int n = msg_recv(LINK_FD, &m);

@@ -221,7 +221,8 @@ static void covers(struct steps *l, const char *with, const char *const *names, 
 
 static void proc_steps(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &verb_mount, .at = "proc", .from = "proc", .with = "hidepid=2", .flags = M_NOSUID | M_NODEV | M_NOEXEC });
+    step_add(l, (struct step){ .verb = &verb_mount, .at = "proc", .from = "proc", .with = "hidepid=2",
+                               .flags = M_NOSUID | M_NODEV | M_NOEXEC });
     /* Ports below 1024 are for anyone here: the namespace is the server's alone and nobody in it has a capability. */
     if (low_ports(p))
         step_add(l, (struct step){ .verb = &v_write, .at = "proc/sys/net/ipv4/ip_unprivileged_port_start", .with = "0" });
@@ -241,7 +242,8 @@ static void writable_steps(struct steps *l, const struct plan *p)
         { "tmp", tmp, flags }, { "dev/shm", tmp, flags | M_NOEXEC }, { "run", 1 << 20, flags | M_NOEXEC },
     };
     for (size_t i = 0; i < countof(each); i++)
-        step_add(l, (struct step){ .verb = &verb_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
+        step_add(l, (struct step){ .verb = &verb_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777),
+                                   .flags = each[i].flags });
     /* mq_open needs no mount; landlock's rule for its queues needs a place. */
     step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/mqueue", .from = "mqueue", .flags = flags | M_NOEXEC });
     step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
@@ -259,7 +261,7 @@ void root_steps_seal(struct steps *l, const struct plan *p)
     writable_steps(l, p);
     if (p->has_image)
         image_steps_end(l);
-    step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = p->read_only ? "the server's files, read-only" : "the server's files" });
+    step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = "the server's files" });
 }
 
 void root_steps_enter(struct steps *l, const struct plan *p UNUSED)

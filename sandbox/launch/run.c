@@ -252,8 +252,9 @@ static int network_inside(struct run *r, const struct step *s UNUSED, struct err
     return net_inside_up(&r->plan, inside, e);
 }
 
-/* Who works with a child that has given up, or is gone, fails in some way of its own, but the child's reason is the reason.  (The first end of the link
-   that is read may be of what the child did not read, with its words still behind.  Its files are closed a little after its namespaces.) */
+/* Who works with a child that has given up, or is gone, fails in some way of its own, but the child's reason is the reason.  (The first end of
+   the link that is read may be of what the child did not read, with its words still behind.  Its files are closed a little after its
+   namespaces.) */
 static void ask_why(struct run *r, struct err *e)
 {
     struct pollfd p = { .fd = r->talk, .events = POLLIN };

@@ -1,4 +1,5 @@
-/* The order of a launch.  Launch and the child walk the list side by side, each its own steps; where one waits for the other there is a step "hear". */
+/* The order of a launch.  Launch and the child walk the list side by side, each its own steps; where one waits for the other there is a step
+   "hear". */
 #include "sandbox/launch/access.h"
 #include "sandbox/launch/root.h"
 #include "sandbox/launch/run.h"

@@ -15,9 +15,9 @@ struct shim {
     int64_t started;
 };
 
-/* Opens what is missing, places the descriptors as sandbox/proto.h lists them, gives up root, sends LAUNCH_DONE, executes.  A step fails in the
-   usual way only while nothing has been said to the supervisor and the pidfd is still open; later failures end the process, and the sandbox
-   with it (its link to us closes). */
+/* Opens what is missing, places the descriptors as sandbox/proto.h lists them, gives up root, sends LAUNCH_DONE; then executes.  A step fails
+   in the usual way only while nothing has been said to the supervisor; later failures end the process, and the sandbox with it (its link to us
+   closes). */
 void shim_steps(struct steps *l, const struct plan *p);
 void shim_steps_exec(struct steps *l, const struct plan *p);
 

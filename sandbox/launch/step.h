@@ -1,5 +1,5 @@
-/* A launch as a list of steps.  The list is built from the plan without a look at the system (sequence.c), printed by `holdfast-launch -n`, and
-   walked by two processes, each taking the steps that are its own.  What is not in the list is not done.
+/* A launch as a list of steps.  The list is built from the plan without a look at the system (sequence.c), printed by `holdfast-launch -n`,
+   and walked by two processes, each taking the steps that are its own.  What is not in the list is not done.
 
    A new step: a function, a verb with its name, and in the file's `..._steps` a row with its parameters. */
 #ifndef SANDBOX_LAUNCH_STEP_H
