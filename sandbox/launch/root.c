@@ -151,7 +151,7 @@ static int mount_writable(const struct plan *p, struct err *e)
     if (mount_tmpfs("tmp", tmp, 01777, 0, e) < 0 || mount_tmpfs("dev/shm", tmp, 01777, M_NOEXEC, e) < 0 ||
         mount_tmpfs("run", 1 << 20, 01777, M_NOEXEC, e) < 0)
         return -1;
-    if (mount("devpts", "dev/pts", "devpts", M_NOSUID | M_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5") < 0)
+    if (mount("devpts", "dev/pts", "devpts", M_NOSUID | M_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64") < 0)
         return fail(e, "mount", "/dev/pts");
     return 0;
 }

@@ -40,3 +40,12 @@ t_lib_stand_init_LDFLAGS = -static
 t_lib_stamp_LDFLAGS = -static
 t_lib_swapper_LDFLAGS = -static
 endif
+
+# What runs inside a server and tries its walls: t/sys/probes.t, t/sys/weaken.t.
+check_PROGRAMS += t/lib/prober
+t_lib_prober_SOURCES = t/lib/probes/probe.h t/lib/probes/prober.c t/lib/probes/table.c t/lib/probes/calls.c t/lib/probes/tree.c \
+	t/lib/probes/self.c t/lib/probes/talk.c t/lib/probes/bombs.c
+t_lib_prober_LDADD = -lpthread
+if !SANITIZERS
+t_lib_prober_LDFLAGS = -static
+endif
