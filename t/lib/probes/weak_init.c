@@ -1,0 +1,29 @@
+/* init, weakened: dumpable, close-link, ns-pid. */
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/msg.h"
+#include "t/lib/probes/weaken.h"
+
+int __real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int __real_close(int fd);
+int __wrap_close(int fd);
+pid_t __real_getpid(void);
+pid_t __wrap_getpid(void);
+
+int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    return option == PR_SET_DUMPABLE && off("dumpable") ? 0 : __real_prctl(option, a, b, c, d);
+}
+
+int __wrap_close(int fd)
+{
+    return fd == LINK_FD && off("close-link") ? 0 : __real_close(fd);
+}
+
+/* Else init would refuse to be anything but pid 1. */
+pid_t __wrap_getpid(void)
+{
+    return off("ns-pid") ? 1 : __real_getpid();
+}

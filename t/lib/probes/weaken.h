@@ -1,0 +1,11 @@
+#ifndef T_LIB_PROBES_WEAKEN_H
+#define T_LIB_PROBES_WEAKEN_H
+
+#include <stdbool.h>
+
+#define WEAKEN "HOLDFAST_WEAKEN"
+
+bool off(const char *name);
+void refuse_the_dangerous(void);
+
+#endif
