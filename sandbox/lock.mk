@@ -7,7 +7,7 @@
 #     holdfast_X_LDADD = ... liblock.a libbase.a
 # and in its source: #include "sandbox/lock/X.bpf.h" and struct lock { ..., LOCK_FILTER(lock_X_filter) }.
 noinst_LIBRARIES += liblock.a
-liblock_a_SOURCES = sandbox/lock/lock.c sandbox/lock/lock.h
+liblock_a_SOURCES = sandbox/lock/landlock.c sandbox/lock/landlock.h sandbox/lock/lock.c sandbox/lock/lock.h
 
 noinst_PROGRAMS += sandbox/lock/policyc
 sandbox_lock_policyc_SOURCES = sandbox/lock/policyc.c sandbox/lock/symbols.h

@@ -17,7 +17,7 @@ enum launch_type {
     LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
                               DISK_UP u64 bytes, u64 inodes: the limits that the disk has */
     /* An errand: a program that runs once, in a sandbox of its own beside the server's, on the same files.  Fields as of RUN, then u32 may write
-       (else its files are mounted read-only).  Its stdio is given; nothing is logged, watched or adopted, and it ends with the link.  The files
+       (else its files are mounted read-only), u32 seconds it may run (its shim ends it then, whatever became of the daemon).  Its stdio is given; nothing is logged, watched or adopted, and it ends with the link.  The files
        lie at /home/SERVER.  fds: root directory of the files, stdin, stdout, stderr, [cgroup folder] */
     LAUNCH_ERRAND,
 };
@@ -41,7 +41,7 @@ enum launch_type {
      10 its cgroup.kill, open for writing (or /dev/null: then INIT_KILL it)   11 init's pidfd
    and its arguments: server, log level, tty (0/1), ready kind, ready number, ready text, inside address (dotted, or ""), init's pid,
    start time (wall ms).
-   Of an errand: 5 to 9 are /dev/null, and its arguments are server, log level, init's pid.  It lives no longer than the supervisor's link. */
+   Of an errand: 5 to 9 are /dev/null, and its arguments are server, log level, init's pid, seconds it may run.  It lives no longer than the supervisor's link. */
 
 /* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
    supervisor and handed to the session. */
@@ -51,9 +51,9 @@ enum shim_type {
 
     /* shim -> supervisor */
     SHIM_STATE,               /* u32 version, u32 init pid, u64 started (wall ms), u32 ready, u32 stopping, u32 ended, u32 code, u32 signal,
-                                 u32 killed by us */
+                                 u32 killed by us (enum shim_killed) */
     SHIM_READY,               /* - */
-    SHIM_ENDED,               /* u32 exit code, u32 signal, u32 killed by us; kept and repeated in STATE until SHIM_COLLECTED */
+    SHIM_ENDED,               /* u32 exit code, u32 signal, u32 killed by us (enum shim_killed); kept and repeated in STATE until SHIM_COLLECTED */
 
     /* supervisor -> shim */
     SHIM_STOP,                /* u32 kind (HOW_LINE, HOW_SIGNAL), u32 signal, str line, u64 ms until it is killed */
@@ -68,6 +68,9 @@ enum shim_type {
     SHIM_INPUT,               /* bytes: refused with a NOTICE when it may not write */
     SHIM_RESIZE,              /* u32 columns, u32 rows; for tty = yes */
 };
+
+/* Who ended what a shim holds: nobody of us, an order, or the time it was given. */
+enum shim_killed { KILLED_NOT, KILLED_BY_ORDER, KILLED_BY_TIME };
 
 /* shim <-> init, over init's descriptor 3 */
 enum init_type {

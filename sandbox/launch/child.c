@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -15,44 +16,43 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/io.h"
 #include "sandbox/launch/drop.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
 #include "sandbox/lock/server.bpf.h"
 
-static int fail(struct err *e, const char *step)
-{
-    return err_set(e, errno, step, "%s", "");
-}
-
 /* Launch is gone or has given up: then so do we, without a word. */
-static int wait_for(struct child *c, uint16_t word)
+static int wait_for(struct child *c, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
     msg_begin(&m, 0, 0);
-    if (msg_recv(c->talk, &m) <= 0 || m.type != word)
+    if (msg_recv(c->talk, &m) <= 0 || m.type != s->number)
         _exit(1);
     return 0;
 }
 
-static int become_root_inside(struct child *c, struct err *e)
+static int set_umask(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    wait_for(c, CHILD_MAPPED);
-    if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-        return fail(e, "setresuid");
+    umask((mode_t)strtoul(s->at, NULL, 8));
     return 0;
 }
 
-/* Not asked of clone: that would make the launcher's own group the root of the namespace, not the server's. */
-static int own_cgroup_view(struct child *c UNUSED, struct err *e)
+static int become_root_inside(struct child *c UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
 {
-    return unshare(CLONE_NEWCGROUP) < 0 ? fail(e, "cgroup namespace") : 0;
+    return setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
 }
 
-static int name_host(struct child *c, struct err *e)
+/* Not asked of clone: that would make the launcher's own group the root of the namespace, not the server's. */
+static int own_namespaces(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    return sethostname(c->plan->server, strlen(c->plan->server)) < 0 ? fail(e, "hostname") : 0;
+    return unshare((int)s->flags);
+}
+
+static int name_host(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
+{
+    return sethostname(s->at, strlen(s->at));
 }
 
 static int send_fd(struct child *c, uint16_t word, int fd)
@@ -64,127 +64,162 @@ static int send_fd(struct child *c, uint16_t word, int fd)
 }
 
 /* Launch does the network on one processor while we do the mounts on another: that takes as long. */
-static int send_socket(struct child *c, struct err *e)
+static int send_socket(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
 {
     CLOSE_FD int fd = net_socket();
-    return fd < 0 || send_fd(c, CHILD_SOCKET, fd) < 0 ? fail(e, "network") : 0;
-}
-
-static int wait_for_network(struct child *c, struct err *e UNUSED)
-{
-    return wait_for(c, CHILD_NETWORK);
+    return fd < 0 ? -1 : send_fd(c, CHILD_SOCKET, fd);
 }
 
 /* Of the sandbox's own instance, so that its name there and its numbers are the sandbox's; the master goes home. */
-static int open_terminal(struct child *c, struct err *e)
+static int open_terminal(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
 {
-    if (!c->plan->tty)
-        return 0;
     CLOSE_FD int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
     int unlock = 0;
     if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
-        return fail(e, "terminal");
+        return -1;
     int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0 || fchown(slave, PLAN_SERVER_UID, PLAN_TTY_GID) < 0)
-        return fail(e, "terminal");
+        return -1;
     for (int i = 0; i < 3; i++)
         c->stdio[i] = slave;
-    return send_fd(c, CHILD_TERMINAL, master) < 0 ? fail(e, "terminal") : 0;
+    return send_fd(c, CHILD_TERMINAL, master);
 }
 
 /* Never raised: what the host allows less of stays less. */
-static int limit(int resource, rlim_t most, struct err *e)
+static int limit(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
     struct rlimit r;
-    if (getrlimit((__rlimit_resource_t)resource, &r) < 0)
-        return fail(e, "getrlimit");
-    if (r.rlim_max > most)
-        r.rlim_max = most;
+    if (getrlimit((__rlimit_resource_t)s->flags, &r) < 0)
+        return -1;
+    if (r.rlim_max > s->number)
+        r.rlim_max = s->number;
     r.rlim_cur = r.rlim_max;
-    return setrlimit((__rlimit_resource_t)resource, &r) < 0 ? fail(e, "setrlimit") : 0;
+    return setrlimit((__rlimit_resource_t)s->flags, &r);
 }
 
-static int set_limits(struct child *c, struct err *e)
+static int drop(struct child *c UNUSED, const struct step *s, struct err *e)
 {
-    /* Core: 0 would still run a core_pattern that is a pipe, as root on the host; 1 does not. */
-    const struct { int resource; rlim_t most; } limits[] = {
-        { RLIMIT_CORE, 1 },
-        { RLIMIT_NOFILE, c->plan->nofile },
-        { RLIMIT_MEMLOCK, 64 << 10 },
-        { RLIMIT_STACK, 8 << 20 },
-        { RLIMIT_MSGQUEUE, 800 << 10 },
-        { RLIMIT_SIGPENDING, 4096 },
-        { RLIMIT_NICE, 0 },
-        { RLIMIT_RTPRIO, 0 },
-        /* Beside the cgroup's: there may be none, or one without that controller. */
-        { RLIMIT_NPROC, c->plan->pids },
-    };
-    for (size_t i = 0; i < countof(limits); i++)
-        if (limit(limits[i].resource, limits[i].most, e) < 0)
-            return -1;
-    return 0;
+    return drop_rights((uid_t)s->number, (gid_t)s->number, e) < 0 ? err_wrap(e, s->verb->name) : 0;
 }
 
-static int drop(struct child *c UNUSED, struct err *e)
+static int leave_keyring(struct child *c UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
 {
-    return drop_rights(PLAN_SERVER_UID, PLAN_SERVER_UID, e);
+    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ? -1 : 0;
 }
 
-/* The session keyring of the daemon would be inherited.  A kernel without keys has none to give. */
-static int leave_keyring(struct child *c UNUSED, struct err *e)
-{
-    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS ? fail(e, "keyring") : 0;
-}
-
-static int reset_signals(struct child *c UNUSED, struct err *e)
+static int reset_signals(struct child *c UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
 {
     sigset_t none;
     sigemptyset(&none);
     for (int i = 1; i < SIGRTMIN; i++)
         signal(i, SIG_DFL);
-    return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? fail(e, "sigprocmask") : 0;
+    return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Everything we hold has a number above 3 (run.c sees to it), so none of these steps on the next. */
-static int place_descriptors(struct child *c, struct err *e)
+static int place_descriptors(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
 {
     for (int i = 0; i < 3; i++)
         if (dup2(c->stdio[i], i) < 0)
-            return fail(e, "dup2");
-    if (dup2(c->link, LINK_FD) < 0)
-        return fail(e, "dup2");
-    return io_close_from(LINK_FD + 1) < 0 ? fail(e, "close_range") : 0;
+            return -1;
+    return dup2(c->link, LINK_FD) < 0 ? -1 : io_close_from(LINK_FD + 1);
 }
 
-static int load_filter(struct child *c UNUSED, struct err *e)
+static int become_undumpable(struct child *c UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static int load_filter(struct child *c UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
 {
     struct sock_fprog program = { (unsigned short)countof(lock_server_filter),
                                   (struct sock_filter *)(uintptr_t)lock_server_filter };
-    umask(022);
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return fail(e, "dumpable");
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? fail(e, "seccomp") : 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -1 : 0;
 }
 
-static int execute_init(struct child *c, struct err *e)
+static int tell(struct child *c, const struct step *s, struct err *e UNUSED)
+{
+    struct msg m MSG_FREE;
+    msg_begin(&m, (uint16_t)s->number, 0);
+    return msg_send(c->talk, &m);
+}
+
+static int execute_init(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
 {
     char name[] = "holdfast-init";
     char *argv[] = { name, NULL }, *env[] = { NULL };
-    struct msg ready MSG_FREE;
-    msg_begin(&ready, CHILD_READY, 0);
-    if (msg_send(c->talk, &ready) < 0)
-        return fail(e, "ready");
     syscall(SYS_execveat, c->init, "", argv, env, AT_EMPTY_PATH);
-    return err_set(e, errno, "exec", "%s", c->plan->init);
+    return -1;
 }
 
-/* In this order: what needs no ids while launch writes the maps; the tree while it makes the network; then rights go, the filter last, as it
-   must not have to allow what came before. */
-static int (*const steps[])(struct child *, struct err *) = {
-    send_socket, own_cgroup_view, name_host, become_root_inside,
-    root_make, root_seal, root_enter, open_terminal, wait_for_network,
-    set_limits, drop, leave_keyring, reset_signals, place_descriptors, load_filter, execute_init,
-};
+static const struct bit namespaces[] = { { CLONE_NEWCGROUP, "cgroup" }, { 0 } };
+
+static const struct verb v_umask = { "umask", .child = set_umask }, v_socket = { "tell", .child = send_socket },
+    v_unshare = { "unshare", .child = own_namespaces, .bits = namespaces }, v_hostname = { "hostname", .child = name_host },
+    v_hear = { "hear", .child = wait_for }, v_root = { "become", .child = become_root_inside };
+
+void child_steps_alone(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_umask, .at = "0000" });
+    step_add(l, (struct step){ .verb = &v_socket, .at = "socket" });
+    step_add(l, (struct step){ .verb = &v_unshare, .at = "namespaces", .flags = CLONE_NEWCGROUP });
+    step_add(l, (struct step){ .verb = &v_hostname, .at = p->server });
+    step_add(l, (struct step){ .verb = &v_hear, .at = "mapped", .number = CHILD_MAPPED });
+    step_add(l, (struct step){ .verb = &v_root, .at = "root inside" });
+}
+
+static const struct verb v_terminal = { "terminal", .child = open_terminal };
+
+void child_steps_terminal(struct steps *l, const struct plan *p)
+{
+    if (p->tty)
+        step_add(l, (struct step){ .verb = &v_terminal, .at = "dev/pts" });
+}
+
+static const struct verb v_limit = { "limit", .child = limit, .number = "" }, v_drop = { "drop", .child = drop, .number = "uid=" },
+    v_keyring = { "keyring", .child = leave_keyring }, v_signals = { "signals", .child = reset_signals },
+    v_place = { "descriptors", .child = place_descriptors }, v_undumpable = { "undumpable", .child = become_undumpable },
+    v_filter = { "filter", .child = load_filter, .number = "instructions=" }, v_tell = { "tell", .child = tell },
+    v_exec = { "exec", .child = execute_init };
+
+static void limits(struct steps *l, const struct plan *p)
+{
+    /* Core: 0 would still run a core_pattern that is a pipe, as root on the host; 1 does not. */
+    const struct { int resource; const char *name; rlim_t most; } each[] = {
+        { RLIMIT_CORE, "core", 1 },
+        { RLIMIT_NOFILE, "nofile", p->nofile },
+        { RLIMIT_MEMLOCK, "memlock", 64 << 10 },
+        { RLIMIT_STACK, "stack", 8 << 20 },
+        { RLIMIT_MSGQUEUE, "msgqueue", 800 << 10 },
+        { RLIMIT_SIGPENDING, "sigpending", 4096 },
+        { RLIMIT_NICE, "nice", 0 },
+        { RLIMIT_RTPRIO, "rtprio", 0 },
+        /* Beside the cgroup's: there may be none, or one without that controller. */
+        { RLIMIT_NPROC, "nproc", p->pids },
+    };
+    for (size_t i = 0; i < countof(each); i++)
+        step_add(l, (struct step){ .verb = &v_limit, .at = each[i].name, .flags = (uint64_t)each[i].resource, .number = each[i].most });
+}
+
+void child_steps_rights(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_hear, .at = "network", .number = CHILD_NETWORK });
+    limits(l, p);
+    step_add(l, (struct step){ .verb = &v_drop, .at = "rights", .number = PLAN_SERVER_UID });
+    /* The session keyring of the daemon would be inherited.  A kernel without keys has none to give. */
+    step_add(l, (struct step){ .verb = &v_keyring, .at = "of its own", .tolerates = ENOSYS });
+    step_add(l, (struct step){ .verb = &v_signals, .at = "as new" });
+    step_add(l, (struct step){ .verb = &v_place, .at = "0 1 2 3" });
+    step_add(l, (struct step){ .verb = &v_umask, .at = "0022" });
+    step_add(l, (struct step){ .verb = &v_undumpable, .at = "until exec" });
+}
+
+void child_steps_end(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_filter, .at = "server", .number = countof(lock_server_filter) });
+    step_add(l, (struct step){ .verb = &v_tell, .at = "ready", .number = CHILD_READY });
+    step_add(l, (struct step){ .verb = &v_exec, .at = p->init });
+}
 
 static NORETURN void give_up(struct child *c, const struct err *e)
 {
@@ -200,9 +235,10 @@ static NORETURN void give_up(struct child *c, const struct err *e)
 void child_run(struct child *c)
 {
     struct err e = { 0 };
-    umask(0);
-    for (size_t i = 0; i < countof(steps); i++)
-        if (steps[i](c, &e) < 0)
+    for (size_t i = 0; i < c->steps->n; i++) {
+        const struct step *s = &c->steps->each[i];
+        if (s->verb->child && s->verb->child(c, s, &e) < 0 && step_failed(s, &e) < 0)
             give_up(c, &e);
-    give_up(c, &e);
+    }
+    bug("the last step came back");
 }

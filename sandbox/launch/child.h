@@ -4,6 +4,8 @@
 
 #include "base/attr.h"
 #include "sandbox/launch/plan.h"
+#include "sandbox/launch/step.h"
+#include "sandbox/lock/landlock.h"
 
 /* Between launch and the child, one SEQPACKET socket.
    The child: CHILD_SOCKET (a descriptor: rtnetlink in its network namespace), first; CHILD_TERMINAL (a descriptor: the master) if the plan wants a
@@ -13,13 +15,21 @@
 enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED };
 
 struct child {
-    const struct plan *plan;
+    const struct steps *steps;
     int talk;       /* to launch */
     int link;       /* init's descriptor 3 */
     int init;       /* the program */
     int usr, home;  /* detached mount trees: the host's /usr, the server's files */
     int stdio[3];   /* -1 with a terminal, until there is one */
+    int landlock;   /* the rules, while they are made, */
+    struct landlock taken;   /* and what they are about on this kernel */
 };
+
+/* Its steps, in the parts that sequence.c puts in order. */
+void child_steps_alone(struct steps *l, const struct plan *p);       /* what needs no ids */
+void child_steps_terminal(struct steps *l, const struct plan *p);
+void child_steps_rights(struct steps *l, const struct plan *p);
+void child_steps_end(struct steps *l, const struct plan *p);         /* filter, exec */
 
 NORETURN void child_run(struct child *c);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "sandbox/launch/mounts.h"
@@ -62,19 +63,10 @@ static const struct {
     { "etc/machine-id", .make = machine_id },
 };
 
-static int write_files(const struct plan *p, struct err *e)
+static int make_file(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    for (size_t i = 0; i < countof(files); i++) {
-        struct buf b BUF_FREE = BUF(16384);
-        if (files[i].make)
-            files[i].make(p, &b);
-        else
-            buf_put(&b, files[i].text, strlen(files[i].text));
-        CLOSE_FD int fd = open(files[i].name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (fd < 0 || io_write_all(fd, buf_head(&b), buf_size(&b)) < 0)
-            return err_set(e, errno, "write", "/%s", files[i].name);
-    }
-    return 0;
+    CLOSE_FD int fd = open(s->at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)s->number);
+    return fd < 0 ? -1 : io_write_all(fd, s->with, strlen(s->with));
 }
 
 /* The host's own, where it has them: public, the same for everyone, and too large to copy at every start. */
@@ -85,40 +77,58 @@ static const struct { const char *host; bool folder; } shared[] = {
     { "/etc/alternatives", true },
 };
 
-static int bind_shared(struct err *e)
+static int bind_shared(struct child *c UNUSED, const struct step *s, struct err *e)
 {
-    for (size_t i = 0; i < countof(shared); i++) {
-        const char *at = shared[i].host + 1;
-        if (!shared[i].folder && mknod(at, S_IFREG | 0644, 0) < 0)
-            return err_set(e, errno, "create", "%s", shared[i].host);
-        if (mount(shared[i].host, at, NULL, M_BIND | M_REC, NULL) == 0) {
-            if (mount(NULL, at, NULL, M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC, NULL) < 0)
-                return err_set(e, errno, "read-only", "%s", shared[i].host);
-            continue;
-        }
-        if (errno != ENOENT)
-            return err_set(e, errno, "bind", "%s", shared[i].host);
-        if (!shared[i].folder)
-            unlink(at);
+    bool folder = s->number;
+    if (!folder && mknod(s->at, S_IFREG | 0644, 0) < 0)
+        return err_set(e, errno, "create", "/%s", s->at);
+    if (mount(s->from, s->at, NULL, M_BIND | M_REC, NULL) == 0) {
+        if (mount(NULL, s->at, NULL, (unsigned long)s->flags, NULL) < 0)
+            return err_set(e, errno, "read-only", "%s", s->from);
+        return 0;
     }
-    return 0;
+    int no = errno;
+    if (!folder && no == ENOENT && unlink(s->at) < 0)
+        return err_set(e, errno, "unlink", "/%s", s->at);
+    errno = no;
+    return -1;
 }
 
 /* A link into /usr can be repeated; anything else (a copy made by hand) is left out and the time is UTC. */
-static int link_localtime(struct err *e)
+static int link_localtime(struct child *c UNUSED, const struct step *s, struct err *e)
 {
     static const char zones[] = "/usr/share/zoneinfo/";
     char to[256];
-    ssize_t n = readlink("/etc/localtime", to, sizeof to - 1);
+    ssize_t n = readlink(s->from, to, sizeof to - 1);
     if (n < 0)
-        return 0;
+        return errno == EINVAL ? 0 : -1;
     to[n] = '\0';
     if (strncmp(to, zones, sizeof zones - 1) != 0)
         return 0;
-    return symlink(to, "etc/localtime") < 0 ? err_set(e, errno, "symlink", "/etc/localtime") : 0;
+    return symlink(to, s->at) < 0 ? err_set(e, errno, "symlink", "/%s", s->at) : 0;
 }
 
-int etc_fill(const struct plan *p, struct err *e)
+static const struct verb v_file = { "file", .child = make_file, .inside = true },
+    v_shared = { "bind", .child = bind_shared, .bits = mount_flags, .inside = true },
+    v_localtime = { "localtime", .child = link_localtime, .inside = true };
+
+static const char *text_of(struct steps *l, const struct plan *p, size_t i)
 {
-    return write_files(p, e) < 0 || bind_shared(e) < 0 || link_localtime(e) < 0 ? -1 : 0;
+    if (files[i].text)
+        return files[i].text;
+    /* Nothing comes out longer than four times the message it came in. */
+    struct buf b BUF_FREE = BUF(4 * MSG_MOST);
+    files[i].make(p, &b);
+    invariant(!b.bad);
+    return step_text(l, mem_strn(buf_head(&b), buf_size(&b)));
+}
+
+void etc_steps(struct steps *l, const struct plan *p)
+{
+    for (size_t i = 0; i < countof(files); i++)
+        step_add(l, (struct step){ .verb = &v_file, .at = files[i].name, .with = text_of(l, p, i), .number = 0644 });
+    for (size_t i = 0; i < countof(shared); i++)
+        step_add(l, (struct step){ .verb = &v_shared, .at = shared[i].host + 1, .from = shared[i].host, .number = shared[i].folder, .tolerates = ENOENT,
+                                   .flags = M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
+    step_add(l, (struct step){ .verb = &v_localtime, .at = "etc/localtime", .from = "/etc/localtime", .tolerates = ENOENT });
 }

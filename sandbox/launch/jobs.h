@@ -12,5 +12,7 @@ typedef int job_fn(struct msg *m, struct err *e);
 
 /* LAUNCH_RUN and LAUNCH_ERRAND: starts the sandbox, answers LAUNCH_DONE itself and becomes the shim: it returns only to fail. */
 int job_run(struct msg *m, struct err *e);
+/* The same messages, without descriptors: prints what job_run would do.  Needs no right at all. */
+int job_print(struct msg *m, struct err *e);
 
 #endif

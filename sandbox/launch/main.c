@@ -1,5 +1,6 @@
-/* holdfast-launch: one job for the supervisor, read from the link, answered, done. */
+/* holdfast-launch: one job for the supervisor, read from the link, answered, done.  With -n, what it would do. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -27,6 +28,16 @@ static void answer(int ok, const struct err *e)
         die_errno("answer");
 }
 
+static int print_plan(struct msg *m)
+{
+    struct err e = { 0 };
+    if (m->type != LAUNCH_RUN && m->type != LAUNCH_ERRAND)
+        die("-n: message %#x starts nothing", m->type);
+    if (job_print(m, &e) < 0)
+        die_err(&e);
+    return EXIT_SUCCESS;
+}
+
 static int do_job(struct msg *m)
 {
     struct err e = { 0 };
@@ -45,9 +56,12 @@ static int do_job(struct msg *m)
     die("no job has the number %#x", m->type);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    bool print = argc == 2 && strcmp(argv[1], "-n") == 0;
     log_init("holdfast-launch", LOG_INFO);
+    if (argc > 1 && !print)
+        die("usage: holdfast-launch [-n]: its job comes by descriptor %d; -n prints the steps of a RUN or ERRAND instead of doing them", LINK_FD);
     struct msg m MSG_FREE;
     msg_begin(&m, 0, 0);
     int n = msg_recv(LINK_FD, &m);
@@ -55,5 +69,5 @@ int main(void)
         die_errno("link");
     if (n == 0)
         return EXIT_SUCCESS;
-    return do_job(&m);
+    return print ? print_plan(&m) : do_job(&m);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -68,7 +69,7 @@ static int get_network(struct plan *p, struct msg *m, struct err *e)
     return get_list(&p->dns, m, "resolvers", e);
 }
 
-static int get(struct plan *p, struct msg *m, struct err *e)
+static int get_fields(struct plan *p, struct msg *m, struct err *e)
 {
     if (get_what_runs(p, m, e) < 0 || get_network(p, m, e) < 0)
         return -1;
@@ -77,8 +78,16 @@ static int get(struct plan *p, struct msg *m, struct err *e)
     p->ready_kind = msg_get_u32(m);
     p->ready_number = msg_get_u32(m);
     p->ready_text = msg_get_str(m);
-    uint32_t has_cgroup = msg_get_u32(m);
-    p->read_only = p->errand && msg_get_u32(m) == 0;
+    p->has_cgroup = msg_get_u32(m) != 0;
+    if (p->errand) {
+        p->read_only = msg_get_u32(m) == 0;
+        p->wall = msg_get_u32(m);
+    }
+    return 0;
+}
+
+static void get_fds(struct plan *p, struct msg *m)
+{
     p->root = msg_get_fd(m);
     if (p->errand) {
         for (size_t i = 0; i < countof(p->stdio); i++)
@@ -87,9 +96,7 @@ static int get(struct plan *p, struct msg *m, struct err *e)
         p->logs = msg_get_fd(m);
         p->listener = msg_get_fd(m);
     }
-    p->cgroup = has_cgroup ? msg_get_fd(m) : -1;
-    msg_end(m);
-    return 0;
+    p->cgroup = p->has_cgroup ? msg_get_fd(m) : -1;
 }
 
 static int check_network(const struct plan *p, struct err *e)
@@ -126,17 +133,43 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "a path is not absolute");
     if (p->errand && (p->tty || p->network != NETWORK_NONE))
         return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network");
+    if (p->errand && p->wall == 0)
+        return err_set(e, EINVAL, "plan", "an errand without an end");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
         return err_set(e, EINVAL, "plan", "nofile %u, pids %u, tmp %llu", p->nofile, p->pids, (unsigned long long)p->tmp);
     return check_network(p, e);
 }
 
-int plan_read(struct plan *p, struct msg *m, struct err *e)
+int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e)
 {
     *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .cgroup = -1, .stdio = { -1, -1, -1 } };
     p->errand = m->type == LAUNCH_ERRAND;
-    if (get(p, m, e) < 0 || check(p, e) < 0)
+    if (get_fields(p, m, e) < 0)
+        return -1;
+    if (fds)
+        get_fds(p, m);
+    msg_end(m);
+    if (check(p, e) < 0)
         return -1;
     snprintf(p->home, sizeof p->home, "home/%s", p->errand ? p->server : "server");
     return 0;
+}
+
+static void free_list(struct plan_list *l)
+{
+    for (uint32_t i = 0; l->each && i < l->n; i++)
+        free(l->each[i]);
+    free(l->each);
+}
+
+void plan_free(struct plan *p)
+{
+    struct plan_list *lists[] = { &p->argv, &p->env, &p->dns };
+    char *texts[] = { p->server, p->directory, p->interface, p->init, p->shim, p->ready_text };
+    for (size_t i = 0; i < countof(lists); i++)
+        free_list(lists[i]);
+    for (size_t i = 0; i < countof(texts); i++)
+        free(texts[i]);
+    free(p->ports);
+    *p = (struct plan){ 0 };
 }

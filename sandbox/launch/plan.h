@@ -37,13 +37,17 @@ struct plan {
     char *ready_text;
     bool errand;                /* no console, log or socket; ends with the link */
     bool read_only;             /* its files */
+    uint32_t wall;              /* seconds an errand may run; 0 else */
+    bool has_cgroup;
     char home[NAME_MOST + 8];   /* where they are, below the root */
     int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none; an errand has no logs and no listener */
     int stdio[3];               /* an errand's; else -1 */
 };
 
-/* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  What P owns lives as long as the
-   process, which ends or is replaced soon. */
-int plan_read(struct plan *p, struct msg *m, struct err *e);
+/* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  FDS: it must carry the descriptors; else it carries
+   none, and all are -1. */
+int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e);
+/* What P owns, but for the descriptors.  (A launch needs no such thing: its process ends or is replaced soon.) */
+void plan_free(struct plan *p);
 
 #endif

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
 
 /* Where the new root is built: any folder every host has; covered in this mount namespace only. */
 static const char building[] = "/tmp";
@@ -24,56 +27,48 @@ static const struct { const char *at, *to; } links[] = {
     { "dev/stdout", "/proc/self/fd/1" }, { "dev/stderr", "/proc/self/fd/2" }, { "dev/ptmx", "pts/ptmx" },
 };
 
-static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
+static const char *const devices[] = { "dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "dev/tty" };
 
-static int fail(struct err *e, const char *step, const char *what)
+/* What is done below the new root is done by names relative to it: it is the working directory until it is the root. */
+static int make_folder(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    return err_set(e, errno, step, "%s", what);
+    return mkdir(s->at, (mode_t)s->number);
 }
 
-static int make_skeleton(const struct plan *p, struct err *e)
+static int make_link(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    for (size_t i = 0; i < countof(folders); i++)
-        if (mkdir(folders[i], 0755) < 0)
-            return fail(e, "mkdir", folders[i]);
-    if (mkdir(p->home, 0755) < 0)
-        return fail(e, "mkdir", p->home);
-    for (size_t i = 0; i < countof(links); i++)
-        if (symlink(links[i].to, links[i].at) < 0)
-            return fail(e, "symlink", links[i].at);
-    return 0;
+    return symlink(s->from, s->at);
 }
 
-static int attach(int tree, const char *at, struct err *e)
+static int attach(int tree, const char *at)
 {
-    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return fail(e, "attach", at);
-    return 0;
+    return (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+static int attach_usr(struct child *c, const struct step *s, struct err *e UNUSED)
+{
+    return attach(c->usr, s->at);
+}
+
+static int attach_home(struct child *c, const struct step *s, struct err *e UNUSED)
+{
+    return attach(c->home, s->at);
 }
 
 /* From the host's, with the old call: one step for what takes three with the new ones. */
-static int bind_devices(struct err *e)
+static int bind_device(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    for (size_t i = 0; i < countof(devices); i++) {
-        char host[32];
-        snprintf(host, sizeof host, "/dev/%s", devices[i]);
-        if (mknod(host + 1, S_IFREG | 0666, 0) < 0)
-            return fail(e, "create", host);
-        if (mount(host, host + 1, NULL, M_BIND, NULL) < 0)
-            return fail(e, "bind", host);
-    }
-    return 0;
+    return mknod(s->at, S_IFREG | 0666, 0) < 0 ? -1 : mount(s->from, s->at, NULL, M_BIND, NULL);
 }
 
-int root_make(struct child *c, struct err *e)
+static int mount_root(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    if (mount("tmpfs", building, "tmpfs", M_NOSUID | M_NODEV, "mode=755,size=1m,nr_inodes=256") < 0)
-        return fail(e, "mount", "root");
-    if (chdir(building) < 0)
-        return fail(e, "chdir", "root");
-    if (make_skeleton(c->plan, e) < 0 || attach(c->usr, "usr", e) < 0 || bind_devices(e) < 0)
-        return -1;
-    return etc_fill(c->plan, e);
+    return mount(s->from, building, s->from, (unsigned long)s->flags, s->with) < 0 ? -1 : chdir(building);
+}
+
+static int mount_new(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
+{
+    return mount(s->from, s->at, s->from, (unsigned long)s->flags, s->with);
 }
 
 /* What the kernel tells anyone of itself and of others, covered; a name this kernel has not is skipped.  (The rest is the host root's alone.) */
@@ -86,56 +81,40 @@ static const char *const covered_folders[] = { "proc/acpi", "proc/asound", "proc
                                                "proc/driver", "proc/tty", "proc/pressure" };
 static const char *const read_only[] = { "proc/sys", "proc/sysrq-trigger" };
 
-static int cover(const char *with, const char *const *names, size_t n, struct err *e)
+static int cover(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    for (size_t i = 0; i < n; i++)
-        if (mount(with, names[i], NULL, M_BIND, NULL) < 0 && errno != ENOENT)
-            return fail(e, "cover", names[i]);
+    return mount(s->from, s->at, NULL, M_BIND, NULL);
+}
+
+static int make_read_only(struct child *c UNUSED, const struct step *s, struct err *e)
+{
+    if (mount(s->at, s->at, NULL, M_BIND | M_REC, NULL) < 0)
+        return -1;
+    /* Named here: it is there, so nothing that this call says may be tolerated. */
+    if (mount(NULL, s->at, NULL, (unsigned long)s->flags, NULL) < 0)
+        return err_set(e, errno, s->verb->name, "/%s", s->at);
     return 0;
 }
 
-static int make_read_only(const char *at, struct err *e)
+static int write_to(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    if (mount(at, at, NULL, M_BIND | M_REC, NULL) < 0)
-        return errno == ENOENT ? 0 : fail(e, "bind", at);
-    if (mount(NULL, at, NULL, M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC, NULL) < 0)
-        return fail(e, "read-only", at);
-    return 0;
+    CLOSE_FD int fd = open(s->at, O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : io_write_all(fd, s->with, strlen(s->with));
 }
 
-/* Ports below 1024 are for anyone here: the namespace is the server's alone and nobody in it has a capability. */
-static int open_low_ports(const struct plan *p, struct err *e)
+static bool low_ports(const struct plan *p)
 {
     bool low = false;
     for (uint32_t i = 0; i < p->nports; i++)
         low = low || p->ports[i].port < 1024;
-    if (!low)
-        return 0;
-    CLOSE_FD int fd = open("proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC);
-    return fd < 0 || write(fd, "0", 1) != 1 ? fail(e, "write", "ip_unprivileged_port_start") : 0;
+    return low;
 }
 
-static int mount_proc(const struct plan *p, struct err *e)
-{
-    if (mount("proc", "proc", "proc", M_NOSUID | M_NODEV | M_NOEXEC, "hidepid=2") < 0)
-        return fail(e, "mount", "/proc");
-    if (open_low_ports(p, e) < 0 || cover("dev/null", covered_files, countof(covered_files), e) < 0 ||
-        cover(empty, covered_folders, countof(covered_folders), e) < 0)
-        return -1;
-    for (size_t i = 0; i < countof(read_only); i++)
-        if (make_read_only(read_only[i], e) < 0)
-            return -1;
-    return 0;
-}
-
-static int mount_tmpfs(const char *at, uint64_t bytes, unsigned mode, unsigned long flags, struct err *e)
+static const char *tmpfs_options(struct steps *l, uint64_t bytes, unsigned mode)
 {
     /* An inode costs the kernel about 1 KiB that SIZE does not count. */
-    char options[96];
     uint64_t inodes = bytes / 4096 + 16;
-    snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=%o", (unsigned long long)bytes,
-             (unsigned long long)inodes, mode);
-    return mount("tmpfs", at, "tmpfs", M_NOSUID | M_NODEV | flags, options) < 0 ? fail(e, "mount", at) : 0;
+    return step_text(l, mem_fmt("size=%llu,nr_inodes=%llu,mode=%o", (unsigned long long)bytes, (unsigned long long)inodes, mode));
 }
 
 /* What is written to these counts as the server's memory: all of them together must not be able to fill it. */
@@ -145,33 +124,88 @@ static uint64_t tmp_size(const struct plan *p)
     return p->memory && p->tmp > most ? most : p->tmp;
 }
 
-static int mount_writable(const struct plan *p, struct err *e)
+static int seal(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    uint64_t tmp = tmp_size(p);
-    if (mount_tmpfs("tmp", tmp, 01777, 0, e) < 0 || mount_tmpfs("dev/shm", tmp, 01777, M_NOEXEC, e) < 0 ||
-        mount_tmpfs("run", 1 << 20, 01777, M_NOEXEC, e) < 0)
-        return -1;
-    if (mount("devpts", "dev/pts", "devpts", M_NOSUID | M_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64") < 0)
-        return fail(e, "mount", "/dev/pts");
-    return 0;
+    struct mount_attr sealed = { .attr_set = s->flags, .propagation = M_PRIVATE };
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, "", AT_EMPTY_PATH | AT_RECURSIVE, &sealed, sizeof sealed);
 }
 
-int root_seal(struct child *c, struct err *e)
-{
-    struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, .propagation = M_PRIVATE };
-    if (syscall(SYS_mount_setattr, AT_FDCWD, "", AT_EMPTY_PATH | AT_RECURSIVE, &sealed, sizeof sealed) < 0)
-        return fail(e, "read-only", "/");
-    if (mount_proc(c->plan, e) < 0 || mount_writable(c->plan, e) < 0)
-        return -1;
-    return attach(c->home, c->plan->home, e);
-}
-
-int root_enter(struct child *c UNUSED, struct err *e)
+static int enter(struct child *c UNUSED, const struct step *s UNUSED, struct err *e)
 {
     /* Old and new root at the same place: the old one then lies on top and is what "." unmounts. */
     if (syscall(SYS_pivot_root, ".", ".") < 0)
-        return fail(e, "pivot_root", "");
+        return -1;
     if (umount2(".", U_DETACH) < 0)
-        return fail(e, "unmount", "the host's tree");
-    return chdir("/") < 0 ? fail(e, "chdir", "/") : 0;
+        return err_set(e, errno, "unmount", "the host's tree");
+    return chdir("/");
+}
+
+const struct bit mount_flags[] = {
+    { M_RDONLY, "ro" }, { M_NOSUID, "nosuid" }, { M_NODEV, "nodev" }, { M_NOEXEC, "noexec" }, { 0 },
+};
+
+static const struct verb v_root = { "mount", .child = mount_root, .bits = mount_flags, .inside = true },
+    v_mount = { "mount", .child = mount_new, .bits = mount_flags, .inside = true },
+    v_mkdir = { "mkdir", .child = make_folder, .inside = true }, v_link = { "symlink", .child = make_link, .inside = true },
+    v_usr = { "attach", .child = attach_usr, .inside = true }, v_home = { "attach", .child = attach_home, .inside = true },
+    v_device = { "device", .child = bind_device, .inside = true }, v_seal = { "seal", .child = seal, .bits = mount_flags, .inside = true },
+    v_write = { "write", .child = write_to, .inside = true }, v_cover = { "cover", .child = cover, .inside = true },
+    v_read_only = { "read-only", .child = make_read_only, .bits = mount_flags, .inside = true }, v_enter = { "pivot_root", .child = enter };
+
+void root_steps_make(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_root, .at = "", .from = "tmpfs", .with = "mode=755,size=1m,nr_inodes=256", .flags = M_NOSUID | M_NODEV });
+    for (size_t i = 0; i < countof(folders); i++)
+        step_add(l, (struct step){ .verb = &v_mkdir, .at = folders[i], .number = 0755 });
+    step_add(l, (struct step){ .verb = &v_mkdir, .at = p->home, .number = 0755 });
+    for (size_t i = 0; i < countof(links); i++)
+        step_add(l, (struct step){ .verb = &v_link, .at = links[i].at, .from = links[i].to });
+    step_add(l, (struct step){ .verb = &v_usr, .at = "usr", .from = "/usr" });
+    for (size_t i = 0; i < countof(devices); i++)
+        step_add(l, (struct step){ .verb = &v_device, .at = devices[i], .from = step_text(l, mem_fmt("/%s", devices[i])) });
+    etc_steps(l, p);
+}
+
+static void covers(struct steps *l, const char *with, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        step_add(l, (struct step){ .verb = &v_cover, .at = names[i], .from = with, .tolerates = ENOENT });
+}
+
+static void proc_steps(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_mount, .at = "proc", .from = "proc", .with = "hidepid=2", .flags = M_NOSUID | M_NODEV | M_NOEXEC });
+    /* Ports below 1024 are for anyone here: the namespace is the server's alone and nobody in it has a capability. */
+    if (low_ports(p))
+        step_add(l, (struct step){ .verb = &v_write, .at = "proc/sys/net/ipv4/ip_unprivileged_port_start", .with = "0" });
+    covers(l, "dev/null", covered_files, countof(covered_files));
+    covers(l, empty, covered_folders, countof(covered_folders));
+    for (size_t i = 0; i < countof(read_only); i++)
+        step_add(l, (struct step){ .verb = &v_read_only, .at = read_only[i], .tolerates = ENOENT,
+                                   .flags = M_REMOUNT | M_BIND | M_RDONLY | M_NOSUID | M_NODEV | M_NOEXEC });
+}
+
+static void writable_steps(struct steps *l, const struct plan *p)
+{
+    uint64_t tmp = tmp_size(p), flags = M_NOSUID | M_NODEV;
+    const struct { const char *at; uint64_t size, flags; } each[] = {
+        { "tmp", tmp, flags }, { "dev/shm", tmp, flags | M_NOEXEC }, { "run", 1 << 20, flags | M_NOEXEC },
+    };
+    for (size_t i = 0; i < countof(each); i++)
+        step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
+    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
+                               .flags = M_NOSUID | M_NOEXEC });
+}
+
+void root_steps_seal(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_seal, .at = "", .flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID });
+    proc_steps(l, p);
+    writable_steps(l, p);
+    step_add(l, (struct step){ .verb = &v_home, .at = p->home, .from = p->read_only ? "the server's files, read-only" : "the server's files" });
+}
+
+void root_steps_enter(struct steps *l, const struct plan *p UNUSED)
+{
+    step_add(l, (struct step){ .verb = &v_enter, .at = "and the host's tree is gone" });
 }

@@ -4,12 +4,12 @@
 
 #include "sandbox/launch/child.h"
 
-/* Each 0, or -1 with E; called in this order, as root of the new user namespace, in the new mount namespace. */
-int root_make(struct child *c, struct err *e);       /* mounts it, makes it the working directory, fills it */
-int root_seal(struct child *c, struct err *e);       /* read-only so far; then what is writable: proc, tmp, run, home, terminals */
-int root_enter(struct child *c, struct err *e);      /* pivot, and the host's tree is gone */
+/* Its steps: as root of the new user namespace, in the new mount namespace, in this order. */
+void root_steps_make(struct steps *l, const struct plan *p);    /* mounts it, makes it the working directory, fills it */
+void root_steps_seal(struct steps *l, const struct plan *p);    /* read-only so far; then what is writable: proc, tmp, run, home, terminals */
+void root_steps_enter(struct steps *l, const struct plan *p);   /* pivot, and the host's tree is gone */
 
-/* etc.c: the files of /etc, below the working directory. */
-int etc_fill(const struct plan *p, struct err *e);
+/* etc.c: the files of /etc. */
+void etc_steps(struct steps *l, const struct plan *p);
 
 #endif

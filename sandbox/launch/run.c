@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,94 +16,88 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "sandbox/launch/child.h"
+#include "base/mem.h"
 #include "sandbox/launch/jobs.h"
+#include "sandbox/launch/mounts.h"
 #include "sandbox/launch/net.h"
-#include "sandbox/launch/shim.h"
+#include "sandbox/launch/run.h"
 #include "sandbox/proto.h"
 
 enum { PATIENCE_MS = 20000 };   /* a machine that swaps; what takes longer hangs */
 
-struct run {
-    struct plan plan;
-    struct child child;
-    struct shim shim;
-    int talk;      /* to the child */
-    pid_t pid;
-};
-
-static int fail(struct err *e, const char *step, const char *what)
+static int check_files(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
-    return err_set(e, errno, step, "%s", what);
+    struct stat st;
+    if (fstat(r->plan.root, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    errno = ENOTDIR;
+    return -1;
 }
 
 /* A detached copy of a mount: the child's namespace could not make one of a descriptor from ours.  Sealed here, by whom the mounts belong
    to.  What is mounted on the host later must not appear in it. */
-static int clone_tree(int dir, const char *path, unsigned flags, uint64_t set, struct err *e)
+static int clone_tree(int dir, const char *path, unsigned flags, uint64_t set)
 {
-    struct mount_attr attr = { .attr_set = set, .propagation = 1 << 18 /* MS_PRIVATE */ };
+    struct mount_attr attr = { .attr_set = set, .propagation = M_PRIVATE };
     CLOSE_FD int tree = (int)syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
     if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (flags & AT_RECURSIVE), &attr, sizeof attr) < 0)
-        return fail(e, "open_tree", path[0] ? path : "the server's files");
+        return -1;
     return fd_steal(&tree);
 }
 
-static int open_trees(struct run *r, struct err *e)
+static int clone_usr(struct run *r, const struct step *s, struct err *e UNUSED)
 {
-    struct stat st;
-    if (fstat(r->plan.root, &st) < 0 || !S_ISDIR(st.st_mode))
-        return err_set(e, ENOTDIR, "the server's files", "%s", "");
-    r->child.usr = clone_tree(AT_FDCWD, "/usr", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
-    if (r->child.usr < 0)
-        return -1;
-    uint64_t sealed = r->plan.read_only ? MOUNT_ATTR_RDONLY : 0;
-    r->child.home = clone_tree(r->plan.root, "", AT_EMPTY_PATH, sealed | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+    r->child.usr = clone_tree(AT_FDCWD, s->at, AT_RECURSIVE, s->flags);
+    return r->child.usr < 0 ? -1 : 0;
+}
+
+static int clone_home(struct run *r, const struct step *s, struct err *e UNUSED)
+{
+    r->child.home = clone_tree(r->plan.root, "", AT_EMPTY_PATH, s->flags);
     return r->child.home < 0 ? -1 : 0;
 }
 
-static int open_programs(struct run *r, struct err *e)
+static int open_init(struct run *r, const struct step *s, struct err *e UNUSED)
 {
-    r->child.init = open(r->plan.init, O_PATH | O_CLOEXEC);
-    if (r->child.init < 0)
-        return fail(e, "open", r->plan.init);
-    return access(r->plan.shim, X_OK) < 0 ? fail(e, "open", r->plan.shim) : 0;
+    r->child.init = open(s->at, O_PATH | O_CLOEXEC);
+    return r->child.init < 0 ? -1 : 0;
 }
 
-static int open_kill(struct run *r, struct err *e)
+static int check_shim(struct run *r UNUSED, const struct step *s, struct err *e UNUSED)
 {
-    r->shim.kill = r->plan.cgroup >= 0 ? openat(r->plan.cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC)
-                                       : open("/dev/null", O_WRONLY | O_CLOEXEC);
-    return r->shim.kill < 0 ? fail(e, "open", "cgroup.kill") : 0;
+    return access(s->at, X_OK);
 }
 
-static int open_pipe(struct run *r, int i, struct err *e)
+static int open_kill(struct run *r, const struct step *s, struct err *e UNUSED)
 {
+    r->shim.kill = r->plan.cgroup >= 0 ? openat(r->plan.cgroup, s->at, O_WRONLY | O_CLOEXEC) : open(s->at, O_WRONLY | O_CLOEXEC);
+    return r->shim.kill < 0 ? -1 : 0;
+}
+
+static int open_pipe(struct run *r, const struct step *s, struct err *e UNUSED)
+{
+    uint64_t i = s->number;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return fail(e, "pipe", "");
-    /* Owned by the server, or it could not open /dev/stdout, which is a link to it. */
-    if (fchown(ends[0], r->plan.base + PLAN_SERVER_UID, r->plan.base + PLAN_SERVER_UID) < 0)
-        return fail(e, "pipe", "fchown");
+        return -1;
     r->child.stdio[i] = ends[i != 0];
     r->shim.stdio[i] = ends[i == 0];
-    return 0;
+    /* Owned by the server, or it could not open /dev/stdout, which is a link to it. */
+    return fchown(ends[0], r->plan.base + PLAN_SERVER_UID, r->plan.base + PLAN_SERVER_UID);
 }
 
-static int open_stdio(struct run *r, struct err *e)
+static int take_stdio(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         r->child.stdio[i] = r->plan.stdio[i];
-        if (!r->plan.errand && !r->plan.tty && open_pipe(r, i, e) < 0)
-            return -1;
-    }
     return 0;
 }
 
-static int open_links(struct run *r, struct err *e)
+static int open_links(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
     int talk[2], init[2];
     if (io_pair(talk) < 0 || io_pair(init) < 0)
-        return fail(e, "socketpair", "");
+        return -1;
     r->talk = talk[0];
     r->child.talk = talk[1];
     r->shim.init = init[0];
@@ -111,7 +106,7 @@ static int open_links(struct run *r, struct err *e)
 }
 
 /* Waits in init's socket until it reads: nothing to wait for later. */
-static int tell_init(struct run *r, struct err *e)
+static int tell_init(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
     const struct plan *p = &r->plan;
     struct msg m MSG_FREE;
@@ -124,48 +119,47 @@ static int tell_init(struct run *r, struct err *e)
     for (uint32_t i = 0; i < p->env.n; i++)
         msg_put_str(&m, p->env.each[i]);
     msg_put_u32(&m, p->tty);
-    return msg_send(r->shim.init, &m) < 0 ? fail(e, "tell init", "") : 0;
+    return msg_send(r->shim.init, &m);
 }
 
-static int spawn(struct run *r, struct err *e)
+static int spawn(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     struct clone_args a = {
-        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD,
+        .flags = s->flags,
         .pidfd = (uintptr_t)&r->shim.pidfd,
         .exit_signal = SIGCHLD,
     };
-    if (r->plan.cgroup >= 0) {
-        a.flags |= CLONE_INTO_CGROUP;
+    if (a.flags & CLONE_INTO_CGROUP)
         a.cgroup = (unsigned)r->plan.cgroup;
-    }
     long pid = syscall(SYS_clone3, &a, sizeof a);
     if (pid == 0) {
         close(r->talk);
         child_run(&r->child);
     }
     if (pid < 0)
-        return fail(e, "clone3", r->plan.cgroup >= 0 ? "into the cgroup" : "");
+        return -1;
     r->pid = (pid_t)pid;
     /* Only the child holds it now: its end is the end of the child, or its exec. */
     close(r->child.talk);
     return 0;
 }
 
-static int write_map(const struct run *r, const char *file, struct err *e)
+static int write_map(struct run *r, const struct step *s, struct err *e UNUSED)
 {
-    char path[64], map[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)r->pid, file);
-    int n = snprintf(map, sizeof map, "0 %u %u\n", r->plan.base, (unsigned)PLAN_UIDS);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)r->pid, s->at);
     CLOSE_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-    return fd < 0 || write(fd, map, (size_t)n) != n ? fail(e, "write", file) : 0;
+    return fd < 0 ? -1 : io_write_all(fd, s->with, strlen(s->with));
 }
 
 /* A child that has gone says why in what it sent before. */
-static void tell(const struct run *r, uint16_t word)
+static int tell(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
-    msg_begin(&m, word, 0);
-    msg_send(r->talk, &m);
+    msg_begin(&m, (uint16_t)s->number, 0);
+    if (msg_send(r->talk, &m) < 0 && errno != EPIPE)
+        return -1;
+    return 0;
 }
 
 static void get_failure(struct msg *m, struct err *e)
@@ -177,14 +171,14 @@ static void get_failure(struct msg *m, struct err *e)
 }
 
 /* The child's next word: its type, 0 when its end is closed, or -1 with E (it failed, or says nothing). */
-static int hear(struct run *r, struct msg *m, struct err *e)
+static int hear_word(struct run *r, struct msg *m, struct err *e)
 {
     struct pollfd p = { .fd = r->talk, .events = POLLIN };
     if (poll(&p, 1, PATIENCE_MS) <= 0)
-        return err_set(e, ETIMEDOUT, "the sandbox's setup", "%s", "");
+        return err_set(e, ETIMEDOUT, "hear", "the sandbox's first process");
     int n = msg_recv(r->talk, m);
     if (n < 0)
-        return fail(e, "the sandbox's setup", "");
+        return err_set(e, errno, "hear", "the sandbox's first process");
     if (n > 0 && m->type == CHILD_FAILED) {
         get_failure(m, e);
         return -1;
@@ -192,56 +186,43 @@ static int hear(struct run *r, struct msg *m, struct err *e)
     return n ? m->type : 0;
 }
 
-/* The word EXPECTED, and the descriptor it carries: that, or -1 with E. */
-static int hear_fd(struct run *r, uint16_t expected, struct err *e)
+/* The word that S waits for; 0 is the end of the child. */
+static int hear_step(struct run *r, const struct step *s, struct msg *m, struct err *e)
+{
+    msg_begin(m, 0, 0);
+    int word = hear_word(r, m, e);
+    if (word < 0 || word == (int)s->number)
+        return word < 0 ? -1 : 0;
+    return err_set(e, word ? EPROTO : 0, "hear", "%s: the sandbox's first process %s", s->at, word ? "says another" : "was killed");
+}
+
+static int hear(struct run *r, const struct step *s, struct err *e)
 {
     struct msg m MSG_FREE;
-    msg_begin(&m, 0, 0);
-    int word = hear(r, &m, e);
-    if (word == expected)
-        return msg_get_fd(&m);
-    return word < 0 ? -1 : err_set(e, EPROTO, "the sandbox's setup", "word %d, not %d", word, expected);
+    return hear_step(r, s, &m, e);
 }
 
-/* CHILD_READY and then the end.  The end alone: it was killed on the way. */
-static int hear_end(struct run *r, struct err *e)
+static int hear_socket(struct run *r, const struct step *s, struct err *e)
 {
-    int expected[] = { CHILD_READY, 0 };
-    for (size_t i = 0; i < countof(expected); i++) {
-        struct msg m MSG_FREE;
-        msg_begin(&m, 0, 0);
-        int word = hear(r, &m, e);
-        if (word < 0)
-            return -1;
-        if (word != expected[i])
-            return err_set(e, EPROTO, "the sandbox's setup", "%s", word ? "a word out of order" : "its first process was killed");
-    }
-    return 0;
+    struct msg m MSG_FREE;
+    return hear_step(r, s, &m, e) < 0 || (r->inside = msg_get_fd(&m)) < 0 ? -1 : 0;
 }
 
-static int build_network(struct run *r, struct err *e)
+static int hear_terminal(struct run *r, const struct step *s, struct err *e)
 {
-    CLOSE_FD int inside = hear_fd(r, CHILD_SOCKET, e);
-    if (inside < 0)
-        return -1;
-    if (r->plan.network == NETWORK_PRIVATE && net_host_up(&r->plan, r->pid, e) < 0)
-        return -1;
-    if (net_inside_up(&r->plan, inside, e) < 0)
-        return -1;
-    tell(r, CHILD_NETWORK);
-    return 0;
+    struct msg m MSG_FREE;
+    return hear_step(r, s, &m, e) < 0 || (r->shim.stdio[0] = msg_get_fd(&m)) < 0 ? -1 : 0;
 }
 
-static int build(struct run *r, struct err *e)
+static int network_host(struct run *r, const struct step *s UNUSED, struct err *e)
 {
-    if (write_map(r, "uid_map", e) < 0 || write_map(r, "gid_map", e) < 0)
-        return -1;
-    tell(r, CHILD_MAPPED);
-    if (build_network(r, e) < 0)
-        return -1;
-    if (r->plan.tty && (r->shim.stdio[0] = hear_fd(r, CHILD_TERMINAL, e)) < 0)
-        return -1;
-    return hear_end(r, e);
+    return net_host_up(&r->plan, r->pid, e);
+}
+
+static int network_inside(struct run *r, const struct step *s UNUSED, struct err *e)
+{
+    CLOSE_FD int inside = fd_steal(&r->inside);
+    return net_inside_up(&r->plan, inside, e);
 }
 
 /* Its namespaces go with it, but later and not for us to wait for: the interface, which has a name, goes now. */
@@ -254,29 +235,123 @@ static void undo(struct run *r)
     net_host_down(&r->plan);
 }
 
-static int prepare(struct run *r, struct err *e)
+static const struct bit namespaces[] = {
+    { CLONE_NEWUSER, "user" }, { CLONE_NEWPID, "pid" }, { CLONE_NEWNS, "mnt" }, { CLONE_NEWIPC, "ipc" }, { CLONE_NEWUTS, "uts" },
+    { CLONE_NEWNET, "net" }, { CLONE_INTO_CGROUP, "into-cgroup" }, { 0 },
+};
+
+static const struct verb v_files = { "check", .host = check_files }, v_usr = { "clone-tree", .host = clone_usr, .bits = mount_flags },
+    v_home = { "clone-tree", .host = clone_home, .bits = mount_flags }, v_init = { "open", .host = open_init },
+    v_shim = { "check", .host = check_shim }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
+    v_stdio = { "take", .host = take_stdio }, v_links = { "links", .host = open_links },
+    v_start = { "tell-init", .host = tell_init, .number = "environment=" }, v_clone = { "clone", .host = spawn, .bits = namespaces };
+
+static const char *words(struct steps *l, const struct plan_list *list)
 {
-    return open_trees(r, e) < 0 || open_programs(r, e) < 0 || open_kill(r, e) < 0 || open_stdio(r, e) < 0 ||
-           open_links(r, e) < 0 || tell_init(r, e) < 0 ? -1 : 0;
+    struct buf b BUF_FREE = BUF(2 * MSG_MOST);
+    for (uint32_t i = 0; i < list->n; i++)
+        buf_put_fmt(&b, "%s%s", i ? " " : "", list->each[i]);
+    return step_text(l, mem_strn(buf_head(&b), buf_size(&b)));
+}
+
+static void stdio_steps(struct steps *l, const struct plan *p)
+{
+    static const char *const names[] = { "stdin", "stdout", "stderr" };
+    if (p->errand || p->tty)
+        step_add(l, (struct step){ .verb = &v_stdio, .at = p->tty ? "a terminal, later" : "the errand's stdio" });
+    for (size_t i = 0; i < countof(names) && !p->errand && !p->tty; i++)
+        step_add(l, (struct step){ .verb = &v_pipe, .at = names[i], .number = i });
+}
+
+void run_steps_prepare(struct steps *l, const struct plan *p)
+{
+    const uint64_t plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, sealed = plain | MOUNT_ATTR_RDONLY;
+    const uint64_t own = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD;
+    step_add(l, (struct step){ .verb = &v_files, .at = "the server's files" });
+    step_add(l, (struct step){ .verb = &v_usr, .at = "/usr", .flags = sealed });
+    step_add(l, (struct step){ .verb = &v_home, .at = "the server's files", .flags = p->read_only ? sealed : plain });
+    step_add(l, (struct step){ .verb = &v_init, .at = p->init });
+    step_add(l, (struct step){ .verb = &v_shim, .at = p->shim });
+    step_add(l, (struct step){ .verb = &v_kill, .at = p->has_cgroup ? "cgroup.kill" : "/dev/null" });
+    stdio_steps(l, p);
+    step_add(l, (struct step){ .verb = &v_links, .at = "to the child, to init" });
+    step_add(l, (struct step){ .verb = &v_start, .at = p->directory, .with = words(l, &p->argv), .number = p->env.n });
+    step_add(l, (struct step){ .verb = &v_clone, .at = "namespaces", .flags = p->has_cgroup ? own | CLONE_INTO_CGROUP : own });
+}
+
+static const struct verb v_map = { "map", .host = write_map }, v_tell = { "tell", .host = tell }, v_hear = { "hear", .host = hear },
+    v_hear_socket = { "hear", .host = hear_socket }, v_hear_terminal = { "hear", .host = hear_terminal };
+
+void run_steps_ids(struct steps *l, const struct plan *p)
+{
+    const char *map = step_text(l, mem_fmt("0 %u %u\n", p->base, (unsigned)PLAN_UIDS));
+    step_add(l, (struct step){ .verb = &v_map, .at = "uid_map", .with = map });
+    step_add(l, (struct step){ .verb = &v_map, .at = "gid_map", .with = map });
+    step_add(l, (struct step){ .verb = &v_tell, .at = "mapped", .number = CHILD_MAPPED });
+}
+
+static const struct verb v_veth = { "veth", .host = network_host }, v_inside = { "network", .host = network_inside };
+
+static const char *address(struct steps *l, uint32_t a)
+{
+    return step_text(l, mem_fmt("%u.%u.%u.%u/30", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255));
+}
+
+void run_steps_network(struct steps *l, const struct plan *p)
+{
+    bool private = p->network == NETWORK_PRIVATE;
+    step_add(l, (struct step){ .verb = &v_hear_socket, .at = "socket", .number = CHILD_SOCKET });
+    if (private)
+        step_add(l, (struct step){ .verb = &v_veth, .at = p->interface, .with = address(l, p->host) });
+    step_add(l, (struct step){ .verb = &v_inside, .at = private ? "lo and eth0" : "lo", .with = private ? address(l, p->inside) : NULL });
+    step_add(l, (struct step){ .verb = &v_tell, .at = "network", .number = CHILD_NETWORK });
+}
+
+void run_steps_end(struct steps *l, const struct plan *p)
+{
+    if (p->tty)
+        step_add(l, (struct step){ .verb = &v_hear_terminal, .at = "terminal", .number = CHILD_TERMINAL });
+    step_add(l, (struct step){ .verb = &v_hear, .at = "ready", .number = CHILD_READY });
+    step_add(l, (struct step){ .verb = &v_hear, .at = "exec", .number = 0 });
+}
+
+static int walk(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->steps.n; i++) {
+        const struct step *s = &r->steps.each[i];
+        if (s->verb->host && s->verb->host(r, s, e) < 0 && step_failed(s, e) < 0)
+            return -1;
+    }
+    bug("the last step came back");
 }
 
 int job_run(struct msg *m, struct err *e)
 {
     /* Lives until the process is the shim, or ends. */
-    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1 };
-    if (plan_read(&r.plan, m, e) < 0)
+    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .inside = -1 };
+    if (plan_read(&r.plan, m, true, e) < 0)
         return -1;
     log_init("holdfast-launch", (enum log_level)r.plan.log_level);
     log_context("server=%s", r.plan.server);
-    r.child.plan = &r.plan;
-    r.shim.plan = &r.plan;
+    sequence(&r.steps, &r.plan);
+    r.child.steps = &r.steps;
     r.shim.started = wall_ms();
-    if (prepare(&r, e) < 0 || spawn(&r, e) < 0)
-        return -1;
-    r.shim.pid = r.pid;
-    if (build(&r, e) < 0 || shim_become(&r.shim, e) < 0) {
+    walk(&r, e);
+    if (r.pid)
         undo(&r);
+    return -1;
+}
+
+int job_print(struct msg *m, struct err *e)
+{
+    struct plan plan;
+    struct steps steps = { 0 };
+    struct buf b BUF_FREE = BUF(1 << 20);
+    if (plan_read(&plan, m, false, e) < 0)
         return -1;
-    }
+    sequence(&steps, &plan);
+    steps_print(&steps, &b);
+    if (b.bad || io_write_all(STDOUT_FILENO, buf_head(&b), buf_size(&b)) < 0)
+        return err_set(e, b.bad ? EFBIG : errno, "print", "the plan");
     return 0;
 }

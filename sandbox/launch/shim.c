@@ -1,4 +1,4 @@
-#include "sandbox/launch/shim.h"
+#include "sandbox/launch/run.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,15 +29,16 @@ static int place(const int from[SHIM_FDS], struct err *e)
     return io_close_from(SHIM_FDS) < 0 ? err_set(e, errno, "shim: close_range", "%s", "") : 0;
 }
 
-static int place_all(struct shim *s, struct err *e)
+static int place_all(struct run *r, const struct step *step UNUSED, struct err *e)
 {
+    struct shim *s = &r->shim;
     CLOSE_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return err_set(e, errno, "open", "/dev/null");
-    bool quiet = s->plan->tty || s->plan->errand;
+    bool quiet = r->plan.tty || r->plan.errand;
     const int from[SHIM_FDS] = {
-        null, null, SHIM_LOG, LINK_FD, s->init, s->plan->errand ? null : s->stdio[0], quiet ? null : s->stdio[1],
-        quiet ? null : s->stdio[2], s->plan->errand ? null : s->plan->listener, s->plan->errand ? null : s->plan->logs, s->kill, s->pidfd,
+        null, null, SHIM_LOG, LINK_FD, s->init, r->plan.errand ? null : s->stdio[0], quiet ? null : s->stdio[1],
+        quiet ? null : s->stdio[2], r->plan.errand ? null : r->plan.listener, r->plan.errand ? null : r->plan.logs, s->kill, s->pidfd,
     };
     if (place(from, e) < 0)
         return -1;
@@ -46,7 +47,28 @@ static int place_all(struct shim *s, struct err *e)
     return 0;
 }
 
-static void tell_supervisor(const struct shim *s)
+static int begin_session(struct run *r UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
+{
+    return setsid() < 0 ? -1 : 0;
+}
+
+static int change_folder(struct run *r UNUSED, const struct step *s, struct err *e UNUSED)
+{
+    return chdir(s->at);
+}
+
+static int drop(struct run *r UNUSED, const struct step *s, struct err *e)
+{
+    return drop_rights((uid_t)s->number, (gid_t)s->number, e) < 0 ? err_wrap(e, s->verb->name) : 0;
+}
+
+static int become_undumpable(struct run *r UNUSED, const struct step *s UNUSED, struct err *e UNUSED)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* All that is left to fail is the exec: such a failure ends the link, and with it the sandbox. */
+static int tell_supervisor(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
     msg_begin(&m, LAUNCH_DONE, 0);
@@ -54,41 +76,46 @@ static void tell_supervisor(const struct shim *s)
     msg_put_u32(&m, 0);
     msg_put_str(&m, "");
     msg_put_str(&m, "");
-    msg_put_u32(&m, (uint32_t)s->pid);
+    msg_put_u32(&m, (uint32_t)r->pid);
     if (msg_send(LINK_FD, &m) < 0)
         die_errno("answer");
+    return 0;
 }
 
-static NORETURN void execute(const struct shim *s)
+static int execute(struct run *r, const struct step *step, struct err *e UNUSED)
 {
-    const struct plan *p = s->plan;
-    char level[12], tty[2] = { p->tty ? '1' : '0', 0 }, kind[12], number[12], address[INET_ADDRSTRLEN] = "", pid[12], started[24];
+    const struct plan *p = &r->plan;
+    char level[12], wall[12], tty[2] = { p->tty ? '1' : '0', 0 }, kind[12], number[12], address[INET_ADDRSTRLEN] = "", pid[12], started[24];
     char name[] = "holdfast-shim";
     struct in_addr inside = { htonl(p->inside) };
     snprintf(level, sizeof level, "%u", p->log_level);
+    snprintf(wall, sizeof wall, "%u", p->wall);
     snprintf(kind, sizeof kind, "%u", p->ready_kind);
     snprintf(number, sizeof number, "%u", p->ready_number);
-    snprintf(pid, sizeof pid, "%d", (int)s->pid);
-    snprintf(started, sizeof started, "%lld", (long long)s->started);
+    snprintf(pid, sizeof pid, "%d", (int)r->pid);
+    snprintf(started, sizeof started, "%lld", (long long)r->shim.started);
     if (p->network == NETWORK_PRIVATE && inet_ntop(AF_INET, &inside, address, sizeof address) == NULL)
         bug("inet_ntop");
     char *argv[] = { name, p->server, level, tty, kind, number, p->ready_text, address, pid, started, NULL };
-    char *errand[] = { name, p->server, level, pid, NULL };
+    char *errand[] = { name, p->server, level, pid, wall, NULL };
     char *env[] = { NULL };
-    execve(p->shim, p->errand ? errand : argv, env);
-    die_errno("exec %s", p->shim);
+    execve(step->at, p->errand ? errand : argv, env);
+    die_errno("exec %s", step->at);
 }
 
-int shim_become(struct shim *s, struct err *e)
+static const struct verb v_session = { "session", .host = begin_session }, v_chdir = { "chdir", .host = change_folder },
+    v_place = { "descriptors", .host = place_all }, v_drop = { "drop", .host = drop, .number = "uid=" },
+    v_undumpable = { "undumpable", .host = become_undumpable }, v_tell = { "tell", .host = tell_supervisor },
+    v_exec = { "exec", .host = execute, .number = "seconds=" };
+
+void shim_steps(struct steps *l, const struct plan *p)
 {
-    setsid();   /* refused when we lead one already, which is as good */
-    if (chdir("/") < 0)
-        return err_set(e, errno, "shim: chdir", "/");
-    if (place_all(s, e) < 0 || drop_rights(s->plan->shim_uid, s->plan->shim_uid, e) < 0)
-        return -1;
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return err_set(e, errno, "shim: dumpable", "%s", "");
-    /* All that is left to fail is the exec. */
-    tell_supervisor(s);
-    execute(s);
+    /* Refused when we lead one already, which is as good. */
+    step_add(l, (struct step){ .verb = &v_session, .at = "of its own", .tolerates = EPERM });
+    step_add(l, (struct step){ .verb = &v_chdir, .at = "/" });
+    step_add(l, (struct step){ .verb = &v_place, .at = "0 to 11" });
+    step_add(l, (struct step){ .verb = &v_drop, .at = "rights", .number = p->shim_uid });
+    step_add(l, (struct step){ .verb = &v_undumpable, .at = "until exec" });
+    step_add(l, (struct step){ .verb = &v_tell, .at = "supervisor" });
+    step_add(l, (struct step){ .verb = &v_exec, .at = p->shim, .number = p->wall });
 }

@@ -5,20 +5,19 @@
 #include <sys/types.h>
 
 #include "sandbox/launch/plan.h"
+#include "sandbox/launch/step.h"
 
 struct shim {
-    const struct plan *plan;
     int init;        /* init's link */
     int stdio[3];    /* our ends; [0] is the terminal's master and the others -1 if there is one */
     int kill;        /* cgroup.kill, or /dev/null */
-    int pidfd;
-    pid_t pid;       /* init, as the host counts */
+    int pidfd;       /* init's */
     int64_t started;
 };
 
-/* Opens what is missing, places the descriptors as sandbox/proto.h lists them, gives up root, sends LAUNCH_DONE, executes.  Returns -1 with
-   E only while nothing has been said to the supervisor and the pidfd is still open; later failures end the process, and
-   the sandbox with it (its link to us closes). */
-int shim_become(struct shim *s, struct err *e);
+/* Opens what is missing, places the descriptors as sandbox/proto.h lists them, gives up root, sends LAUNCH_DONE, executes.  A step fails in the
+   usual way only while nothing has been said to the supervisor and the pidfd is still open; later failures end the process, and the sandbox
+   with it (its link to us closes). */
+void shim_steps(struct steps *l, const struct plan *p);
 
 #endif

@@ -24,7 +24,7 @@ enum argument {
     ARG_COUNT
 };
 
-enum errand_argument { ERRAND_INIT = ARG_LOG_LEVEL + 1, ERRAND_COUNT };
+enum errand_argument { ERRAND_INIT = ARG_LOG_LEVEL + 1, ERRAND_SECONDS, ERRAND_COUNT };
 
 static uint64_t number(const char *text, const char *what, uint64_t most)
 {
@@ -46,6 +46,7 @@ static void arguments(int argc, char **argv)
     log_context("server=%s%s", esc(shim.server), shim.errand ? " errand=yes" : "");
     if (shim.errand) {
         shim.init = (pid_t)number(argv[ERRAND_INIT], "pid", INT32_MAX);
+        shim.seconds = (uint32_t)number(argv[ERRAND_SECONDS], "seconds", UINT32_MAX);
         return;
     }
     shim.tty = number(argv[ARG_TTY], "tty", 1);

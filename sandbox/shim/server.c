@@ -25,7 +25,7 @@ enum { DRAIN_MS = 1000 };
 
 static struct link *init;
 static struct watch *exit_watch;
-static struct timer *stop_timer, *drain_timer;
+static struct timer *stop_timer, *drain_timer, *wall_timer;
 static bool main_ended;   /* init told; else its own exit status has to do */
 static bool exited;       /* init, and with it all the rest */
 
@@ -42,18 +42,30 @@ static bool cgroup_kill(void)
     return fstat(CGROUP_KILL_FD, &st) == 0 && S_ISREG(st.st_mode) && write(CGROUP_KILL_FD, "1", 1) == 1;
 }
 
-void server_kill(void)
+static void end_it(enum shim_killed why)
 {
     if (exited)
         return;
-    if (!main_ended)
-        shim.killed = true;
+    if (!main_ended && shim.killed == KILLED_NOT)
+        shim.killed = why;
     log_info("server.kill", "stopping=%d main_ended=%d", shim.stopping, main_ended);
     if (cgroup_kill() || init == NULL)
         return;
     struct msg m;
     msg_begin(&m, INIT_KILL, 0);
     link_send(init, &m);
+}
+
+void server_kill(void)
+{
+    end_it(KILLED_BY_ORDER);
+}
+
+static void time_is_up(void *data UNUSED)
+{
+    wall_timer = NULL;
+    log_warn("errand.time", "ran_longer_than_s=%u", shim.seconds);
+    end_it(KILLED_BY_TIME);
 }
 
 static void stop_expired(void *data UNUSED)
@@ -88,7 +100,8 @@ static void finish(void)
 {
     timer_free(drain_timer);
     timer_free(stop_timer);
-    drain_timer = stop_timer = NULL;
+    timer_free(wall_timer);
+    drain_timer = stop_timer = wall_timer = NULL;
     output_close();
     input_close();
     ready_over();
@@ -200,4 +213,6 @@ void server_open(void)
     static const struct link_events events = { .msg = on_init, .gone = on_init_gone, .client = true };
     init = link_new(shim.loop, INIT_FD, &events, NULL);
     exit_watch = loop_watch(shim.loop, INIT_PIDFD, LOOP_READ, on_init_exit, NULL);
+    if (shim.seconds)
+        wall_timer = loop_timer(shim.loop, (uint64_t)shim.seconds * 1000, time_is_up, NULL);
 }

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/loop.h"
+#include "sandbox/proto.h"
 
 /* The descriptors it starts with; sandbox/proto.h tells what they are. */
 enum {
@@ -20,9 +21,10 @@ struct shim {
     bool errand;             /* stdio is somebody else's, nobody watches, and the supervisor's link is its life */
     pid_t init;              /* as the host sees it */
     uint64_t started;        /* wall ms */
+    uint32_t seconds;        /* an errand may run; 0: any time */
 
     bool ready, stopping;
-    bool killed;             /* by us, before the main process had ended */
+    enum shim_killed killed; /* by us, before the main process had ended */
     bool ended;              /* nothing of it runs any more, and its output is read */
     uint32_t code, signal;   /* of the main process, once it has ended */
 };

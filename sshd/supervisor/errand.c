@@ -19,7 +19,7 @@
 #include "sshd/supervisor/plan.h"
 #include "sshd/supervisor/store.h"
 
-enum { SERVER_MOST = 2, ACCOUNT_MOST = 4, PIDS = 32, NOFILE = 1024, WALL_MS = 6 * 3600 * 1000, PIPE_BYTES = 256 * 1024 };
+enum { SERVER_MOST = 2, ACCOUNT_MOST = 4, PIDS = 32, NOFILE = 1024, SECONDS = 6 * 3600, PIPE_BYTES = 256 * 1024 };
 #define MEMORY_MOST ((uint64_t)512 << 20)
 #define TMP ((uint64_t)1 << 20)
 
@@ -33,7 +33,6 @@ struct errand {
     uint32_t needs;             /* rights without which it ends */
     struct link *shim;          /* first launch's; NULL until the disk is up */
     struct link *status;        /* the session's; NULL when it has let go */
-    struct timer *wall;
     char why[100];              /* it was ended by us */
 };
 
@@ -50,7 +49,6 @@ static void forget(struct errand *r)
         }
     link_free(r->shim);
     link_free(r->status);
-    timer_free(r->wall);
     cgroup_remove_errand(r->super, r->number);
     free(r);
     v->workers--;
@@ -106,10 +104,12 @@ static void take_done(struct errand *r, struct msg *m)
 
 static void take_ended(struct errand *r, struct msg *m)
 {
-    uint32_t code = msg_get_u32(m), sig = msg_get_u32(m);
-    msg_get_u32(m);
-    if (msg_end(m))
-        finish(r, code, sig);
+    uint32_t code = msg_get_u32(m), sig = msg_get_u32(m), killed = msg_get_u32(m);
+    if (!msg_end(m))
+        return;
+    if (killed == KILLED_BY_TIME && r->why[0] == '\0')
+        snprintf(r->why, sizeof r->why, "it ran longer than %d s, the most that is allowed", SECONDS);
+    finish(r, code, sig);
 }
 
 static const struct {
@@ -165,13 +165,6 @@ static void on_status_gone(void *data, struct link *l)
 
 static const struct link_events status_events = { .msg = on_status, .gone = on_status_gone, .client = true, .queue = 4 };
 
-static void on_wall(void *data)
-{
-    struct errand *r = data;
-    r->wall = NULL;
-    end(r, "it ran for 6 hours, the most that is allowed");
-}
-
 /* ---- starting ---- */
 
 /* The server's configuration, turned into the errand's.  The command is ours whatever the session says: what rsync is to do it is told on its
@@ -219,7 +212,7 @@ static int launch(struct errand *r, const int stdio[3], int status, struct err *
     if (group < 0 && e->no != 0)
         return -1;
     struct msg m MSG_FREE;
-    if (plan_write_errand(r->server, &c, (r->needs & RIGHT_FILES_WRITE) != 0, &m,
+    if (plan_write_errand(r->server, &c, (r->needs & RIGHT_FILES_WRITE) != 0, SECONDS, &m,
                           (int[]){ root, stdio[0], stdio[1], stdio[2], group }, e) < 0)
         return -1;
     if (msg_send(ours, &m) < 0)
@@ -228,7 +221,6 @@ static int launch(struct errand *r, const int stdio[3], int status, struct err *
         return -1;
     r->shim = link_new(s->loop, fd_steal(&ours), &shim_events, r);
     r->status = link_new(s->loop, status, &status_events, r);
-    r->wall = loop_timer(s->loop, WALL_MS, on_wall, r);
     return 0;
 }
 

@@ -5,7 +5,7 @@
 #include "sshd/supervisor/order.h"
 
 /* OP_RSYNC.  Starts rsync once the disk is up; the session gets its stdio and a link whose end ends it.  Refused past 2 a server and 4 an
-   account; killed after 6 hours. */
+   account; its shim kills it after 6 hours. */
 void errand_rsync(struct super *s, struct order *o);
 /* The configuration changed: kills those whose account may not do this any more. */
 void errands_apply(struct super *s);

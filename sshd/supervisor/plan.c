@@ -134,12 +134,14 @@ int plan_write(const struct server *v, const struct conf_server *c, struct msg *
     return 0;
 }
 
-int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, struct msg *m, const int fds[5], struct err *e)
+int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, uint32_t seconds, struct msg *m, const int fds[5],
+                      struct err *e)
 {
     if (put_plan(v, c, LAUNCH_ERRAND, m, e) < 0)
         return -1;
     msg_put_u32(m, fds[4] >= 0);
     msg_put_u32(m, writes);
+    msg_put_u32(m, seconds);
     put_fds(m, fds, 5);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
-   nofile, pids, tmp, memory, logs (folder), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   nofile, pids, tmp, memory, logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
+   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
@@ -29,6 +30,7 @@ static struct setting settings[] = {
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
+    { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
 };
 
 static const char *get(const char *key)
@@ -76,7 +78,7 @@ static void put_command(struct msg *m, int argc, char **argv)
 
 static void put_plan(struct msg *m, int argc, char **argv)
 {
-    msg_begin(m, LAUNCH_RUN, 1);
+    msg_begin(m, get("errand")[0] ? LAUNCH_ERRAND : LAUNCH_RUN, 1);
     msg_put_str(m, get("server"));
     msg_put_u32(m, get_u32("base"));
     msg_put_u32(m, get_u32("shimuid"));
@@ -105,25 +107,41 @@ static void put_plan(struct msg *m, int argc, char **argv)
     msg_put_u32(m, 0);
     msg_put_str(m, "");
     msg_put_u32(m, get("cgroup")[0] != '\0');
+    if (get("errand")[0]) {
+        msg_put_u32(m, get("write")[0] != '\0');
+        msg_put_u32(m, get_u32("wall"));
+    }
 }
 
-static int put_descriptors(struct msg *m)
+static void put_given(struct msg *m)
 {
-    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC), logs = open(get("logs"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    for (int fd = 0; fd < 3; fd++)
+        msg_put_fd(m, fd);
+}
+
+static void put_own(struct msg *m)
+{
+    int logs = open(get("logs"), O_RDONLY | O_DIRECTORY | O_CLOEXEC), listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     struct sockaddr any = { .sa_family = AF_UNIX };   /* the kernel chooses a name */
-    if (dir < 0 || logs < 0 || listener < 0 || bind(listener, &any, sizeof any.sa_family) < 0 || listen(listener, 4) < 0)
-        die_errno("open %s", get("dir"));
-    msg_put_fd(m, dir);
+    if (logs < 0 || listener < 0 || bind(listener, &any, sizeof any.sa_family) < 0 || listen(listener, 4) < 0)
+        die_errno("open %s", get("logs"));
     msg_put_fd(m, logs);
     msg_put_fd(m, listener);
+}
+
+static void put_descriptors(struct msg *m)
+{
+    int dir = open(get("dir"), O_RDONLY | O_CLOEXEC);
+    if (dir < 0)
+        die_errno("open %s", get("dir"));
+    msg_put_fd(m, dir);
+    (get("errand")[0] ? put_given : put_own)(m);
     if (get("cgroup")[0]) {
         int cgroup = open(get("cgroup"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (cgroup < 0)
             die_errno("open %s", get("cgroup"));
         msg_put_fd(m, cgroup);
     }
-    return 0;
 }
 
 static pid_t spawn(int link)
@@ -134,10 +152,11 @@ static pid_t spawn(int link)
         dup2(null, 0);
         if (get("stamp")[0] == '\0')
             dup2(1, 2);
-        dup2(null, 1);
+        if (get("print")[0] == '\0')
+            dup2(null, 1);
         dup2(link, LINK_FD);
         io_close_from(LINK_FD + 1);
-        execl(get("launch"), "holdfast-launch", (char *)NULL);
+        execl(get("launch"), "holdfast-launch", get("print")[0] ? "-n" : NULL, (char *)NULL);
         die_errno("exec %s", get("launch"));
     }
     return pid;
@@ -208,13 +227,18 @@ int main(int argc, char **argv)
         die_errno("socketpair");
     struct msg m MSG_FREE;
     put_plan(&m, argc - i - 1, argv + i + 1);
-    put_descriptors(&m);
+    if (get("print")[0] == '\0')
+        put_descriptors(&m);
     /* Sent before launch exists: it starts working at its first instruction. */
     if (msg_send(pair[0], &m) < 0)
         die_errno("send");
     long long start = now_ns();
     pid_t pid = spawn(pair[1]);
     close(pair[1]);
+    if (get("print")[0]) {
+        int status;
+        return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    }
     int r = hear(pair[0]);
     if (r == 0 && get("stamp")[0])
         r = print_stamp(start);

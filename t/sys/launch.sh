@@ -95,7 +95,7 @@ refused() {   # NAME STEP SETTINGS...
 }
 refused "init missing" 'step=open text=/nowhere' init=/nowhere
 refused "init no program" 'errno=13 step=exec' init=/etc/passwd net=private
-refused "shim missing" 'step=open text=/nowhere' shim=/nowhere net=private
+refused "shim missing" 'step=check text=/nowhere' shim=/nowhere net=private
 refused "files no directory" "the server's files" dir=/etc/passwd
 refused "bad name" 'step=plan text=server' server=../x
 refused "host's uids" 'step=plan text=uid base' base=0
