@@ -193,7 +193,7 @@ static void writable_steps(struct steps *l, const struct plan *p)
     };
     for (size_t i = 0; i < countof(each); i++)
         step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
-    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
+    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64",
                                .flags = M_NOSUID | M_NOEXEC });
 }
 

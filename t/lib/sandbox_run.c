@@ -1,17 +1,20 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
    nofile, pids, tmp, memory, logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
-   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_MONOTONIC
+   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), bait=1 (launch inherits what it must not pass on: a descriptor of /,
+   a session keyring with a key, a variable), stamp (a file the command writes CLOCK_MONOTONIC
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +26,8 @@
 #include "base/msg.h"
 #include "sandbox/proto.h"
 
+enum { BAIT_FD = 200 };
+
 struct setting { const char *key, *value; };
 
 static struct setting settings[] = {
@@ -30,7 +35,7 @@ static struct setting settings[] = {
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
-    { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
+    { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" }, { "bait", "" },
 };
 
 static const char *get(const char *key)
@@ -144,6 +149,18 @@ static void put_descriptors(struct msg *m)
     }
 }
 
+/* For t/lib/probes. */
+static void lay_bait(void)
+{
+    setenv("HOLDFAST_CANARY", "1", 1);
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ||
+        syscall(SYS_add_key, "user", "holdfast-canary", "x", 1L, (long)KEY_SPEC_SESSION_KEYRING) < 0)
+        die_errno("a session keyring");
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 || dup2(root, BAIT_FD) < 0)
+        die_errno("a descriptor of /");
+}
+
 static pid_t spawn(int link)
 {
     pid_t pid = fork();
@@ -156,6 +173,8 @@ static pid_t spawn(int link)
             dup2(null, 1);
         dup2(link, LINK_FD);
         io_close_from(LINK_FD + 1);
+        if (get("bait")[0])
+            lay_bait();
         execl(get("launch"), "holdfast-launch", get("print")[0] ? "-n" : NULL, (char *)NULL);
         die_errno("exec %s", get("launch"));
     }

@@ -225,7 +225,7 @@ const struct probe probes[] = {
     { .name = "hard link: out of /usr", .try = try_link, .path = "/usr/bin/true", .want = "EXDEV", .why = "no link goes from mount to mount" },
     { .name = "hard link: out of /etc", .try = try_link, .path = "/etc/passwd", .want = "EXDEV", .why = "no link goes from mount to mount" },
     { .name = "rename: out of its files", .try = try_rename, .path = "../moved", .want = "EXDEV", .why = "no name goes from mount to mount" },
-    TRY("its folder's neighbours", try_list, "server", "pivot", NULL, .path = "/home"),
+    TRY("its folder's neighbours", try_list, "server", "pivot", "other server", .path = "/home"),
     TRY("descriptors", try_descriptors, "0 1 2", "close-link", "0 1 2 3"),
     TRY("descriptor of the host's root", try_inherited, "EBADF", "close-from", NULL, .path = "etc", ARG(200)),
     TRY("another's files by their path", try_look, "ENOENT", "pivot", NULL, .path = "@secret"),
