@@ -70,7 +70,9 @@ long bomb_threads(const struct probe *p)
 
 long bomb_descriptors(const struct probe *p)
 {
-    for (long n = 0; n < p->arg[0]; n++)
+    const char *limit = text_of(p->path);
+    long most = limit[0] ? strtol(limit, NULL, 10) + 16 : p->arg[0];
+    for (long n = 0; n < most; n++)
         if (fcntl(2, F_DUPFD_CLOEXEC, 0) < 0)
             return -1;
     return 0;

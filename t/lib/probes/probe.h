@@ -12,7 +12,7 @@ struct probe {
     long number, arg[6];
     const char *want;     /* the answers that are right, parted by | */
     const char *off;      /* the protections that hold it, by the names in t/lib/weaken.h: any one of them is enough */
-    const char *open;     /* what it comes to without them; NULL: worked */
+    const char *open;     /* what it comes to without them; NULL: worked; *: anything but .want */
     const char *why;      /* why it has no `off`, or why that changes nothing on some machines */
     enum { PROBE, BOMB, BOMB_VM } kind;   /* a bomb takes its time and is run by its name only; BOMB_VM needs a cgroup's controllers */
 };
@@ -72,12 +72,13 @@ long try_status(const struct probe *p);        /* says the field path of /proc/s
 long try_namespace(const struct probe *p);     /* says "own" or "shared" */
 long try_map(const struct probe *p);
 long try_descriptors(const struct probe *p);
-long try_limit(const struct probe *p);         /* says "held" when resource arg[0] is at most arg[1], else "more" */
+long try_limit(const struct probe *p);         /* says "held" when resource arg[0] is at most arg[1], or path, else "more" */
 long try_raise(const struct probe *p);         /* resource arg[0] */
 long try_nice(const struct probe *p);
 long try_scheduler(const struct probe *p);     /* policy arg[0] */
 long try_mlock(const struct probe *p);         /* arg[0] bytes */
 long try_capset(const struct probe *p);
+long try_ambient(const struct probe *p);       /* capability arg[0] */
 long try_prctl(const struct probe *p);         /* says what prctl returned if that is above zero */
 long try_hostname(const struct probe *p);
 long try_cgroup(const struct probe *p);
@@ -92,6 +93,7 @@ long try_shm(const struct probe *p);           /* path: a key */
 long try_sem(const struct probe *p);
 long try_msg(const struct probe *p);
 long try_mqueue(const struct probe *p);        /* path */
+long try_own_mqueue(const struct probe *p);
 long try_key(const struct probe *p);           /* path: a description, looked for in the session keyring */
 long try_timer(const struct probe *p);         /* clock arg[0] */
 int canary_main(void);                         /* makes all of them, prints KEY=VALUE lines, waits for SIGTERM and removes them */

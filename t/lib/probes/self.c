@@ -35,7 +35,7 @@ long try_status(const struct probe *p)
     if (at == NULL)
         return -1;
     at += strlen(name) + 1;
-    at[strcspn(at, " \n")] = '\0';
+    at[strcspn(at, " \t\n")] = '\0';
     say("%s", at[0] ? at : "none");
     return 0;
 }
@@ -76,7 +76,8 @@ long try_limit(const struct probe *p)
     struct rlimit r;
     if (getrlimit((__rlimit_resource_t)p->arg[0], &r) < 0)
         return -1;
-    say(r.rlim_max <= (rlim_t)p->arg[1] ? "held" : "more");
+    const char *most = text_of(p->path);
+    say(r.rlim_max <= (most[0] ? strtoul(most, NULL, 10) : (rlim_t)p->arg[1]) ? "held" : "more");
     return 0;
 }
 
@@ -112,6 +113,17 @@ long try_capset(const struct probe *p)
     unsigned bit = 1U << p->arg[0];
     struct __user_cap_data_struct d[2] = { { bit, bit, bit } };
     return syscall(SYS_capset, &h, d);
+}
+
+/* An ambient capability must be inheritable first. */
+long try_ambient(const struct probe *p)
+{
+    struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct d[2];
+    if (syscall(SYS_capget, &h, d) < 0)
+        return -1;
+    d[0].inheritable |= 1U << p->arg[0];
+    return syscall(SYS_capset, &h, d) < 0 ? -1 : prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, p->arg[0], 0, 0);
 }
 
 long try_prctl(const struct probe *p)

@@ -49,6 +49,8 @@ static const struct {
     { "run-noexec", "mount", "run", CLEAR, M_NOEXEC, NULL },
     { "proc-sys-ro", "read-only", NULL, DROP, 0, NULL },
     { "covers", "cover", NULL, DROP, 0, NULL },
+    { "proc-mount", "mount", "proc", DROP, 0, NULL },
+    { "net-up", "network", NULL, DROP, 0, NULL },
     { "hidepid", "mount", "proc", APPEND, 0, "hidepid=0" },
     { "tmp-size", "mount", "tmp", APPEND, 0, "size=0" },
     { "tmp-inodes", "mount", "tmp", APPEND, 0, "nr_inodes=0" },
@@ -65,6 +67,16 @@ static const struct {
     { "limit-rtprio", "limit", "rtprio", DROP, 0, NULL },
     { "limit-nproc", "limit", "nproc", DROP, 0, NULL },
 };
+
+static const char *const parts[] = { "ids", "groups", "bounding", "securebits", "capset", "nnp", "close-from" };
+
+void weaken_names(void)
+{
+    for (size_t i = 0; i < countof(rows); i++)
+        puts(rows[i].name);
+    for (size_t i = 0; i < countof(parts); i++)
+        puts(parts[i]);
+}
 
 /* Whether S stays. */
 static bool weaken(struct steps *l, struct step *s)

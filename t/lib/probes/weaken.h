@@ -6,6 +6,7 @@
 #define WEAKEN "HOLDFAST_WEAKEN"
 
 bool off(const char *name);
+void weaken_names(void);   /* prints those that this program knows, a line each */
 void refuse_the_dangerous(void);
 
 #endif
