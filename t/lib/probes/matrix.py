@@ -70,7 +70,7 @@ def cgroup():
 
 class Runs:
     def __init__(self, group):
-        self.group, self.cache, self.count = group, {}, 0
+        self.group, self.cache, self.count, self.said = group, {}, 0, ""
 
     def answers(self, off, names):
         """{name: answer} with OFF left out; None if no sandbox started, with why in self.why."""
@@ -83,16 +83,18 @@ class Runs:
 
     def start(self, off, names):
         self.count += 1
-        try:
-            os.unlink(SERVER + "/answers")
-        except FileNotFoundError:
-            pass
+        for left in ("/answers", "/answers.new"):
+            if os.path.exists(SERVER + left):
+                os.unlink(SERVER + left)
         # In mounts of their own: a launch without a namespace would mount, and change the root, for us.  What is shared then is that one.
         p = subprocess.run(
             ["unshare", "-m", "--propagation", "private", "sh", "-c", TELL_MOUNTS, SERVER + "/canary", "timeout", "100", HOME + "/sandbox_run", f"launch={HOME}/launch_weak",
              f"init={HOME}/init_weak", f"shim={HOME}/holdfast-shim", f"dir={SERVER}", f"logs={HOME}/logs", f"base={BASE}", "bait=1",
              f"cgroup={self.group}"] + [f"{k}={v}" for k, v in LIMITS.items()] + ["--", SERVER + "/prober", "--only"] + names,
             env={"PATH": "/usr/sbin:/usr/bin", "HOLDFAST_WEAKEN": " ".join(sorted(off))}, capture_output=True, text=True, extra_groups=[4242])
+        self.said = p.stdout + p.stderr
+        if "fatal:" in self.said:
+            return {"": self.said[-300:]}
         try:
             with open(SERVER + "/answers") as f:
                 return dict(line.rstrip("\n").split("\t", 1) for line in f)
@@ -169,7 +171,7 @@ def main():
             for r in table if got else ():
                 if r["kind"] == "probe":
                     print(f"{r['name']}\t{got.get(r['name'])}\t{r['want']}\t{r['off']}\t{r['open']}")
-            print(runs.cache[frozenset(off)].get("", ""), file=sys.stderr)
+            print(runs.cache[frozenset(off)].get("", ""), runs.said, file=sys.stderr)
             return
         rows = [r for r in table if r["off"] != "-" and r["kind"] != "bomb-vm"]
         outside = bare([r["name"] for r in rows if r["name"].startswith(MACHINES)])

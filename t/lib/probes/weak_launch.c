@@ -34,7 +34,6 @@ static const struct {
     { "ns-uts", "clone", NULL, CLEAR, CLONE_NEWUTS, NULL },
     { "ns-net", "clone", NULL, CLEAR, CLONE_NEWNET, NULL },
     { "ns-cgroup", "unshare", NULL, CLEAR, CLONE_NEWCGROUP, NULL },
-    { "ns-time", "unshare", NULL, CLEAR, CLONE_NEWTIME, NULL },
     { "hostname", "hostname", NULL, DROP, 0, NULL },
     { "filter", "filter", NULL, DROP, 0, NULL },
     { "landlock", "landlock", NULL, DROP, 0, NULL },
