@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from lint import TREE, Tap, files, lint, read
 
-WORDS = re.compile(r"weaken|\bweak_|_weak\b|__wrap_|__real_", re.I)
+WORDS = re.compile(r"weaken|weak_(launch|init)|(launch|init)_weak|__wrap_|__real_", re.I)
 MARKS = (b"HOLDFAST_WEAKEN", b"weaken", b"__wrap_", b"__real_")
 INSTALLED = ("holdfastd", "holdfast", "holdfast-session", "holdfast-files", "holdfast-store", "holdfast-archive", "holdfast-launch",
              "holdfast-shim", "holdfast-init")
