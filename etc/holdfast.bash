@@ -28,7 +28,7 @@ _holdfast() {
     *:-*) mapfile -t COMPREPLY < <(compgen -W "--run --config --json --help" -- "$cur") ;;
     ::* | help::*)
         mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" help 2>/dev/null | awk '/^  [a-z]/ { print $1 }')" -- "$cur") ;;
-    server::*) mapfile -t COMPREPLY < <(compgen -W show -- "$cur") ;;
+    server::*) mapfile -t COMPREPLY < <(compgen -W "plan show" -- "$cur") ;;
     server:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" --json status 2>/dev/null | sed 's/^{"server":"\([^"]*\)".*/\1/')" -- "$cur") ;;
     account::*) mapfile -t COMPREPLY < <(compgen -W passwd -- "$cur") ;;
     account:passwd:*)

@@ -111,8 +111,9 @@ static int reset_signals(struct child *c UNUSED, const struct step *s UNUSED, st
 {
     sigset_t none;
     sigemptyset(&none);
-    for (int i = 1; i < SIGRTMIN; i++)
-        signal(i, SIG_DFL);
+    for (int i = 1; i < __SIGRTMIN; i++)
+        if (i != SIGKILL && i != SIGSTOP && signal(i, SIG_DFL) == SIG_ERR)
+            return -1;
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -14,10 +14,11 @@ enum {
 
 static int empty_bounding_set(struct err *e)
 {
-    /* The kernel may know more than the headers did: up to the first number it refuses. */
-    for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
-        ;
-    return errno == EINVAL ? 0 : err_set(e, errno, "bounding set", "%s", "");
+    /* The kernel may know more than the headers did: up to the first number it refuses.  One that the headers know it must not. */
+    unsigned long cap = 0;
+    while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+        cap++;
+    return errno == EINVAL && cap > CAP_LAST_CAP ? 0 : err_set(e, errno, "bounding set", "%lu", cap);
 }
 
 int drop_rights(uid_t uid, gid_t gid, struct err *e)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -148,6 +149,8 @@ int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e)
         return -1;
     if (fds)
         get_fds(p, m);
+    while (!fds && msg_has_fd(m))
+        close(msg_get_fd(m));
     msg_end(m);
     if (check(p, e) < 0)
         return -1;

@@ -44,8 +44,8 @@ struct plan {
     int stdio[3];               /* an errand's; else -1 */
 };
 
-/* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  FDS: it must carry the descriptors; else it carries
-   none, and all are -1. */
+/* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  FDS: it must carry the descriptors; else those
+   it carries are closed, and all are -1. */
 int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e);
 /* What P owns, but for the descriptors.  (A launch needs no such thing: its process ends or is replaced soon.) */
 void plan_free(struct plan *p);

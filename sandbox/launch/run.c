@@ -174,8 +174,9 @@ static void get_failure(struct msg *m, struct err *e)
 static int hear_word(struct run *r, struct msg *m, struct err *e)
 {
     struct pollfd p = { .fd = r->talk, .events = POLLIN };
-    if (poll(&p, 1, PATIENCE_MS) <= 0)
-        return err_set(e, ETIMEDOUT, "hear", "the sandbox's first process");
+    int ready = poll(&p, 1, PATIENCE_MS);
+    if (ready <= 0)
+        return err_set(e, ready ? errno : ETIMEDOUT, "hear", "the sandbox's first process");
     int n = msg_recv(r->talk, m);
     if (n < 0)
         return err_set(e, errno, "hear", "the sandbox's first process");

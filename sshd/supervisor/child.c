@@ -20,7 +20,7 @@
 
 /* What a role may be, decided here and nowhere else. */
 static const struct role_row {
-    const char *name, *program;
+    const char *name, *program, *argument;
     bool root;          /* keeps uid 0 and its capabilities */
     bool logs;          /* has the log on descriptor 2; the others speak through the store or not at all */
     bool with_us;       /* is killed when the supervisor dies */
@@ -30,6 +30,7 @@ static const struct role_row {
     [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true },
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
+    [ROLE_PLAN] = { .name = "plan", .program = "holdfast-launch", .argument = "-n", .logs = true, .with_us = true },
 };
 
 struct child {
@@ -69,16 +70,16 @@ static void drop(uid_t uid)
         die_errno("child: no_new_privs");
 }
 
-static NORETURN void become(const struct super *s, const struct role_row *r, uid_t uid, int link, const char *path)
+static NORETURN void become(const struct super *s, const struct role_row *r, uid_t uid, int link, int out, const char *path)
 {
     int log = r->logs ? s->log_fd : s->null_fd;
 #ifdef SANITIZERS
     log = s->log_fd;
 #endif
     /* Above the plan's numbers before they are laid, so that none is overwritten while still needed. */
-    int high_link = fcntl(link, F_DUPFD, 10), high_log = fcntl(log, F_DUPFD, 10);
-    if (high_link < 0 || high_log < 0 || dup2(s->null_fd, 0) < 0 || dup2(s->null_fd, 1) < 0 || dup2(high_log, 2) < 0 ||
-        dup2(high_link, LINK_FD) < 0 || close_range(LINK_FD + 1, ~0U, 0) < 0)
+    int high_link = fcntl(link, F_DUPFD, 10), high_log = fcntl(log, F_DUPFD, 10), high_out = fcntl(out, F_DUPFD, 10);
+    if (high_link < 0 || high_log < 0 || high_out < 0 || dup2(s->null_fd, 0) < 0 || dup2(high_out, 1) < 0 ||
+        dup2(high_log, 2) < 0 || dup2(high_link, LINK_FD) < 0 || close_range(LINK_FD + 1, ~0U, 0) < 0)
         die_errno("child: descriptors");
     sigset_t none;
     sigemptyset(&none);
@@ -94,7 +95,7 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
     struct rlimit no_core = { 1, 1 };
     setrlimit(RLIMIT_CORE, &no_core);
     umask(077);
-    char *argv[] = { (char *)(uintptr_t)r->program, NULL };
+    char *argv[] = { (char *)(uintptr_t)r->program, (char *)(uintptr_t)r->argument, NULL };
     static char lang[] = "LC_ALL=C.UTF-8", bin[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     char *envp[] = { lang, bin, NULL };
     if (chdir("/") < 0)
@@ -105,6 +106,11 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
 
 pid_t child_start(struct super *s, enum role role, uid_t uid, int link, child_fn *fn, void *data, struct err *e)
 {
+    return child_start_out(s, role, uid, link, s->null_fd, fn, data, e);
+}
+
+pid_t child_start_out(struct super *s, enum role role, uid_t uid, int link, int out, child_fn *fn, void *data, struct err *e)
+{
     const struct role_row *r = &roles[role];
     if (!r->root && uid == 0)
         bug("role %s as root", r->name);
@@ -113,7 +119,7 @@ pid_t child_start(struct super *s, enum role role, uid_t uid, int link, child_fn
     if (pid < 0)
         return (pid_t)err_set(e, errno, "fork", "%s", r->name);
     if (pid == 0)
-        become(s, r, uid, link, path);
+        become(s, r, uid, link, out, path);
     struct child *c = mem_new(sizeof *c);
     *c = (struct child){ .next = children, .pid = pid, .role = role, .fn = fn, .data = data };
     children = c;

@@ -4,7 +4,7 @@
 
 #include "sshd/supervisor/super.h"
 
-enum role { ROLE_SESSION, ROLE_FILES, ROLE_STORE, ROLE_LAUNCH, ROLE_ARCHIVE, ROLE_COUNT };
+enum role { ROLE_SESSION, ROLE_FILES, ROLE_STORE, ROLE_LAUNCH, ROLE_ARCHIVE, ROLE_PLAN, ROLE_COUNT };
 
 /* STATUS as from waitpid. */
 typedef void child_fn(void *data, pid_t pid, int status);
@@ -12,6 +12,8 @@ typedef void child_fn(void *data, pid_t pid, int status);
 /* Starts ROLE as UID (gid the same number; ignored for roles that stay root) with LINK as its descriptor 3.  LINK stays the caller's.
    FN is called when it ends.  The pid, or -1 with E. */
 pid_t child_start(struct super *s, enum role role, uid_t uid, int link, child_fn *fn, void *data, struct err *e);
+/* The same, with OUT as its standard output, which for the others leads nowhere. */
+pid_t child_start_out(struct super *s, enum role role, uid_t uid, int link, int out, child_fn *fn, void *data, struct err *e);
 /* Nobody wants to know any more. */
 void child_forget(pid_t pid);
 /* Reaps everything that ended; from SIGCHLD. */

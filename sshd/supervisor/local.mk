@@ -27,6 +27,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
+	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \

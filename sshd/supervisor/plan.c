@@ -134,6 +134,14 @@ int plan_write(const struct server *v, const struct conf_server *c, struct msg *
     return 0;
 }
 
+int plan_write_dry(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
+{
+    if (put_plan(v, c, LAUNCH_RUN, m, e) < 0)
+        return -1;
+    msg_put_u32(m, v->super->cgroup != NULL);
+    return 0;
+}
+
 int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, uint32_t seconds, struct msg *m, const int fds[5],
                       struct err *e)
 {

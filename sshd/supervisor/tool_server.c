@@ -7,6 +7,7 @@
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
+#include "sshd/supervisor/tool_plan.h"
 
 static void put_address(struct buf *b, const char *key, uint32_t a)
 {
@@ -33,6 +34,7 @@ static void show(struct client *c, struct server *v)
 }
 
 static const struct { const char *name; void (*run)(struct client *c, struct server *v); } words[] = {
+    { "plan", tool_plan },
     { "show", show },
 };
 

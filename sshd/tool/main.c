@@ -23,7 +23,7 @@ static const struct verb {
     {"reload", "", 0, 0, NULL, false, "read the ini files again, all or nothing"},
     {"account", "passwd NAME", 2, 2, NULL, true, "set an account's password: asked for, or one line of standard input"},
     {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},
-    {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it"},
+    {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it; plan: what a start does"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
     {"shutdown", "", 0, 0, NULL, false, "stop every server and the daemon"},
     {"version", "", 0, 0, NULL, false, "of the daemon"},

@@ -22,13 +22,16 @@ t_unit_lock_LDADD = liblock.a libbase.a $(CRITERION_LIBS)
 endif
 
 # Stand-ins for the programs around launch, and the hostile payloads: for t/sys/launch.sh, t/sys/swap.t and t/bench/start.
-check_PROGRAMS += t/lib/hostile t/lib/swapper t/lib/stamp t/lib/stand_init t/lib/stand_shim t/lib/sandbox_run
+check_PROGRAMS += t/lib/hostile t/lib/swapper t/lib/stamp t/lib/stand_init t/lib/stand_shim t/lib/sandbox_run t/lib/cutter
 t_lib_stand_init_SOURCES = t/lib/stand_init.c
 t_lib_stand_init_LDADD = libbase.a
 t_lib_stand_shim_SOURCES = t/lib/stand_shim.c
 t_lib_stand_shim_LDADD = libbase.a
 t_lib_sandbox_run_SOURCES = t/lib/sandbox_run.c
 t_lib_sandbox_run_LDADD = libbase.a
+t_lib_cutter_SOURCES = t/lib/cutter.c
+t_lib_cutter_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
+t_lib_cutter_LDADD = $(SECCOMP_LIBS)
 t_lib_stamp_SOURCES = t/lib/stamp.c
 t_lib_hostile_SOURCES = t/lib/hostile.c
 t_lib_swapper_SOURCES = t/lib/swapper.c
