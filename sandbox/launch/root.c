@@ -17,7 +17,7 @@ static const char building[] = "/tmp";
 static const char empty[] = "var/empty";
 
 static const char *const folders[] = {
-    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "proc", "tmp", "run", "home",
+    "usr", "etc", "etc/ssl", "etc/ssl/certs", "etc/alternatives", "dev", "dev/pts", "dev/shm", "dev/mqueue", "proc", "tmp", "run", "home",
     "var", empty,
 };
 
@@ -193,6 +193,8 @@ static void writable_steps(struct steps *l, const struct plan *p)
     };
     for (size_t i = 0; i < countof(each); i++)
         step_add(l, (struct step){ .verb = &v_mount, .at = each[i].at, .from = "tmpfs", .with = tmpfs_options(l, each[i].size, 01777), .flags = each[i].flags });
+    /* POSIX queues work without it, but landlock only lets into what has a path. */
+    step_add(l, (struct step){ .verb = &v_mount, .at = "dev/mqueue", .from = "mqueue", .flags = flags | M_NOEXEC });
     step_add(l, (struct step){ .verb = &v_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64",
                                .flags = M_NOSUID | M_NOEXEC });
 }

@@ -31,6 +31,7 @@ static const struct {
     { "ns-pid", "clone", NULL, CLEAR, CLONE_NEWPID, NULL },
     { "ns-mount", "clone", NULL, CLEAR, CLONE_NEWNS, NULL },
     { "ns-ipc", "clone", NULL, CLEAR, CLONE_NEWIPC, NULL },
+    { "ns-ipc", "mount", "dev/mqueue", DROP, 0, NULL },      /* another's namespace cannot be mounted */
     { "ns-uts", "clone", NULL, CLEAR, CLONE_NEWUTS, NULL },
     { "ns-net", "clone", NULL, CLEAR, CLONE_NEWNET, NULL },
     { "ns-cgroup", "unshare", NULL, CLEAR, CLONE_NEWCGROUP, NULL },
@@ -40,6 +41,7 @@ static const struct {
     { "landlock", "allow", NULL, DROP, 0, NULL },
     { "keyring", "keyring", NULL, DROP, 0, NULL },
     { "pivot", "pivot_root", NULL, DROP, 0, NULL },
+    { "pivot", "allow", "/dev/mqueue", DROP, 0, NULL },      /* the host need not have one */
     { "root-ro", "seal", NULL, CLEAR, M_RDONLY, NULL },
     { "usr-ro", "clone-tree", "/usr", CLEAR, M_RDONLY, NULL },
     { "home-nosuid", "clone-tree", "the server's files", CLEAR, M_NOSUID, NULL },
@@ -147,7 +149,7 @@ int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
         { PR_SET_SECUREBITS, "securebits" }, { PR_SET_NO_NEW_PRIVS, "nnp" }, { PR_SET_DUMPABLE, "dumpable" },
     };
     if (option == PR_CAPBSET_DROP && left_out("bounding"))
-        return __real_prctl(option, 1000, b, c, d);   /* the number behind the last: the end of the loop */
+        return a < 64 ? 0 : __real_prctl(option, a, b, c, d);   /* the end of the loop over them all is the kernel's to say */
     for (size_t i = 0; i < countof(options); i++)
         if (options[i].option == option && left_out(options[i].name))
             return 0;
