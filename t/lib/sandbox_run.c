@@ -2,7 +2,7 @@
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
    nofile, pids, tmp, memory, logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
    prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), bait=1 (launch inherits what it must not pass on: a descriptor of /,
-   a session keyring with a key, a variable), stamp (a file the command writes CLOCK_MONOTONIC
+   a session keyring with a key, a variable, an ignored signal), stamp (a file the command writes CLOCK_MONOTONIC
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,7 @@ static void lay_bait(void)
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ||
         syscall(SYS_add_key, "user", "holdfast-canary", "x", 1L, (long)KEY_SPEC_SESSION_KEYRING) < 0)
         die_errno("a session keyring");
+    signal(SIGUSR1, SIG_IGN);
     int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0 || dup2(root, BAIT_FD) < 0)
         die_errno("a descriptor of /");

@@ -62,4 +62,4 @@ t_lib_launch_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_launch_LDFLAGS) -Wl,--wrap=
 	-Wl,--wrap=setresgid,--wrap=setresuid,--wrap=cap_set_proc,--wrap=io_close_from,--wrap=syscall
 t_lib_init_weak_SOURCES = $(holdfast_init_SOURCES) t/lib/probes/weak_init.c t/lib/probes/weaken.c t/lib/probes/weaken.h
 t_lib_init_weak_LDADD = libbase.a
-t_lib_init_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_init_LDFLAGS) -Wl,--wrap=prctl,--wrap=close,--wrap=getpid
+t_lib_init_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_init_LDFLAGS) -Wl,--wrap=prctl,--wrap=close,--wrap=signal,--wrap=getpid

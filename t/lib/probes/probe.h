@@ -24,7 +24,8 @@ extern const unsigned nprobes;
 /* prober.c */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *text_of(const char *path);   /* resolves "@KEY"; "" if there is no such key */
-extern char open_at_start[256];          /* numbers of the descriptors it was started with */
+/* How it was started: the numbers of its descriptors, the last of the signals it ignores or "none". */
+extern char open_at_start[256], ignored_at_start[32];
 
 /* calls.c: system calls as they are */
 long try_call(const struct probe *p);          /* number, arg */
@@ -72,6 +73,8 @@ long try_status(const struct probe *p);        /* says the field path of /proc/s
 long try_namespace(const struct probe *p);     /* says "own" or "shared" */
 long try_map(const struct probe *p);
 long try_descriptors(const struct probe *p);
+long try_signals(const struct probe *p);
+long try_umask(const struct probe *p);
 long try_limit(const struct probe *p);         /* says "held" when resource arg[0] is at most arg[1], or path, else "more" */
 long try_raise(const struct probe *p);         /* resource arg[0] */
 long try_nice(const struct probe *p);

@@ -20,7 +20,7 @@
 
 enum { PATIENCE = 15, BOMB_PATIENCE = 90, ANSWER_MOST = 300 };
 
-char open_at_start[256];
+char open_at_start[256], ignored_at_start[32] = "none";
 static char canaries[8192];
 static char said[ANSWER_MOST];
 
@@ -63,6 +63,15 @@ static void note_descriptors(void)
     for (int fd = 0; fd < 4096 && used < sizeof open_at_start - 12; fd++)
         if (fcntl(fd, F_GETFD) >= 0)
             used += (size_t)snprintf(open_at_start + used, sizeof open_at_start - used, "%s%d", used ? " " : "", fd);
+}
+
+static void note_signals(void)
+{
+    for (int sig = 1; sig < NSIG; sig++) {
+        struct sigaction a;
+        if (sigaction(sig, NULL, &a) == 0 && a.sa_handler == SIG_IGN)
+            snprintf(ignored_at_start, sizeof ignored_at_start, "SIG%s", sigabbrev_np(sig) ? sigabbrev_np(sig) : "RT");
+    }
 }
 
 static NORETURN void attempt(const struct probe *p, int to)
@@ -170,6 +179,7 @@ static int obey(void)
 int main(int argc, char **argv)
 {
     note_descriptors();
+    note_signals();
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
     const char *word = argc > 1 ? argv[1] : "";

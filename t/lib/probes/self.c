@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -68,6 +69,20 @@ long try_descriptors(const struct probe *p)
 {
     (void)p;
     say("%s", open_at_start);
+    return 0;
+}
+
+long try_signals(const struct probe *p)
+{
+    (void)p;
+    say("%s", ignored_at_start);
+    return 0;
+}
+
+long try_umask(const struct probe *p)
+{
+    (void)p;
+    say("%04o", umask(0));
     return 0;
 }
 

@@ -231,6 +231,8 @@ const struct probe probes[] = {
     { .name = "rename: out of its files", .try = try_rename, .path = "../moved", .want = "EXDEV", .why = "no name goes from mount to mount" },
     TRY("its folder's neighbours", try_list, "server", "pivot", "other server", .path = "/home"),
     TRY("descriptors", try_descriptors, "0 1 2", "close-link", "0 1 2 3"),
+    TRY("signals that are ignored", try_signals, "none", "signals init-signals", "SIGUSR1"),
+    TRY("mode of new files", try_umask, "0022", "umask", "0000"),
     TRY("descriptor of the host's root", try_inherited, "EBADF", "close-from landlock", NULL, .path = "etc", ARG(200)),
     TRY("another's files by their path", try_look, "ENOENT", "pivot", NULL, .path = "@secret"),
     NOT_THERE("/sys/kernel"), NOT_THERE("/sys/fs/cgroup/cgroup.procs"), NOT_THERE("/etc/shadow"), NOT_THERE("/root"), NOT_THERE("/var/log"),

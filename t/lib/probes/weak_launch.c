@@ -34,6 +34,8 @@ static const struct {
     { "ns-ipc", "mount", "dev/mqueue", DROP, 0, NULL },      /* another's namespace cannot be mounted */
     { "ns-uts", "clone", NULL, CLEAR, CLONE_NEWUTS, NULL },
     { "ns-net", "clone", NULL, CLEAR, CLONE_NEWNET, NULL },
+    { "umask", "umask", "0022", DROP, 0, NULL },
+    { "signals", "signals", NULL, DROP, 0, NULL },
     { "ns-cgroup", "unshare", NULL, CLEAR, CLONE_NEWCGROUP, NULL },
     { "hostname", "hostname", NULL, DROP, 0, NULL },
     { "filter", "filter", NULL, DROP, 0, NULL },
@@ -74,7 +76,7 @@ static const char *const parts[] = { "ids", "groups", "bounding", "securebits", 
 void weaken_names(void)
 {
     for (size_t i = 0; i < countof(rows); i++)
-        puts(rows[i].name);
+        printf("%s\n+%s\n", rows[i].name, rows[i].verb);
     for (size_t i = 0; i < countof(parts); i++)
         puts(parts[i]);
 }
