@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 
-BUILD = sys.argv[1]
+BUILD = os.path.abspath(sys.argv[1])
 CALIBRATE = sys.argv[2:]      # names: prints the answers with these off, and ends
 HOME, SERVER, BASE = "/home/other", "/home/server", 1966080
 # What this machine may not have: the bare answer says so.
@@ -65,7 +65,7 @@ def canary():
 
 def cgroup():
     with open("/proc/self/mounts") as f:
-        top = next(line.split()[1] for line in f if line.split()[2] == "cgroup2")
+        top = [line.split()[1] for line in f if line.split()[2] == "cgroup2"][-1]      # the last lies on top
     path = f"{top}/hft-probes-{os.getpid()}"
     os.mkdir(path)
     return path
@@ -160,8 +160,8 @@ def show(matrix, known):
 
 def main():
     prepare()
-    host = canary()
     group = cgroup()
+    host = canary()
     runs = Runs(group)
     try:
         keys = ("name", "kind", "want", "off", "open", "why")
@@ -227,4 +227,5 @@ def main():
                 subprocess.run(["sleep", "0.05"], check=False)
 
 
-main()
+if __name__ == "__main__":
+    main()
