@@ -28,9 +28,10 @@ static int wait_for(struct child *c, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
     msg_begin(&m, 0, 0);
-    if (msg_recv(c->talk, &m) <= 0 || m.type != s->number)
+    int n = msg_recv(c->talk, &m);
+    if (n == 0 || (n > 0 && m.type != s->number))
         _exit(1);
-    return 0;
+    return n < 0 ? -1 : 0;
 }
 
 static int set_umask(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)

@@ -23,15 +23,18 @@
 #include "sandbox/launch/run.h"
 #include "sandbox/proto.h"
 
-enum { PATIENCE_MS = 20000 };   /* a machine that swaps; what takes longer hangs */
+enum {
+    PATIENCE_MS = 20000,   /* a machine that swaps; what takes longer hangs */
+    LAST_WORDS_MS = 100,
+};
 
 static int check_files(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
     struct stat st;
-    if (fstat(r->plan.root, &st) == 0 && S_ISDIR(st.st_mode))
-        return 0;
+    if (fstat(r->plan.root, &st) < 0)
+        return -1;
     errno = ENOTDIR;
-    return -1;
+    return S_ISDIR(st.st_mode) ? 0 : -1;
 }
 
 /* A detached copy of a mount: the child's namespace could not make one of a descriptor from ours.  Sealed here, by whom the mounts belong
@@ -105,7 +108,6 @@ static int open_links(struct run *r, const struct step *s UNUSED, struct err *e 
     return 0;
 }
 
-/* Waits in init's socket until it reads: nothing to wait for later. */
 static int tell_init(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
 {
     const struct plan *p = &r->plan;
@@ -119,7 +121,9 @@ static int tell_init(struct run *r, const struct step *s UNUSED, struct err *e U
     for (uint32_t i = 0; i < p->env.n; i++)
         msg_put_str(&m, p->env.each[i]);
     msg_put_u32(&m, p->tty);
-    return msg_send(r->shim.init, &m);
+    if (msg_send(r->shim.init, &m) < 0)
+        die_errno("tell init");
+    return 0;
 }
 
 static int spawn(struct run *r, const struct step *s, struct err *e UNUSED)
@@ -152,14 +156,11 @@ static int write_map(struct run *r, const struct step *s, struct err *e UNUSED)
     return fd < 0 ? -1 : io_write_all(fd, s->with, strlen(s->with));
 }
 
-/* A child that has gone says why in what it sent before. */
 static int tell(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
     msg_begin(&m, (uint16_t)s->number, 0);
-    if (msg_send(r->talk, &m) < 0 && errno != EPIPE)
-        return -1;
-    return 0;
+    return msg_send(r->talk, &m);
 }
 
 static void get_failure(struct msg *m, struct err *e)
@@ -200,7 +201,13 @@ static int hear_step(struct run *r, const struct step *s, struct msg *m, struct 
 static int hear(struct run *r, const struct step *s, struct err *e)
 {
     struct msg m MSG_FREE;
-    return hear_step(r, s, &m, e);
+    if (hear_step(r, s, &m, e) < 0)
+        return -1;
+    if (s->number == 0) {
+        close(r->talk);
+        r->talk = -1;
+    }
+    return 0;
 }
 
 static int hear_socket(struct run *r, const struct step *s, struct err *e)
@@ -226,10 +233,35 @@ static int network_inside(struct run *r, const struct step *s UNUSED, struct err
     return net_inside_up(&r->plan, inside, e);
 }
 
+/* Who works with a child that has given up, or is gone, fails in some way of its own, but the child's reason is the reason.  (The first end of the link
+   that is read may be of what the child did not read, with its words still behind.  Its files are closed a little after its namespaces.) */
+static void ask_why(struct run *r, struct err *e)
+{
+    struct pollfd p = { .fd = r->talk, .events = POLLIN };
+    int ends = 0;
+    while (r->talk >= 0 && ends < 2 && poll(&p, 1, LAST_WORDS_MS) > 0) {
+        struct msg m MSG_FREE;
+        msg_begin(&m, 0, 0);
+        int n = msg_recv(r->talk, &m);
+        if (n < 0)
+            return;
+        ends += n == 0;
+        if (n > 0 && m.type == CHILD_FAILED) {
+            get_failure(&m, e);
+            return;
+        }
+    }
+    if (ends)
+        err_set(e, 0, "hear", "the sandbox's first process was killed");
+}
+
 /* Its namespaces go with it, but later and not for us to wait for: the interface, which has a name, goes now. */
 static void undo(struct run *r)
 {
-    kill(r->pid, SIGKILL);
+    unsigned pidfd = (unsigned)r->shim.pidfd;
+    /* Who has given up the right to kill lets go of init's link, which nobody else holds: init ends with it. */
+    if (kill(r->pid, SIGKILL) < 0 && (close_range(LINK_FD + 1, pidfd - 1, 0) < 0 || close_range(pidfd + 1, ~0U, 0) < 0))
+        die_errno("undo");
     siginfo_t gone;
     while (waitid(P_PIDFD, (id_t)r->shim.pidfd, &gone, WEXITED) < 0 && errno == EINTR)
         ;
@@ -245,15 +277,7 @@ static const struct verb v_files = { "check", .host = check_files }, v_usr = { "
     v_home = { "clone-tree", .host = clone_home, .bits = mount_flags }, v_init = { "open", .host = open_init },
     v_shim = { "check", .host = check_shim }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
     v_stdio = { "take", .host = take_stdio }, v_links = { "links", .host = open_links },
-    v_start = { "tell-init", .host = tell_init, .number = "environment=" }, v_clone = { "clone", .host = spawn, .bits = namespaces };
-
-static const char *words(struct steps *l, const struct plan_list *list)
-{
-    struct buf b BUF_FREE = BUF(2 * MSG_MOST);
-    for (uint32_t i = 0; i < list->n; i++)
-        buf_put_fmt(&b, "%s%s", i ? " " : "", list->each[i]);
-    return step_text(l, mem_strn(buf_head(&b), buf_size(&b)));
-}
+    v_clone = { "clone", .host = spawn, .bits = namespaces };
 
 static void stdio_steps(struct steps *l, const struct plan *p)
 {
@@ -276,7 +300,6 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_kill, .at = p->has_cgroup ? "cgroup.kill" : "/dev/null" });
     stdio_steps(l, p);
     step_add(l, (struct step){ .verb = &v_links, .at = "to the child, to init" });
-    step_add(l, (struct step){ .verb = &v_start, .at = p->directory, .with = words(l, &p->argv), .number = p->env.n });
     step_add(l, (struct step){ .verb = &v_clone, .at = "namespaces", .flags = p->has_cgroup ? own | CLONE_INTO_CGROUP : own });
 }
 
@@ -316,6 +339,21 @@ void run_steps_end(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_hear, .at = "exec", .number = 0 });
 }
 
+static const struct verb v_start = { "tell-init", .host = tell_init, .number = "environment=" };
+
+static const char *words(struct steps *l, const struct plan_list *list)
+{
+    struct buf b BUF_FREE = BUF(2 * MSG_MOST);
+    for (uint32_t i = 0; i < list->n; i++)
+        buf_put_fmt(&b, "%s%s", i ? " " : "", list->each[i]);
+    return step_text(l, mem_strn(b.p ? (const void *)buf_head(&b) : "", buf_size(&b)));
+}
+
+void run_steps_start(struct steps *l, const struct plan *p)
+{
+    step_add(l, (struct step){ .verb = &v_start, .at = p->directory, .with = words(l, &p->argv), .number = p->env.n });
+}
+
 static int walk(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->steps.n; i++) {
@@ -338,8 +376,10 @@ int job_run(struct msg *m, struct err *e)
     r.child.steps = &r.steps;
     r.shim.started = wall_ms();
     walk(&r, e);
-    if (r.pid)
+    if (r.pid) {
+        ask_why(&r, e);
         undo(&r);
+    }
     return -1;
 }
 

@@ -22,6 +22,7 @@ void run_steps_prepare(struct steps *l, const struct plan *p);   /* all that can
 void run_steps_ids(struct steps *l, const struct plan *p);
 void run_steps_network(struct steps *l, const struct plan *p);
 void run_steps_end(struct steps *l, const struct plan *p);       /* the child's last words */
+void run_steps_start(struct steps *l, const struct plan *p);     /* the server itself: init waits for this */
 
 /* sequence.c: all of them. */
 void sequence(struct steps *l, const struct plan *p);

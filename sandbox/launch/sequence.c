@@ -21,4 +21,7 @@ void sequence(struct steps *l, const struct plan *p)
     child_steps_end(l, p);
     run_steps_end(l, p);
     shim_steps(l, p);
+    /* The server's first instruction is behind everything that can fail, and behind the answer: where a start has failed, nothing ran. */
+    run_steps_start(l, p);
+    shim_steps_exec(l, p);
 }

@@ -42,6 +42,7 @@ static int place_all(struct run *r, const struct step *step UNUSED, struct err *
     };
     if (place(from, e) < 0)
         return -1;
+    s->init = SHIM_INIT;
     s->pidfd = SHIM_PIDFD;
     null = -1;   /* closed by exec like every number that is not in the plan */
     return 0;
@@ -117,5 +118,9 @@ void shim_steps(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_drop, .at = "rights", .number = p->shim_uid });
     step_add(l, (struct step){ .verb = &v_undumpable, .at = "until exec" });
     step_add(l, (struct step){ .verb = &v_tell, .at = "supervisor" });
+}
+
+void shim_steps_exec(struct steps *l, const struct plan *p)
+{
     step_add(l, (struct step){ .verb = &v_exec, .at = p->shim, .number = p->wall });
 }

@@ -19,5 +19,6 @@ struct shim {
    usual way only while nothing has been said to the supervisor and the pidfd is still open; later failures end the process, and the sandbox
    with it (its link to us closes). */
 void shim_steps(struct steps *l, const struct plan *p);
+void shim_steps_exec(struct steps *l, const struct plan *p);
 
 #endif
