@@ -246,7 +246,7 @@ static void writable_steps(struct steps *l, const struct plan *p)
                                    .flags = each[i].flags });
     /* mq_open needs no mount; landlock's rule for its queues needs a place. */
     step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/mqueue", .from = "mqueue", .flags = flags | M_NOEXEC });
-    step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5",
+    step_add(l, (struct step){ .verb = &verb_mount, .at = "dev/pts", .from = "devpts", .with = "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64",
                                .flags = M_NOSUID | M_NOEXEC });
 }
 

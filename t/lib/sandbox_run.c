@@ -1,18 +1,22 @@
 /* Plays the supervisor for one LAUNCH_RUN: sandbox_run [KEY=VALUE...] -- COMMAND [ARG...].
    Keys: launch, init, shim, dir (all paths), server, net (private|none), host, inside (dotted), interface, tty, base, cgroup (path), directory, port,
    nofile, pids, tmp, memory, profile, filter (a file, sent sealed), image (folder), logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
-   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), stamp (a file the command writes CLOCK_REALTIME
+   prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), bait=1 (launch inherits what it must not pass on: a descriptor of /,
+   a session keyring with a key, a variable, an ignored signal), stamp (a file the command writes CLOCK_REALTIME
    ns to: prints the us from before launch's fork, and nothing else).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +28,8 @@
 #include "base/msg.h"
 #include "sandbox/proto.h"
 
+enum { BAIT_FD = 200 };
+
 struct setting { const char *key, *value; };
 
 static struct setting settings[] = {
@@ -34,6 +40,7 @@ static struct setting settings[] = {
     { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
     { "profile", "0" }, { "filter", "" },
     { "image", "" },
+    { "bait", "" },
 };
 
 static const char *get(const char *key)
@@ -174,6 +181,19 @@ static void put_descriptors(struct msg *m)
         put_filter(m, get("filter"));
 }
 
+/* For t/lib/probes. */
+static void lay_bait(void)
+{
+    setenv("HOLDFAST_CANARY", "1", 1);
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ||
+        syscall(SYS_add_key, "user", "holdfast-canary", "x", 1L, (long)KEY_SPEC_SESSION_KEYRING) < 0)
+        die_errno("a session keyring");
+    signal(SIGUSR1, SIG_IGN);
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 || dup2(root, BAIT_FD) < 0)
+        die_errno("a descriptor of /");
+}
+
 static pid_t spawn(int link)
 {
     pid_t pid = fork();
@@ -186,6 +206,8 @@ static pid_t spawn(int link)
             dup2(null, 1);
         dup2(link, LINK_FD);
         io_close_from(LINK_FD + 1);
+        if (get("bait")[0])
+            lay_bait();
         execl(get("launch"), "holdfast-launch", get("print")[0] ? "-n" : NULL, (char *)NULL);
         die_errno("exec %s", get("launch"));
     }

@@ -60,7 +60,7 @@ out=$(run -- /bin/sh -c 'cat /proc/self/mounts; echo ==; ps ax -o pid,args; echo
 mounts=$(sed '/^==/,$d' <<<"$out" | grep -vE '^(done|shim:)')
 ok "only known mounts" has_not "$(grep -E ' (rw|ro)[, ]' <<<"$mounts" | awk '{print $2}')" '^/(sys|var|root|home|mnt|opt|run/[a-z]+|home/[^s].*)$'
 ok "all nosuid" [ -z "$(awk '$4 ~ /^r[ow]/ && $4 !~ /nosuid/' <<<"$mounts")" ]
-ok "writable are only home, tmp, shm, run, pts, proc" [ "$(awk '$4 ~ /^rw/ { print $2 }' <<<"$mounts" | sort | tr '\n' ' ')" = "/dev/pts /dev/shm /home/server /proc /run /tmp " ]
+ok "writable are only home, tmp, shm, run, pts, mqueue, proc" [ "$(awk '$4 ~ /^rw/ { print $2 }' <<<"$mounts" | sort | tr '\n' ' ')" = "/dev/mqueue /dev/pts /dev/shm /home/server /proc /run /tmp " ]
 ok "ps sees itself only" [ "$(sed -n '/^==/,/^==/p' <<<"$out" | grep -cE '^ +[0-9]+ ')" -le 3 ]
 ok "the host's name is not there" has_not "$out" "^$(hostname)\$"
 ok "the server's is" has "$out" '^probe$'

@@ -53,3 +53,23 @@ t_lib_stand_init_LDFLAGS = -static
 t_lib_stamp_LDFLAGS = -static
 t_lib_swapper_LDFLAGS = -static
 endif
+
+# What runs inside a server and tries its walls: t/sys/probes.t, t/sys/weaken.t.
+check_PROGRAMS += t/lib/prober
+t_lib_prober_SOURCES = t/lib/probes/probe.h t/lib/probes/prober.c t/lib/probes/table.c t/lib/probes/calls.c t/lib/probes/tree.c \
+	t/lib/probes/self.c t/lib/probes/talk.c t/lib/probes/bombs.c
+t_lib_prober_LDADD = -lpthread
+if !SANITIZERS
+t_lib_prober_LDFLAGS = -static
+endif
+
+# The same with protections left out by name: the objects of launch and init themselves, and nothing that is installed.
+check_PROGRAMS += t/lib/launch_weak t/lib/init_weak
+t_lib_launch_weak_SOURCES = sandbox/launch/main.c t/lib/probes/weak_launch.c t/lib/probes/weaken.c t/lib/probes/weaken.h
+t_lib_launch_weak_CPPFLAGS = $(AM_CPPFLAGS) $(CAP_CFLAGS)
+t_lib_launch_weak_LDADD = liblaunch.a libbase.a $(CAP_LIBS)
+t_lib_launch_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_launch_LDFLAGS) -Wl,--wrap=sequence,--wrap=drop_rights,--wrap=prctl,--wrap=setgroups \
+	-Wl,--wrap=setresgid,--wrap=setresuid,--wrap=cap_set_proc,--wrap=io_close_from,--wrap=syscall
+t_lib_init_weak_SOURCES = $(holdfast_init_SOURCES) t/lib/probes/weak_init.c t/lib/probes/weaken.c t/lib/probes/weaken.h
+t_lib_init_weak_LDADD = libbase.a
+t_lib_init_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_init_LDFLAGS) -Wl,--wrap=prctl,--wrap=close,--wrap=signal,--wrap=getpid
