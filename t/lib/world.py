@@ -105,7 +105,9 @@ def wire(spaces):
         # What a careless admin might have: nothing of the appliance's may rest on these.
         spaces.sysctl(name, {"ipv6/conf/default/accept_dad": 0, "ipv6/conf/all/accept_dad": 0, "ipv4/conf/all/rp_filter": 0, "ipv4/conf/default/rp_filter": 0})
         spaces.ip(name, ["link set lo up"])
-    spaces.sysctl("host", {"ipv4/conf/all/route_localnet": 1, "ipv4/icmp_echo_ignore_broadcasts": 0})
+    loose = {f"ipv4/conf/{which}/{key}": 1 for which in ("all", "default") for key in ("route_localnet", "accept_local", "accept_source_route")}
+    spaces.sysctl("host", {**loose, "ipv4/icmp_echo_ignore_broadcasts": 0})
+    spaces.sysctl("lan", loose)
     spaces.sysctl("net", {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1})
     for mine, other in (("lan", "lan"), ("meta", "meta"), ("wan", "net")):
         spaces.ip("host", [f"link add {mine} type veth peer name eth0 netns {spaces.path(other)}"])

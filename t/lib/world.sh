@@ -42,14 +42,14 @@ net_path() {
     *) echo "/proc/$(field "$1" pid)/ns/net" ;;
     esac
 }
-at() { local place; place=$(net_path "$1"); shift; nsenter --net="$place" "$@"; }
+at() { local place; place=$(net_path "$1" </dev/null); shift; nsenter --net="$place" "$@"; }
 jobs() { at "$1" timeout -k 5 120 python3 -B "$HERE/t/payload/net" jobs; }
-declare -A job_count=()
 inside() {
-    local n=$((${job_count[$1]:-0} + 1)) who file=$TAP_TMP/job.$1
+    local who file=$TAP_TMP/job.$1 n
     who=$(owner_of "$1")
     cat >"$file"
-    job_count[$1]=$n
+    echo >>"$file.count"       # a file: this runs in subshells as well
+    n=$(wc -l <"$file.count")
     printf 'put "%s" "/%s/job.new"\nrename "/%s/job.new" "/%s/job.%s.json"\n' "$file" "$1" "$1" "$1" "$n" | batch "$who" >/dev/null || return 1
     rm -f "$file.report"
     wait_until 90 job_done "$who" "$1" "$n" "$file.report" && cat "$file.report"
