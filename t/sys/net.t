@@ -71,4 +71,187 @@ matrix() {   # closed|open
 judge() { python3 "$M" judge "$SCRATCH/facts" "$1" "$SCRATCH"/{inside,root,two,log}."$1" >"$SCRATCH/results" 2>&1; is $? 0 "$1: judged to the end"; import_results "$SCRATCH/results" ""; }
 exits 0 "the matrix is run" matrix closed
 judge closed
+
+# Of the sockets that would let a program write its own packets, it gets none.
+inside one <<<'[{"op":"sockets","kinds":{"packet":[17,3,768],"raw icmp":[2,3,1],"raw icmpv6":[10,3,58],"raw udp":[2,3,17],"raw ip":[2,3,255],
+    "raw ip6":[10,3,255],"netlink netfilter":[16,3,12],"ping":[2,2,1],"ping6":[10,2,58],"sctp":[2,1,132],"dccp":[2,6,33],"udplite":[2,2,136]}}]' >"$SCRATCH/sockets"
+for kind in packet "raw icmp" "raw icmpv6" "raw udp" "raw ip" "raw ip6" "netlink netfilter"; do
+    like "$(value 0 "$kind" <"$SCRATCH/sockets")" '^E' "no $kind socket ($(value 0 "$kind" <"$SCRATCH/sockets"))"
+done
+diag "others: $(cat "$SCRATCH/sockets")"
+for kind in ping ping6; do like "$(value 0 $kind <"$SCRATCH/sockets")" '^(ok|EACCES)$' "a $kind socket: by the kernel's ping_group_range"; done
+
+# --- names ---------------------------------------------------------------------------------------------------------------------------------------
+
+resolve() { inside one <<<"[{\"op\":\"resolve\",\"name\":\"$1\"}]" | value 0; }
+world '{"op":"clear"}' >/dev/null
+is "$(resolve game.example)" "['198.51.100.7', '2001:db8:2::7']" "a name is resolved inside, in both families"
+is "$(resolve long.example)" "['198.51.100.7']" "one whose answer is too long for UDP as well"
+world_log "$SCRATCH/names"
+asked() { python3 -c 'import json, sys; print(*sorted({h[sys.argv[2]] + ("/" + h["proto"] if len(sys.argv) > 3 else "") for h in json.load(open(sys.argv[1]))["heard"] if h["dport"] == 53}))' "$SCRATCH/names" "$@"; }
+is "$(asked dst proto)" "1.1.1.1/tcp 1.1.1.1/udp" "by the configured resolvers"
+is "$(asked src)" $PUBLIC4 "which saw the host's address"
+
+# --- from outside -----------------------------------------------------------------------------------------------------------------------------------
+
+for p in tcp udp; do
+    like "$(knock client $p $PUBLIC4 31001)" "^got peer $CLIENT4 " "published $p: the client reaches it, which sees the client's address"
+    like "$(knock client $p $PUBLIC6 31001)" "^got peer $CLIENT6 " "the same by IPv6"
+    like "$(knock lan $p 192.168.77.1 31001)" "^got peer 192.168.77.1*5 |^got peer .*\." "published $p: from the LAN, at the host's address there"
+    unlike "$(knock client $p $PUBLIC4 40001)" ^got "$p on a port that is not published: not reached"
+    unlike "$(knock client $p $PUBLIC6 40001)" ^got "nor by IPv6"
+done
+# Everybody in this world sends packets for the inside addresses to the host.
+direct() {
+    local place p a
+    for place in lan meta net client; do for p in tcp udp icmp; do for a in "$(fact one in4)" "$(fact one in6)"; do
+        echo "$place $p $a $(WAIT=2 knock $place $p "$a" 40001)"
+    done; done; done
+}
+direct >"$SCRATCH/direct.closed"
+is "$(grep -c ' got ' "$SCRATCH/direct.closed")" 0 "nobody outside reaches an inside address" || diag "$(cat "$SCRATCH/direct.closed")"
+is "$(wc -l <"$SCRATCH/direct.closed")" 24 "in 24 tries"
+# Two takes one's port, inside: that is nobody's business but its own.
+unlike "$(listen_all 31001 | inside two)" E "two listens on one's port"
+for p in tcp udp; do like "$(knock client $p $PUBLIC4 31001)" ^got "the client ($p) still reaches"; done
+inside two <<<'[{"op":"heard"}]' >"$SCRATCH/two.heard"
+is "$(python3 -c 'import json, sys; print(sum(h["dport"] == 31001 for h in json.load(sys.stdin)[0]))' <"$SCRATCH/two.heard")" 0 "server one, not two"
+for p in tcp udp; do like "$(knock host $p "$(fact one in4)" 31001)" ^got "the host reaches it inside ($p)"; done
+
+# --- links, rules, rates -----------------------------------------------------------------------------------------------------------------------------
+
+unlike "$(listen_all 31010 8080 | inside linked)" E "server linked listens"
+for p in tcp udp; do for v in 4 6; do
+    like "$(knock_inside linked $p "$(fact two in$v)" 31002)" "^got peer $(fact linked in$v) " "link = two: it reaches two ($p, IPv$v)"
+    unlike "$(WAIT=2 knock_inside two $p "$(fact linked in$v)" 31010)" ^got "two does not reach it"
+    unlike "$(WAIT=2 knock_inside linked $p "$(fact one in$v)" 31001)" ^got "and it does not reach another"
+done; done
+ruled() {   # got|refused PROTO ADDRESS PORT
+    local came; came=$(WAIT=3 knock_inside ruled "$2" "$3" "$4")
+    if [ "$1" = got ]; then like "$came" ^got "egress: $2 $3 $4 is allowed"; else unlike "$came" ^got "egress: $2 $3 $4 is refused ($came)"; fi
+}
+ruled refused tcp 198.51.100.7 8080
+ruled refused udp 198.51.100.7 8080
+ruled got tcp 198.51.100.7 443
+ruled refused udp 192.0.2.7 8080
+ruled got tcp 192.0.2.7 8080
+ruled got tcp 192.168.77.5 8080
+ruled refused udp 192.168.77.5 8080
+ruled refused tcp 192.168.77.5 80
+ruled refused tcp 192.168.255.254 8080
+ruled got tcp 172.16.77.5 80
+ruled got udp 172.16.77.5 8080
+ruled got tcp fd77::5 8080
+ruled refused tcp fc77::5 8080
+ruled refused tcp 2001:db8:2::7 8080
+ruled got tcp 2a00:77::7 8080
+for way in give take; do
+    inside slow <<<"[{\"op\":\"transfer\",\"way\":\"$way\",\"address\":\"198.51.100.7\",\"port\":8080,\"bytes\":2097152,\"wait\":100}]" >"$SCRATCH/rate"
+    diag "$way: $(cat "$SCRATCH/rate")"
+    atmost "$(value 0 rate <"$SCRATCH/rate")" $((2 * 262144)) "net_up, net_down: $way is held to the rate (bytes a second)"
+    atleast "$(value 0 rate <"$SCRATCH/rate")" $((262144 / 8)) "and comes near it"
+    inside one <<<"[{\"op\":\"transfer\",\"way\":\"$way\",\"address\":\"198.51.100.7\",\"port\":8080,\"bytes\":2097152,\"wait\":100}]" >"$SCRATCH/rate"
+    atleast "$(value 0 rate <"$SCRATCH/rate")" $((2 * 262144)) "a server without is not"
+done
+
+# --- rules that are taken away ------------------------------------------------------------------------------------------------------------------------
+
+TABLE=$(nft list tables | awk '$3 ~ /^holdfast/ { print $3 }')
+isnt "$TABLE" "" "there is a table of ours: $TABLE"
+nft add table inet admins
+nft add chain inet admins theirs
+filter=$(role_pids filter)
+complete() { nft list table inet "$TABLE" 2>/dev/null | grep -q "$(fact one in4)"; }
+ok "it names server one" complete
+# From outside in, from inside out: each says a line ten times a second.
+jobs_hold() { printf '[{"op":"hold","name":"%s","address":"%s","port":%s},{"op":"held","name":"%s"}]' "$1" "$2" "$3" "$1"; }
+ask_held() { printf '[{"op":"held","name":"%s"}]' "$1"; }
+hold() { nsenter --net="$(world_path client)" python3 -B "$HERE/t/payload/net" hold "$1" "$2" >"$SCRATCH/held.$3" 2>&1 & cleanup end_hold $!; }
+end_hold() { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; true; }
+hold $PUBLIC4 31001 in4
+hold $PUBLIC6 31001 in6
+jobs_hold out 198.51.100.7 443 | inside one >/dev/null
+lines() { case $1 in out) ask_held out | inside one | value 0 lines ;; *) tail -n 1 "$SCRATCH/held.$1" 2>/dev/null || echo 0 ;; esac; }
+goes_on() { local w n; for w in in4 in6 out; do n=$(lines $w); wait_until 20 more $w "$n" || { echo "$w stopped at $n"; return 1; }; done; }
+more() { tap_number "$(lines "$1")" && [ "$(lines "$1")" -gt "$2" ]; }
+ok "three connections talk" goes_on
+for damage in "flush ruleset" "delete table inet $TABLE" "flush table inet $TABLE"; do
+    begin=$(now_us)
+    # shellcheck disable=SC2086
+    nft $damage || diag "nft $damage failed"
+    ok "nft $damage: mended" wait_until 10 complete
+    diag "in $((($(now_us) - begin) / 1000)) ms"
+    ok "the connections go on" goes_on
+    unlike "$(WAIT=2 knock_inside one tcp 192.168.77.5 8080)" ^got "what was refused is"
+done
+ok "the log says so" logged 'filter.*(mend|restor|again)'
+
+# --- every probe can fail: the filter stands still, its table is gone ------------------------------------------------------------------------------------
+
+kill -STOP $filter
+cleanup kill -CONT $filter
+nft delete table inet "$TABLE"
+echo 1 >/proc/sys/net/ipv4/ip_forward
+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+exits 0 "the matrix is run without the filter" matrix open
+judge open
+direct >"$SCRATCH/direct.open"
+is "$(grep -c ' got ' "$SCRATCH/direct.open")" 24 "open: everybody outside reaches the inside addresses" || diag "$(cat "$SCRATCH/direct.open")"
+for p in tcp udp; do
+    like "$(knock_inside two $p "$(fact linked in4)" 31010)" ^got "open: two reaches linked ($p)"
+    like "$(knock_inside linked $p "$(fact one in6)" 31001)" ^got "open: linked reaches one ($p, IPv6)"
+done
+for x in 'tcp 198.51.100.7 8080' 'udp 192.0.2.7 8080' 'udp 192.168.77.5 8080' 'tcp 192.168.77.5 80' 'tcp 2001:db8:2::7 8080'; do
+    # shellcheck disable=SC2086
+    like "$(knock_inside ruled $x)" ^got "open: what a rule refused arrives ($x)"
+done
+nok "the table stays away while the filter stands still" complete
+kill -CONT $filter
+ok "it comes back with the filter" wait_until 10 complete
+unlike "$(WAIT=2 knock_inside one tcp 192.168.77.5 8080)" ^got "what was refused is again"
+
+# --- the filter and the daemon come and go, servers stay ------------------------------------------------------------------------------------------------
+
+for f in in4 in6; do hold $PUBLIC4 31001 $f; done
+jobs_hold out 198.51.100.7 443 | inside one >/dev/null
+ok "three connections talk" goes_on
+kill -KILL "$(role_pids filter)"
+other_filter() { [ -n "$(role_pids filter)" ] && [ "$(role_pids filter)" != "$filter" ] && hf alice true; }
+ok "a filter that dies is started again" wait_until 20 other_filter
+ok "its table is there" wait_until 10 complete
+ok "connections go on" goes_on
+for how in TERM KILL; do
+    kill -$how "$SERVER_PID"
+    wait_until 20 bash -c "! kill -0 $SERVER_PID 2>/dev/null"
+    unlike "$(WAIT=2 jobs one <<<"$(probe one tcp 192.168.77.5 8080)" | said)" ^got "daemon ended by SIG$how: what was refused is"
+    eval "$("$HERE/t/rig" start "$PREFIX" 2>/dev/null | grep SERVER_PID)"
+    ok "started again: the rules of servers that run are there" wait_until 10 complete
+    ok "their connections go on" goes_on
+done
+ok "a table of the admin's is still there" nft list chain inet admins theirs
+
+# --- the end of a server, and a new configuration ---------------------------------------------------------------------------------------------------------
+
+ini=$CONFIG/servers.d/rig.ini
+sed -i '/^\[server one\]/a egress = deny 198.51.100.7:443' "$ini"
+ok "a reload with a rule for server one" "$TOOL" --run "$RUN" reload
+over() { [ "$(lines out)" = "$(lines out)" ]; }
+ok "what it no longer allows ends" wait_until 15 over
+unlike "$(WAIT=3 knock_inside one tcp 198.51.100.7 443)" ^got "and cannot be had again"
+like "$(knock_inside one tcp 198.51.100.7 80)" ^got "but the rest can"
+named() { nft list ruleset | grep -cF -e "$(fact one in4)" -e "$(fact one dev)" -e "31001"; }
+exits 0 "server one is stopped" stopped one
+is "$(named)" 0 "nothing names it"
+nok "its interface is gone" ip link show "$dev"
+unlike "$(WAIT=2 knock client tcp $PUBLIC4 31001)" ^got "its port is closed"
+ok "the rules of others are there" bash -c "nft list table inet $TABLE | grep -q '$(fact two in4)'"
+
+# --- none ---------------------------------------------------------------------------------------------------------------------------------------------------
+
+is "$(inside alone <<<'[{"op":"interfaces"}]')" '[{"lo": "down"}]' "network = none: loopback alone, and down"
+for x in 'tcp 198.51.100.7 80' 'udp 1.1.1.1 53' "tcp $PUBLIC4 22" 'tcp 127.0.0.1 22'; do
+    # shellcheck disable=SC2086
+    unlike "$(WAIT=1 knock_inside alone $x)" ^got "it reaches nothing ($x)"
+done
+ok "the daemon is up" daemon_up
 done_testing
