@@ -13,6 +13,8 @@ struct check {
     const void *data;
 };
 
+enum { RATE_LEAST = 16 << 10 };   /* less would not let single large packets through in a second */
+
 #define S(SECTION, section_word, tag, named, file) SECTION_##tag,
 enum { CONF_SECTIONS(S) };
 #undef S
@@ -58,14 +60,16 @@ static void check_uids(const struct check *k)
     if (meet(ids->sessions, slots, ids->servers, servers))
         wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",
               ids->sessions, k->c->limits.connections, ids->servers);
-    const uid_t roles[] = { ids->store, ids->shim };
-    for (size_t i = 0; i < countof(roles); i++)
-        if (roles[i] != (uid_t)-1 &&
-            (meet(roles[i], 1, ids->sessions, slots) || meet(roles[i], 1, ids->servers, servers)))
-            wrong(k, SECTION_ids, NULL, i ? "shim" : "store", "uid %u is one of the sessions' or servers'",
-                  (unsigned)roles[i]);
-    if (ids->store == ids->shim && ids->store != (uid_t)-1)
-        wrong(k, SECTION_ids, NULL, "shim", "'store' and 'shim' must be different users");
+    const struct { const char *key; uid_t uid; } roles[] = { { "store", ids->store }, { "shim", ids->shim }, { "filter", ids->filter } };
+    for (size_t i = 0; i < countof(roles); i++) {
+        if (roles[i].uid == (uid_t)-1)
+            continue;
+        if (meet(roles[i].uid, 1, ids->sessions, slots) || meet(roles[i].uid, 1, ids->servers, servers))
+            wrong(k, SECTION_ids, NULL, roles[i].key, "uid %u is one of the sessions' or servers'", (unsigned)roles[i].uid);
+        for (size_t j = 0; j < i; j++)
+            if (roles[i].uid == roles[j].uid)
+                wrong(k, SECTION_ids, NULL, roles[i].key, "'%s' and '%s' must be different users", roles[j].key, roles[i].key);
+    }
 }
 
 static void check_limits(const struct check *k)
@@ -111,6 +115,20 @@ static void check_people(const struct check *k, const struct conf_server *s)
                   s->name);
 }
 
+static void check_links(const struct check *k, const struct conf_server *s)
+{
+    for (size_t i = 0; i < s->link.n; i++) {
+        const struct conf_server *to = conf_server(k->c, s->link.v[i]);
+        if (to == NULL || to == s)
+            wrong(k, SECTION_server, s->name, "link", "'%s', linked by server '%s', is no other server", s->link.v[i], s->name);
+        else if (to->network == NETWORK_NONE || s->network == NETWORK_NONE)
+            wrong(k, SECTION_server, s->name, "link", "server '%s' links '%s', but one of them has network = none", s->name, to->name);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(s->link.v[i], s->link.v[j]) == 0)
+                wrong(k, SECTION_server, s->name, "link", "server '%s' links '%s' twice", s->name, s->link.v[i]);
+    }
+}
+
 static void check_server(const struct check *k, const struct conf_server *s)
 {
     const char *end = strrchr(s->name, '.');
@@ -127,6 +145,10 @@ static void check_server(const struct check *k, const struct conf_server *s)
     if (s->tmp > s->memory)
         wrong(k, SECTION_server, s->name, "tmp",
               "'tmp' of server '%s' is more than its 'memory', which it is charged to", s->name);
+    check_links(k, s);
+    if ((s->net_up && s->net_up < RATE_LEAST) || (s->net_down && s->net_down < RATE_LEAST))
+        wrong(k, SECTION_server, s->name, s->net_up && s->net_up < RATE_LEAST ? "net_up" : "net_down",
+              "rates of server '%s' must be 0 (none) or at least %dK", s->name, RATE_LEAST >> 10);
     if (s->port.n && s->network == NETWORK_NONE)
         wrong(k, SECTION_server, s->name, "port", "server '%s' has ports but network = none", s->name);
 }
@@ -158,6 +180,12 @@ static void check_ports(const struct check *k)
         if (used[i].port.port == used[i - 1].port.port && used[i].port.udp == used[i - 1].port.udp)
             wrong(k, SECTION_server, used[i].s->name, "port", "port %u/%s of server '%s' is taken by server '%s'",
                   used[i].port.port, used[i].port.udp ? "udp" : "tcp", used[i].s->name, used[i - 1].s->name);
+    /* Published, it would take the admin's and everybody's way in. */
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < k->c->listen.address.n; j++)
+            if (!used[i].port.udp && strtoul(strrchr(k->c->listen.address.v[j], ':') + 1, NULL, 10) == used[i].port.port)
+                wrong(k, SECTION_server, used[i].s->name, "port", "port %u/tcp of server '%s' is the one we listen on at %s",
+                      used[i].port.port, used[i].s->name, k->c->listen.address.v[j]);
 }
 
 void conf_check(struct conf *c, struct conf_errors *e, conf_where_fn *at, const void *data)

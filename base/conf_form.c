@@ -8,6 +8,7 @@
 
 #include "base/conf_table.h"
 #include "base/mem.h"
+#include "base/net.h"
 
 static bool form_address(const char *text, struct err *why)
 {
@@ -52,6 +53,28 @@ static bool form_net(const char *text, struct err *why)
     if (ntohl(a.s_addr) & (UINT32_MAX >> bits))
         return err_set(why, 0, "", "the address has bits set behind the first %u", (unsigned)bits) == 0;
     return true;
+}
+
+static bool form_net6(const char *text, struct err *why)
+{
+    struct net n;
+    if (net_parse(text, &n, why) < 0)
+        return false;
+    return (n.six && n.bits >= 16 && n.bits <= 120) || err_set(why, 0, "", "must be an IPv6 ADDRESS/BITS, bits 16 to 120") == 0;
+}
+
+/* A word of ours in front: nft has keywords that are no names. */
+static bool form_table(const char *text, struct err *why)
+{
+    if (strncmp(text, "holdfast", 8) != 0 || !name_ok(text))
+        return err_set(why, 0, "", "must begin with holdfast; a-z 0-9 . _ - may follow") == 0;
+    return true;
+}
+
+static bool form_egress(const char *text, struct err *why)
+{
+    struct egress r;
+    return egress_parse(text, &r, why) == 0;
 }
 
 static bool form_absolute(const char *text, struct err *why)
@@ -190,6 +213,9 @@ static const struct form {
     { "ADDRESS:PORT", form_address, false },
     { "IP address", form_ip, false },
     { "IPv4 network", form_net, false },
+    { "IPv6 network", form_net6, false },
+    { "table of nftables", form_table, false },
+    { "allow or deny NET", form_egress, false },
     { "absolute path", form_absolute, false },
     { "NAME=VALUE", form_variable, false },
     { "program and arguments", form_words, true },

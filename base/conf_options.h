@@ -37,6 +37,7 @@
 #define CONF_IDS(O) \
     O(store, "store", USER, "holdfast-store", "user name or uid", "the store process") \
     O(shim, "shim", USER, "holdfast-shim", "user name or uid", "the shim of each server") \
+    O(filter, "filter", USER, "holdfast-filter", "user name or uid", "the packet filter") \
     O(sessions, "sessions", UINT, "1879048192", "uid, 1 to 4294901760", "the first connection slot's; one uid a slot from here") \
     O(servers, "servers", UINT, "1900019712", "uid, 1 to 4294901760", "the first server's range of 65536")
 
@@ -46,7 +47,11 @@
 
 #define CONF_NETWORK(O) \
     O(pool, "pool", STR, "10.213.0.0/16", "IPv4 network", "private networks are taken from here, four addresses a server") \
-    O(dns, "dns", LIST, "1.1.1.1 8.8.8.8", "IP address; repeat for more", "resolvers named inside sandboxes")
+    O(pool6, "pool6", STR, "fd6b:52ca:7d1f::/48", "IPv6 network, or empty: no IPv6", "the same for IPv6, four addresses a server") \
+    O(publish, "publish", LIST, "", "IP address; repeat for more; none: all of the host's", "where the ports of servers are reached from outside") \
+    O(dns, "dns", LIST, "1.1.1.1 8.8.8.8", "IP address; repeat for more", "resolvers named inside sandboxes, and the only ones reached") \
+    O(forward, "forward", ENUM, "yes", "yes | no", "switch the kernel's forwarding on, for servers alone, where it is off") \
+    O(table, "table", STR, "holdfast", "table of nftables, its name beginning with holdfast", "ours, inet; another for each daemon of a machine")
 
 #define CONF_QUOTA(O) \
     O(backend, "backend", ENUM, "image", "image", "what holds a server to its disk limit")
@@ -86,7 +91,11 @@
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
     O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
     O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
-    O(network, "network", ENUM, "private", "private | none", "private: reached from the host, reaches nothing else") \
+    O(network, "network", ENUM, "private", "private | none", "private: behind the packet filter; none: loopback only") \
+    O(link, "link", LIST, "", "name of a server; repeat for more", "that it may connect to, at its inside address") \
+    O(egress, "egress", LIST, "", "allow or deny NET[:PORT[-PORT]][/tcp or /udp]; repeat for more", "the first that fits decides, then what is always refused") \
+    O(net_up, "net_up", SIZE, "0", "bytes per second; 0: no limit", "most it may send") \
+    O(net_down, "net_down", SIZE, "0", "bytes per second; 0: no limit", "most it may be sent") \
     O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \
     O(stop_timeout, "stop_timeout", TIME, "30s", "time", "before it is killed") \
     O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | none", "what says it is up") \

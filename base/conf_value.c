@@ -177,8 +177,8 @@ void conf_print_text(struct buf *out, const char *text)
 static int parse_str(const struct conf_option *o, void *field, const char *text, struct err *why)
 {
     FREE_MEM char *value = unquoted(o, text);
-    /* Empty is a value only where it is the default. */
-    bool none = value[0] == '\0' && o->def && o->def[0] == '\0';
+    /* Empty is a value only where it is the default, or said to be. */
+    bool none = value[0] == '\0' && o->def && (o->def[0] == '\0' || strstr(o->unit, "or empty"));
     if (!none && (value[0] == '\0' || !conf_form(o->unit, value, why)))
         return -1;
     char **at = field;

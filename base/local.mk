@@ -14,4 +14,5 @@ libbase_a_SOURCES = \
 	base/mem.c base/mem.h \
 	base/msg.c base/msg.h \
 	base/name.c base/name.h \
+	base/net.c base/net.h \
 	base/rights.c base/rights.h

@@ -26,7 +26,8 @@ enum launch_type {
      str server, u32 uid base (65536 from here), u32 shim uid, u32 log level
      u32 argc, str each; str directory inside; u32 nenv, str each ("NAME=VALUE")
      u32 tty, u64 tmp bytes, u64 memory bytes, u32 nofile, u32 pids
-     u32 network (0 private, 1 none), u32 host address, u32 inside address (both IPv4 in host order, /30), str interface name on the host
+     u32 network (0 private, 1 none), u32 host address, u32 inside address (both IPv4 in host order, /30), str host6, str inside6 (IPv6, /126;
+     "": none), str interface name on the host
      u32 nports, per port: u32 port, u32 udp
      u32 ndns, str each
      str init program's path on the host, str shim program's path on the host
@@ -67,6 +68,23 @@ enum shim_type {
     /* viewer -> shim */
     SHIM_INPUT,               /* bytes: refused with a NOTICE when it may not write */
     SHIM_RESIZE,              /* u32 columns, u32 rows; for tty = yes */
+};
+
+/* supervisor <-> filter.  Addresses and networks are text; a family is u32 routed, u32 routed only because we switched it on. */
+enum filter_type {
+    /* supervisor -> filter; each answered by FILTER_DONE, but for the SETs that belong to a START */
+    FILTER_START = 0x0560,    /* u32 log level, str table, str pool, str pool6 or "", u32 n resolvers, str each, u32 n publish, str each,
+                                 u32 n TCP ports we listen on, u32 each, IPv4's family, IPv6's family, u32 servers: so many SETs follow, and all
+                                 becomes one change in place of whatever table is there.  First; again when settings changed */
+    FILTER_SET,               /* str server, str interface, str inside address, str inside6 or "", u32 n ports, per port: u32 port, u32 udp,
+                                 u32 n links, str interface each, u32 n egress, per rule: u32 allow, str network, u32 first port, u32 last port
+                                 (0, 0: all), u32 protocol (0: all), u64 bytes a second up, u64 down (0: no limit).  All of one server */
+    FILTER_DROP,              /* str server: none of its rules is left; harmless when there is none */
+    FILTER_END,               /* - : the table is deleted */
+
+    /* filter -> supervisor */
+    FILTER_DONE,              /* u32 ok, u32 errno, str step, str text */
+    FILTER_MENDED,            /* unasked: somebody changed our table.  u32 ok, u32 errno, str step, str text: of laying it anew; str by whom */
 };
 
 /* shim <-> init, over init's descriptor 3 */

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -15,7 +16,7 @@
 
 #include "base/die.h"
 
-enum { BATCH_MOST = 8, ADDRESS_BITS = 30, LOOPBACK_INDEX = 1 };
+enum { BATCH_MOST = 16, ADDRESS_BITS = 30, ADDRESS6_BITS = 126, LOOPBACK_INDEX = 1, MAC_SIZE = 6 };
 
 /* Several requests sent at once; each is acknowledged. */
 struct batch {
@@ -111,18 +112,34 @@ static int index_of(const struct batch *b, const char *name)
     return ioctl(b->fd, SIOCGIFINDEX, &r) < 0 ? -1 : r.ifr_ifindex;
 }
 
-static void put_pair(struct batch *b, const char *name, pid_t child)
+/* Made of the address, so that each end knows the other's without asking. */
+static void mac_of(uint32_t address, uint8_t mac[MAC_SIZE])
+{
+    const uint8_t bytes[MAC_SIZE] = { 0x02, 'h', (uint8_t)(address >> 24), (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address };
+    memcpy(mac, bytes, MAC_SIZE);
+}
+
+static void attr_mac(struct batch *b, unsigned type, uint32_t address)
+{
+    uint8_t mac[MAC_SIZE];
+    mac_of(address, mac);
+    attr(b, type, mac, sizeof mac);
+}
+
+static void put_pair(struct batch *b, const struct plan *p, pid_t child)
 {
     struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
     struct nlmsghdr *h = request(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
     add(b, &info, sizeof info);
-    attr_str(b, IFLA_IFNAME, name);
+    attr_str(b, IFLA_IFNAME, p->interface);
+    attr_mac(b, IFLA_ADDRESS, p->host);
     struct rtattr *link = nest(b, IFLA_LINKINFO);
     attr_str(b, IFLA_INFO_KIND, "veth");
     struct rtattr *data = nest(b, IFLA_INFO_DATA);
     struct rtattr *peer = nest(b, VETH_INFO_PEER);
     add(b, &info, sizeof info);
     attr_str(b, IFLA_IFNAME, "eth0");
+    attr_mac(b, IFLA_ADDRESS, p->inside);
     attr(b, IFLA_NET_NS_PID, &child, sizeof child);
     end_nest(b, peer);
     end_nest(b, data);
@@ -130,7 +147,7 @@ static void put_pair(struct batch *b, const char *name, pid_t child)
     end_request(b, h);
 }
 
-/* Up without a link-local IPv6 address, through which both sides could talk past every IPv4 rule.  The mode must stand before the link is up;
+/* Up without a link-local IPv6 address, of which neither side has need.  The mode must stand before the link is up;
    a kernel without IPv6 needs neither. */
 static void put_up(struct batch *b, int index, bool no_ipv6)
 {
@@ -164,6 +181,62 @@ static void put_address(struct batch *b, int index, uint32_t address)
     end_request(b, h);
 }
 
+/* An address of IPv6, which is at hand at once: nobody else is on the line to have it too. */
+static void put_address6(struct batch *b, int index, const char *text)
+{
+    struct ifaddrmsg info = { .ifa_family = AF_INET6, .ifa_prefixlen = ADDRESS6_BITS, .ifa_flags = IFA_F_NODAD, .ifa_index = (unsigned)index };
+    struct in6_addr wire;
+    if (inet_pton(AF_INET6, text, &wire) != 1)
+        bug("address %s", text);
+    struct nlmsghdr *h = request(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, 0);
+    add(b, &info, sizeof info);
+    attr(b, IFA_LOCAL, &wire, sizeof wire);
+    attr(b, IFA_ADDRESS, &wire, sizeof wire);
+    end_request(b, h);
+}
+
+static void put_neighbour(struct batch *b, int index, int family, const void *wire, size_t size, uint32_t other)
+{
+    struct ndmsg info = { .ndm_family = (uint8_t)family, .ndm_ifindex = index, .ndm_state = NUD_PERMANENT };
+    struct nlmsghdr *h = request(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, 0);
+    add(b, &info, sizeof info);
+    attr(b, NDA_DST, wire, size);
+    attr_mac(b, NDA_LLADDR, other);
+    end_request(b, h);
+}
+
+/* The other end, for good: nothing is asked on the line, so there is nothing to answer wrongly, and without link-local addresses IPv6 could not
+   ask.  Such entries do not count towards the kernel's limit, which all servers and the LAN would share. */
+static void put_other_end(struct batch *b, int index, uint32_t other, const char *other6)
+{
+    struct in6_addr wire6;
+    uint32_t wire = htonl(other);
+    put_neighbour(b, index, AF_INET, &wire, sizeof wire, other);
+    if (other6[0] && inet_pton(AF_INET6, other6, &wire6) == 1)
+        put_neighbour(b, index, AF_INET6, &wire6, sizeof wire6, other);
+}
+
+static void put_way_out(struct batch *b, int index, int family, const void *gateway, size_t size)
+{
+    struct rtmsg info = { .rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
+                          .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST };
+    struct nlmsghdr *h = request(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, 0);
+    add(b, &info, sizeof info);
+    attr(b, RTA_GATEWAY, gateway, size);
+    attr(b, RTA_OIF, &index, sizeof index);
+    end_request(b, h);
+}
+
+/* What goes further than the host is the packet filter's to decide, on the host. */
+static void put_ways_out(struct batch *b, int index, const struct plan *p)
+{
+    struct in6_addr wire6;
+    uint32_t wire = htonl(p->host);
+    put_way_out(b, index, AF_INET, &wire, sizeof wire);
+    if (p->host6[0] && inet_pton(AF_INET6, p->host6, &wire6) == 1)
+        put_way_out(b, index, AF_INET6, &wire6, sizeof wire6);
+}
+
 static int remove_link(struct batch *b, const char *name)
 {
     struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
@@ -174,14 +247,14 @@ static int remove_link(struct batch *b, const char *name)
     return commit(b);
 }
 
-static int make_pair(struct batch *b, const char *name, pid_t child)
+static int make_pair(struct batch *b, const struct plan *p, pid_t child)
 {
-    put_pair(b, name, child);
+    put_pair(b, p, child);
     if (commit(b) == 0)
         return 0;
-    if (errno != EEXIST || remove_link(b, name) < 0)
+    if (errno != EEXIST || remove_link(b, p->interface) < 0)
         return -1;
-    put_pair(b, name, child);
+    put_pair(b, p, child);
     return commit(b);
 }
 
@@ -196,13 +269,16 @@ int net_host_up(const struct plan *p, pid_t child, struct err *e)
     struct batch b = { .fd = fd };
     if (fd < 0)
         return err_set(e, errno, "network", "socket");
-    if (make_pair(&b, p->interface, child) < 0)
+    if (make_pair(&b, p, child) < 0)
         return err_set(e, errno, "network: veth", "%s", p->interface);
     int index = index_of(&b, p->interface);
     if (index < 0)
         return err_set(e, errno, "network: index", "%s", p->interface);
     put_address(&b, index, p->host);
     put_up(&b, index, true);
+    if (p->host6[0])
+        put_address6(&b, index, p->host6);
+    put_other_end(&b, index, p->inside, p->inside6);
     return commit(&b) < 0 ? err_set(e, errno, "network: address", "%s", p->interface) : 0;
 }
 
@@ -224,9 +300,12 @@ int net_inside_up(const struct plan *p, int fd, struct err *e)
         int index = index_of(&b, "eth0");
         if (index < 0)
             return err_set(e, errno, "network: index", "eth0 inside");
-        /* No way further than the host: what the host would forward it to, nobody filters yet.  An attempt fails at once. */
         put_address(&b, index, p->inside);
         put_up(&b, index, true);
+        if (p->inside6[0])
+            put_address6(&b, index, p->inside6);
+        put_other_end(&b, index, p->host, p->host6);
+        put_ways_out(&b, index, p);
     }
     return commit(&b) < 0 ? err_set(e, errno, "network: address", "inside") : 0;
 }

@@ -1,4 +1,4 @@
-/* The sandbox's network: a veth pair with a /30, or only loopback.  Spoken to the kernel directly (rtnetlink). */
+/* The sandbox's network: a veth pair with a /30 and a /126, or only loopback.  Spoken to the kernel directly (rtnetlink). */
 #ifndef SANDBOX_LAUNCH_NET_H
 #define SANDBOX_LAUNCH_NET_H
 
@@ -14,7 +14,7 @@ int net_host_up(const struct plan *p, pid_t child, struct err *e);
 void net_host_down(const struct plan *p);
 /* A socket that speaks for the network namespace it was made in, whoever holds it.  -1 with errno. */
 int net_socket(void);
-/* By such a socket FD of the sandbox: loopback up; with a private network eth0 too, and no route beyond it.  0, or -1 with E. */
+/* By such a socket FD of the sandbox: loopback up; with a private network eth0 too, and the host as the way out.  0, or -1 with E. */
 int net_inside_up(const struct plan *p, int fd, struct err *e);
 
 #endif

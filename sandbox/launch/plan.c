@@ -62,6 +62,8 @@ static int get_network(struct plan *p, struct msg *m, struct err *e)
     p->network = msg_get_u32(m);
     p->host = msg_get_u32(m);
     p->inside = msg_get_u32(m);
+    p->host6 = msg_get_str(m);
+    p->inside6 = msg_get_str(m);
     p->interface = msg_get_str(m);
     if (get_ports(p, m, e) < 0)
         return -1;
@@ -92,6 +94,16 @@ static int get(struct plan *p, struct msg *m, struct err *e)
     return 0;
 }
 
+static int check_ipv6(const struct plan *p)
+{
+    struct in6_addr host, inside;
+    if (p->host6[0] == '\0' && p->inside6[0] == '\0')
+        return 0;
+    if (inet_pton(AF_INET6, p->host6, &host) != 1 || inet_pton(AF_INET6, p->inside6, &inside) != 1)
+        return -1;
+    return memcmp(&host, &inside, 15) == 0 && host.s6_addr[15] >> 2 == inside.s6_addr[15] >> 2 && host.s6_addr[15] != inside.s6_addr[15] ? 0 : -1;
+}
+
 static int check_network(const struct plan *p, struct err *e)
 {
     if (p->network != NETWORK_PRIVATE && p->network != NETWORK_NONE)
@@ -101,6 +113,8 @@ static int check_network(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "interface %s", esc(p->interface));
     if (p->network == NETWORK_PRIVATE && (p->host == p->inside || p->host >> 2 != p->inside >> 2))
         return err_set(e, EINVAL, "plan", "the two addresses are not of one /30");
+    if (check_ipv6(p) < 0)
+        return err_set(e, EINVAL, "plan", "the two IPv6 addresses, %s and %s, are not of one /126", esc(p->host6), esc(p->inside6));
     for (uint32_t i = 0; i < p->nports; i++)
         if (p->ports[i].port == 0 || p->ports[i].port > 65535)
             return err_set(e, EINVAL, "plan", "port %u", p->ports[i].port);

@@ -28,6 +28,7 @@ struct plan {
     uint32_t nofile, pids;
     enum plan_network network;
     uint32_t host, inside;      /* IPv4, host order, the two ends of a /30 */
+    char *host6, *inside6;      /* IPv6, the two ends of a /126; "" without IPv6 */
     char *interface;            /* of the host's end */
     uint32_t nports;
     struct plan_port *ports;

@@ -27,6 +27,7 @@ static void read_one(struct status *t, struct msg *m)
     t->disk_used = msg_get_u64(m);
     t->disk_limit = msg_get_u64(m);
     t->address = msg_get_str(m);
+    t->address6 = msg_get_str(m);
     t->limits = msg_get_str(m);
     uint32_t n = msg_get_u32(m);
     for (uint32_t i = 0; i < n; i++) {
@@ -56,6 +57,7 @@ void status_free(struct statuses *all)
         free(t->state);
         free(t->reason);
         free(t->address);
+        free(t->address6);
         free(t->limits);
         free(t->ports);
     }
@@ -114,6 +116,7 @@ static void put_json(struct buf *b, const struct status *t)
     }
     json_list_end(b);
     json_str(b, "address", *t->address ? t->address : NULL);
+    json_str(b, "address6", *t->address6 ? t->address6 : NULL);
     json_str(b, "limits", t->limits);
     json_end(b);
     json_line(b);

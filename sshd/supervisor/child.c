@@ -24,12 +24,14 @@ static const struct role_row {
     bool root;          /* keeps uid 0 and its capabilities */
     bool logs;          /* has the log on descriptor 2; the others speak through the store or not at all */
     bool with_us;       /* is killed when the supervisor dies */
+    bool net_admin;     /* its one capability */
 } roles[ROLE_COUNT] = {
     [ROLE_SESSION] = { .name = "session", .program = "holdfast-session", .with_us = true },
     [ROLE_FILES] = { .name = "files", .program = "holdfast-files", .logs = true, .with_us = true },
     [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true },
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
+    [ROLE_FILTER] = { .name = "filter", .program = "holdfast-filter", .logs = true, .with_us = true, .net_admin = true },
 };
 
 struct child {
@@ -57,14 +59,40 @@ const char *status_text(int status)
     return text;
 }
 
-static void drop(uid_t uid)
+static void inherit(cap_value_t which)
 {
+    cap_t now = cap_get_proc();
+    if (now == NULL || cap_set_flag(now, CAP_INHERITABLE, 1, &which, CAP_SET) < 0 || cap_set_proc(now) < 0)
+        die_errno("child: capability %d", which);
+    cap_free(now);
+}
+
+/* Held across the change of uid, and then across exec. */
+static void keep_capability(cap_value_t which)
+{
+    cap_t one = cap_init();
+    if (one == NULL || cap_set_flag(one, CAP_PERMITTED, 1, &which, CAP_SET) < 0 || cap_set_flag(one, CAP_EFFECTIVE, 1, &which, CAP_SET) < 0 ||
+        cap_set_flag(one, CAP_INHERITABLE, 1, &which, CAP_SET) < 0 || cap_set_proc(one) < 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, which, 0, 0) < 0)
+        die_errno("child: capability %d", which);
+    cap_free(one);
+}
+
+static void drop(const struct role_row *r, uid_t uid)
+{
+    if (r->net_admin && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        die_errno("child: keepcaps");
+    /* Into the inheritable set as long as the bounding set has it. */
+    if (r->net_admin)
+        inherit(CAP_NET_ADMIN);
     /* The bounding set first: dropping from it needs the capability that setuid takes away. */
     for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
         if (cap_drop_bound(cap) < 0)
             die_errno("child: bounding set");
     if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
         die_errno("child: uid %u", uid);
+    if (r->net_admin)
+        keep_capability(CAP_NET_ADMIN);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         die_errno("child: no_new_privs");
 }
@@ -86,7 +114,7 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
         signal(sig, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (!r->root)
-        drop(uid);
+        drop(r, uid);
     /* After the uid: changing it clears the death signal. */
     if (r->with_us && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         die_errno("child: death signal");

@@ -95,7 +95,7 @@ static enum verdict check_mke2fs(struct visit *v)
 
 static enum verdict check_programs(struct visit *v)
 {
-    static const char *const names[] = { "session", "files", "store", "launch", "shim", "init", "archive" };
+    static const char *const names[] = { "session", "files", "store", "launch", "shim", "init", "archive", "filter" };
     for (size_t i = 0; i < countof(names); i++) {
         FREE_MEM char *path = mem_fmt("%s/holdfast-%s", v->conf->paths.libexec, names[i]);
         if (access(path, X_OK) < 0) {

@@ -19,6 +19,7 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/plan.h"
 
@@ -213,13 +214,13 @@ static void fail_later(void *data)
     server_event(data, EVENT_LAUNCH_FAILED);
 }
 
-static void on_disk(void *data, const char *error)
+/* Its rules are in force before its interface is there. */
+static void on_rules(struct server *v, const char *error)
 {
-    struct server *v = data;
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
     struct err e = { 0 };
     if (error)
-        snprintf(v->reason, sizeof v->reason, "disk: %s", error);
+        snprintf(v->reason, sizeof v->reason, "%s", error);
     else if (v->abort || c == NULL)
         ;
     else if (run(v, c, &e) == 0) {
@@ -231,6 +232,18 @@ static void on_disk(void *data, const char *error)
     log_error("server.launch", "server=%s error=\"%s\"", v->name, v->reason);
     /* From the loop: the order that asked is still being answered. */
     loop_timer(v->super->loop, 0, fail_later, v);
+}
+
+static void on_disk(void *data, const char *error)
+{
+    struct server *v = data;
+    const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    FREE_MEM char *why = error ? mem_fmt("disk: %s", error) : NULL;
+    struct server_net net;
+    if (why == NULL && !v->abort && c && c->network == NETWORK_PRIVATE && server_net(v, &net))
+        filter_set(v, on_rules);
+    else
+        on_rules(v, why);
 }
 
 void launch_begin(struct server *v)
@@ -282,6 +295,7 @@ void launch_end(struct server *v)
     }
     v->pid = 0;
     v->launched = v->ready = false;
+    filter_drop(v);
     cgroup_remove(v);
     remove_socket(v);
 }
@@ -327,8 +341,10 @@ void launch_adopt_all(struct super *s)
 {
     FREE_MEM char *folder = mem_fmt("%s/shims", s->conf.paths.run);
     DIR *d = opendir(folder);
-    if (d == NULL)
+    if (d == NULL) {
+        filter_begin(s);
         return;
+    }
     for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
         char name[NAME_MOST + 8];
         size_t n = strlen(entry->d_name);
@@ -342,6 +358,7 @@ void launch_adopt_all(struct super *s)
             log_warn("server.unknown", "server=%s action=none why=\"its shim lives, the store does not know it\"", esc(name));
     }
     closedir(d);
+    filter_begin(s);
 }
 
 int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e)

@@ -11,6 +11,7 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
 
@@ -30,13 +31,20 @@ static void finish(void *data)
     super_leave(data, going.error[0] ? 1 : 0);
 }
 
-static void end(struct super *s)
+static void on_filter(struct super *s, const char *error)
 {
+    if (error[0])
+        snprintf(going.error, sizeof going.error, "%s", error);
     cgroup_leave(s);
     log_info("shutdown", "error=\"%s\"", going.error);
     going.fn(going.data, going.error);
     /* The answer is on its way first. */
     loop_timer(s->loop, 50, finish, s);
+}
+
+static void end(struct super *s)
+{
+    filter_leave(s, on_filter);
 }
 
 static void on_disk(void *data, const char *error)

@@ -10,7 +10,9 @@ holdfastd_SOURCES = \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
+	sshd/supervisor/filter.c sshd/supervisor/filter.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
+	sshd/supervisor/forward.c sshd/supervisor/forward.h \
 	sshd/supervisor/handles.c sshd/supervisor/handles.h \
 	sshd/supervisor/hostkey.c sshd/supervisor/hostkey.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \

@@ -51,12 +51,15 @@ static int put_command(const struct conf_server *c, struct msg *m, struct err *e
 static void put_environment(const struct server *v, const struct conf_server *c, struct msg *m)
 {
     uint32_t a = server_inside_address(v);
+    char six[INET6_ADDRSTRLEN];
+    server_inside6_address(v, six);
     char *ours[] = {
         mem_str("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"), mem_str("HOME=/home/server"),
         mem_str("USER=server"), mem_str("LOGNAME=server"), mem_str("SHELL=/bin/sh"), mem_str("LANG=C.UTF-8"),
         mem_str("TMPDIR=/tmp"), mem_fmt("TERM=%s", c->tty == CONF_YES ? "xterm-256color" : "dumb"),
         mem_fmt("SERVER_NAME=%s", v->name), mem_fmt("SERVER_MEMORY=%llu", (unsigned long long)(c->memory >> 20)),
         mem_fmt("SERVER_IP=%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255),
+        mem_fmt("SERVER_IP6=%s", six),
         mem_fmt("SERVER_PORT=%u", c->port.n ? c->port.v[0].port : 0u),
     };
     msg_put_u32(m, (uint32_t)(countof(ours) + c->environment.n));
@@ -70,16 +73,15 @@ static void put_environment(const struct server *v, const struct conf_server *c,
 
 static int put_network(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
 {
-    uint32_t host = server_host_address(v), inside = server_inside_address(v);
-    if (c->network == NETWORK_PRIVATE && host == 0)
-        return err_set(e, 0, "network.pool", "%s has no room for server number %u", v->super->conf.network.pool, v->number);
-    /* Its own address names the interface: unique on the machine whatever other installations run beside us. */
-    char name[16];
-    snprintf(name, sizeof name, "hf%08x", inside);
+    struct server_net n = { 0 };
+    if (c->network == NETWORK_PRIVATE && !server_net(v, &n))
+        return err_set(e, 0, "network.pool", "%s or pool6 has no room for server number %u", v->super->conf.network.pool, v->number);
     msg_put_u32(m, (uint32_t)c->network);
-    msg_put_u32(m, host);
-    msg_put_u32(m, inside);
-    msg_put_str(m, name);
+    msg_put_u32(m, n.host);
+    msg_put_u32(m, n.inside);
+    msg_put_str(m, n.host6);
+    msg_put_str(m, n.inside6);
+    msg_put_str(m, n.interface);
     msg_put_u32(m, (uint32_t)c->port.n);
     for (size_t i = 0; i < c->port.n; i++) {
         msg_put_u32(m, c->port.v[i].port);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "sshd/supervisor/errand.h"
+#include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/ini.h"
 #include "sshd/supervisor/launch.h"
@@ -121,6 +122,7 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     conf_free(&before);
     log_init("holdfastd", (enum log_level)s->conf.log.level);
     servers_apply(s);
+    filter_apply(s);
     unsigned ended = workers_apply(s);
     handles_apply(s);
     errands_apply(s);
@@ -138,13 +140,14 @@ static void check_fixed(const struct super *s, const struct conf *c, struct conf
     const struct conf *o = &s->conf;
     if (strcmp(o->paths.state, c->paths.state) || strcmp(o->paths.run, c->paths.run))
         complain(errors, "[paths] state and run change only with a restart of the daemon");
-    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.sessions != c->ids.sessions ||
+    if (o->ids.store != c->ids.store || o->ids.shim != c->ids.shim || o->ids.filter != c->ids.filter || o->ids.sessions != c->ids.sessions ||
         o->ids.servers != c->ids.servers)
         complain(errors, "[ids] changes only with a restart of the daemon");
     if (o->limits.connections != c->limits.connections)
         complain(errors, "[limits] max_connections changes only with a restart of the daemon");
-    if (strcmp(o->sandbox.cgroup, c->sandbox.cgroup) || strcmp(o->network.pool, c->network.pool))
-        complain(errors, "[sandbox] cgroup and [network] pool change only with a restart of the daemon");
+    if (strcmp(o->sandbox.cgroup, c->sandbox.cgroup) || strcmp(o->network.pool, c->network.pool) ||
+        strcmp(o->network.pool6, c->network.pool6) || strcmp(o->network.table, c->network.table))
+        complain(errors, "[sandbox] cgroup and [network] pool, pool6, table change only with a restart of the daemon");
 }
 
 static void begin(struct super *s)

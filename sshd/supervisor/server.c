@@ -8,9 +8,11 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/net.h"
 #include "sandbox/proto.h"
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/forward.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/wait.h"
 
@@ -373,32 +375,54 @@ void servers_begin(struct super *s)
 
 /* ---- what is told ---- */
 
-static uint32_t address(const struct server *v, uint32_t which)
+bool server_net(const struct server *v, struct server_net *n)
+{
+    const struct conf *conf = &v->super->conf;
+    struct net six = { 0 };
+    uint32_t base, count;
+    if (launch_pool(conf, &base, &count) < 0 || v->number >= count)
+        return false;
+    *n = (struct server_net){ .host = base + v->number * 4 + 1, .inside = base + v->number * 4 + 2 };
+    snprintf(n->inside_text, sizeof n->inside_text, "%u.%u.%u.%u", n->inside >> 24, n->inside >> 16 & 255, n->inside >> 8 & 255, n->inside & 255);
+    /* Its own address names the interface: unique on the machine whatever other installations run beside us. */
+    snprintf(n->interface, sizeof n->interface, "hf%08x", n->inside);
+    if (conf->network.pool6[0] == '\0' || !forward_has_ipv6() || net_parse(conf->network.pool6, &six, NULL) < 0)
+        return true;
+    net_address6(&six, v->number * 4ULL + 1, n->host6);
+    net_address6(&six, v->number * 4ULL + 2, n->inside6);
+    return n->inside6[0] != '\0';
+}
+
+static bool has_net(const struct server *v, struct server_net *n)
 {
     const struct conf_server *c = conf_of(v);
-    uint32_t base, count;
-    if (c == NULL || c->network == NETWORK_NONE || launch_pool(&v->super->conf, &base, &count) < 0 || v->number >= count)
-        return 0;
-    return base + v->number * 4 + which;
+    return c && c->network == NETWORK_PRIVATE && server_net(v, n);
 }
 
 uint32_t server_host_address(const struct server *v)
 {
-    return address(v, 1);
+    struct server_net n;
+    return has_net(v, &n) ? n.host : 0;
 }
 
 uint32_t server_inside_address(const struct server *v)
 {
-    return address(v, 2);
+    struct server_net n;
+    return has_net(v, &n) ? n.inside : 0;
+}
+
+void server_inside6_address(const struct server *v, char text[INET6_ADDRSTRLEN])
+{
+    struct server_net n;
+    snprintf(text, INET6_ADDRSTRLEN, "%s", has_net(v, &n) ? n.inside6 : "");
 }
 
 static void put_address(const struct server *v, struct msg *m)
 {
-    uint32_t a = server_inside_address(v);
-    char text[16] = "";
-    if (a)
-        snprintf(text, sizeof text, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
-    msg_put_str(m, text);
+    struct server_net n;
+    bool has = has_net(v, &n);
+    msg_put_str(m, has ? n.inside_text : "");
+    msg_put_str(m, has ? n.inside6 : "");
 }
 
 void server_put_status(struct server *v, struct msg *m)

@@ -14,6 +14,14 @@ enum event {
 enum disk_state { DISK_DOWN, DISK_WORKING, DISK_UP };
 
 struct waiter;
+struct server;
+typedef void filter_fn(struct server *v, const char *error);   /* NULL: done */
+
+/* Its private network, whatever its configuration says now: the two ends, and the interface on the host.  The IPv6 ones "" without IPv6. */
+struct server_net {
+    uint32_t host, inside;          /* host order */
+    char inside_text[16], host6[INET6_ADDRSTRLEN], inside6[INET6_ADDRSTRLEN], interface[16];
+};
 struct disk_waiter;
 
 struct server {
@@ -35,6 +43,9 @@ struct server {
     struct timer *backoff;
     struct link *shim;              /* the launch's, later the shim's */
     bool launched;
+    bool filtered;                  /* rules of its are, or are to be, in the packet filter */
+    filter_fn *filter_fn;           /* waits for them; the number it waits for, 0: for the next start of the filter */
+    uint32_t filter_id;
     struct waiter *waiters;
 
     enum disk_state disk;
@@ -68,6 +79,10 @@ uid_t server_uid(const struct server *v);                       /* of its files 
 /* Addresses in host order; 0 when its network is `none` or the pool is too small. */
 uint32_t server_host_address(const struct server *v);
 uint32_t server_inside_address(const struct server *v);
+/* False when the pool has no room for it. */
+bool server_net(const struct server *v, struct server_net *n);
+/* "" as server_inside_address is 0, and without IPv6. */
+void server_inside6_address(const struct server *v, char text[INET6_ADDRSTRLEN]);
 
 /* Answers ORDER, which fed EV, when its state is reached or MS are over (then with 75).  FULL: a start waits until the server is ready, else
    until it was executed. */

@@ -21,6 +21,7 @@ struct store;
 struct tool;
 struct disk_queue;
 struct errand;
+struct filter;
 
 struct super {
     struct loop *loop;
@@ -42,6 +43,7 @@ struct super {
     struct tool *tool;
     struct disk_queue *disks;
     struct errand *errands;     /* list */
+    struct filter *filter;      /* NULL as long as no server has needed one */
     char *cgroup;               /* folder of our subtree, NULL if there is none */
     char limits_missing[160];   /* why limits cannot be enforced; "" if they are */
 };

@@ -16,6 +16,7 @@
 #include "sshd/proto.h"
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/doctor.h"
+#include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/leave.h"
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/server.h"
@@ -95,6 +96,7 @@ static void do_status(struct client *c)
         buf_put_fmt(&b, "holdfastd %s, pid %d, %u session%s, %u of them not logged in\n", VERSION, (int)getpid(), all,
                     all == 1 ? "" : "s", s->unauthenticated);
         buf_put_fmt(&b, "limits: %s%s\n", s->limits_missing[0] ? "NOT ENFORCED: " : "enforced", s->limits_missing);
+        filter_status(s, &b);
     }
     for (struct server *v = s->servers; v; v = v->next) {
         uint64_t inodes, used = server_disk_used(v, &inodes);

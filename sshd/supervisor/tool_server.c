@@ -17,6 +17,7 @@ static void put_address(struct buf *b, const char *key, uint32_t a)
 static void show(struct client *c, struct server *v)
 {
     struct buf b BUF_FREE = BUF(65536);
+    char six[INET6_ADDRSTRLEN];
     buf_put_fmt(&b, "server %s\nstate %s\n", v->name, server_state_word(v->state));
     if (v->pid)
         buf_put_fmt(&b, "pid %d\n", (int)v->pid);
@@ -25,6 +26,9 @@ static void show(struct client *c, struct server *v)
     buf_put_fmt(&b, "uids %u to %u\n", server_uid_base(v), server_uid_base(v) + 65535);
     put_address(&b, "address", server_inside_address(v));
     put_address(&b, "gateway", server_host_address(v));
+    server_inside6_address(v, six);
+    if (six[0])
+        buf_put_fmt(&b, "address6 %s\n", six);
     if (c->super->cgroup)
         buf_put_fmt(&b, "cgroup %s/%s\n", c->super->cgroup, v->name);
     buf_put_fmt(&b, "files %s/servers/%s\n", c->super->conf.paths.state, v->name);

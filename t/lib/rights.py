@@ -24,6 +24,7 @@ KINDS = {
     "holdfast-files": r"%P/state/servers/[^/]+(/.*)?|/memfd:.*|/.*",
     "holdfast-store": r"%P/state/store(/.*)?|%P/etc/secret\.key",
     "holdfast-shim": r"pipe:\[\d+\]|%P/state/logs(/.*)?|anon_inode:\[?pidfd\]?.*|pidfd:.*|/dev/(pts/)?ptmx|/sys/fs/cgroup/.*/cgroup\.kill",
+    "holdfast-filter": r"(?!)",     # nothing more
     "holdfast-init": r"pipe:\[\d+\]|/dev/(pts/\d+|null)",
     "holdfast-archive": r"%P/state/.*|/.*",
     "holdfast-launch": r".*",
@@ -76,7 +77,7 @@ def uid_problem(name, uid, env):
     ranges = {
         "holdfastd": (0, 1), "holdfast-launch": (int(env["SHIM_UID"]) if uid else 0, 1),      # until it becomes the shim
         "holdfast-session": (sessions, 1024),
-        "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1),
+        "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1), "holdfast-filter": (int(env["FILTER_UID"]), 1),
         "holdfast-files": (servers, 32 * 65536), "holdfast-init": (servers, 32 * 65536), "holdfast-archive": (servers, 32 * 65536),
     }
     if name not in ranges:
@@ -160,7 +161,7 @@ def look(prefix):
                 names.add(name)
         except FileNotFoundError:
             continue
-    for name in ("holdfastd", "holdfast-session", "holdfast-files", "holdfast-store", "holdfast-shim", "holdfast-init"):
+    for name in ("holdfastd", "holdfast-session", "holdfast-files", "holdfast-store", "holdfast-shim", "holdfast-init", "holdfast-filter"):
         say(name in names, f"{name} was seen running")
 
 

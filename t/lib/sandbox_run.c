@@ -26,7 +26,7 @@ struct setting { const char *key, *value; };
 
 static struct setting settings[] = {
     { "launch", "./holdfast-launch" }, { "init", "" }, { "shim", "" }, { "dir", "" }, { "server", "probe" }, { "net", "none" },
-    { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
+    { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "host6", "" }, { "inside6", "" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
     { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
 };
@@ -90,6 +90,8 @@ static void put_plan(struct msg *m, int argc, char **argv)
     msg_put_u32(m, strcmp(get("net"), "none") == 0);
     msg_put_u32(m, address("host"));
     msg_put_u32(m, address("inside"));
+    msg_put_str(m, get("host6"));
+    msg_put_str(m, get("inside6"));
     msg_put_str(m, get("interface"));
     uint32_t port = get_u32("port");
     msg_put_u32(m, port != 0);

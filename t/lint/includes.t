@@ -10,7 +10,7 @@ from lint import Tap, files, line_of, lint, process_of, read
 LIBRARIES = {
     r"libssh/": ("sshd/session/",), r"openssl/": ("sshd/session/",),
     r"sqlite3": ("store/stored/",), r"sodium": ("store/stored/", "sshd/tool/"),
-    r"archive": ("store/archive/",),
+    r"archive": ("store/archive/",), r"nftables/": ("sandbox/filter/",),
     r"ini\.h": ("sshd/supervisor/",),
     r"fuse": ("quota/quotafs/",),
     r"seccomp\.h": ("sandbox/lock/policyc.c",),

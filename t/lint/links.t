@@ -17,6 +17,7 @@ TABLE = {
     "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23"},
     "holdfast-archive": {LIBC, "libarchive.so.13"},
     "holdfast-launch": {LIBC, "libcap.so.2"},
+    "holdfast-filter": {LIBC, "libnftables.so.1"},
     "holdfast-shim": {LIBC},
     "holdfast-init": STATIC,
 }

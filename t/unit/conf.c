@@ -24,6 +24,7 @@ static void begin(void)
     /* The machine of a test has no users of ours. */
     conf_reader_set(reader, CONF_FILE_DAEMON, "d:1", "ids", "store", "901");
     conf_reader_set(reader, CONF_FILE_DAEMON, "d:2", "ids", "shim", "902");
+    conf_reader_set(reader, CONF_FILE_DAEMON, "d:3", "ids", "filter", "903");
 }
 
 static void end(void)

@@ -30,6 +30,7 @@ void launch_begin(struct server *s) { (void)s; note("B"); }
 void launch_stop(struct server *s) { (void)s; note("S"); }
 void launch_kill(struct server *s) { (void)s; note("K"); }
 void launch_end(struct server *s) { s->launched = s->ready = false; note("E"); }
+bool forward_has_ipv6(void) { return true; }
 void launch_adopt_all(struct super *s) { (void)s; }
 int launch_pool(const struct conf *c, uint32_t *base, uint32_t *count)
 {

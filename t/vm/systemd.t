@@ -14,7 +14,7 @@ HAD=$(systemctl --failed --no-legend | wc -l)
 # --- what the packages' hooks do ------------------------------------------------------------------------------------------------------
 
 ok "systemd-sysusers makes the users" systemd-sysusers
-for u in holdfast-store holdfast-shim; do
+for u in holdfast-store holdfast-shim holdfast-filter; do
     like "$(getent passwd $u)" '^[^:]*:x:[0-9]+:[0-9]+:.*:/nonexistent:/usr/sbin/nologin$' "$u is a system user without a home or a shell"
 done
 ok "systemd-tmpfiles makes the folders" systemd-tmpfiles --create holdfast.conf

@@ -1,0 +1,272 @@
+/* holdfast-filter: holds the kernel's packet filter to what the supervisor says. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/link.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "sandbox/filter/nft.h"
+#include "sandbox/filter/read.h"
+#include "sandbox/filter/rules.h"
+#include "sandbox/filter/watch.h"
+#include "sandbox/lock/filter.bpf.h"
+#include "sandbox/lock/lock.h"
+#include "sandbox/proto.h"
+
+enum { TEXT_MOST = 64 << 20, MEND_EVERY = 1000 };
+
+static struct {
+    struct loop *loop;
+    struct link *link;
+    struct nft *nft;
+    struct watch_state watch;
+    struct settings settings;
+    struct server *servers;
+    bool started;                /* the kernel was given the whole table once, and is to hold it */
+    uint32_t awaited, start_id;  /* servers that belong to the START before they are put in force as one */
+    uint64_t mended;             /* ms, the last time */
+    struct timer *mend;
+} filter;
+
+static void put_err(struct msg *m, bool ok, const struct err *e)
+{
+    msg_put_u32(m, ok);
+    msg_put_u32(m, (uint32_t)e->no);
+    msg_put_str(m, e->step);
+    msg_put_str(m, e->text);
+}
+
+static void answer(uint32_t id, bool ok, const struct err *e)
+{
+    struct msg m;
+    msg_begin(&m, FILTER_DONE, id);
+    put_err(&m, ok, e);
+    link_send(filter.link, &m);
+}
+
+static int apply(const char *step, struct buf *text, struct err *e)
+{
+    buf_put_u8(text, 0);
+    if (text->bad)
+        return err_set(e, 0, step, "more than %d bytes of rules", TEXT_MOST);
+    return nft_apply(filter.nft, step, (const char *)buf_head(text), e);
+}
+
+/* Everything, as one change: packets see the old table or the new one, never none. */
+static int apply_all(struct err *e)
+{
+    struct buf text BUF_FREE = BUF(TEXT_MOST);
+    rules_table(&filter.settings, &text);
+    for (struct server *v = filter.servers; v; v = v->next)
+        rules_add(&filter.settings, v, &text);
+    return apply("nftables", &text, e);
+}
+
+/* ---- servers ---- */
+
+static struct server **place(const char *name)
+{
+    struct server **at = &filter.servers;
+    while (*at && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void forget(struct server **at)
+{
+    struct server *v = *at;
+    *at = v->next;
+    server_free(v);
+}
+
+static void keep(struct server *v)
+{
+    v->next = filter.servers;
+    filter.servers = v;
+}
+
+/* OLD out, V in (either may be NULL), as one change.  Where the kernel has something else than we believe, the whole is laid anew. */
+static int exchange(struct server **old, struct server *v, struct err *e)
+{
+    struct buf text BUF_FREE = BUF(TEXT_MOST);
+    struct server *before = *old;
+    if (before)
+        rules_remove(&filter.settings, before, &text);
+    if (v)
+        rules_add(&filter.settings, v, &text);
+    int r = apply("nftables", &text, e);
+    if (before)
+        *old = before->next;
+    if (v)
+        keep(v);
+    if (r < 0 && apply_all(e) < 0) {
+        /* As it was: what the kernel has still. */
+        if (v)
+            filter.servers = v->next;
+        if (before)
+            keep(before);
+        return -1;
+    }
+    server_free(before);
+    return 0;
+}
+
+/* ---- messages ---- */
+
+static void finish_start(void)
+{
+    struct err e = { 0 };
+    bool ok = apply_all(&e) == 0;
+    filter.started |= ok;
+    if (ok)
+        log_info("filter.ready", "table=%s", filter.settings.table);
+    answer(filter.start_id, ok, &e);
+}
+
+static void take_start(struct msg *m)
+{
+    struct settings next = { 0 };
+    struct start start;
+    struct err e = { 0 };
+    if (read_settings(m, &next, &start, &e) < 0)
+        die_err(&e);
+    log_init("holdfast-filter", (enum log_level)start.level);
+    settings_free(&filter.settings);
+    filter.settings = next;
+    filter.watch.table = filter.settings.table;
+    while (filter.servers)
+        forget(&filter.servers);
+    filter.awaited = start.servers;
+    filter.start_id = m->id;
+    if (filter.awaited == 0)
+        finish_start();
+}
+
+static void take_set(struct msg *m)
+{
+    struct err e = { 0 };
+    struct server *v = read_server(m, &e);
+    if (filter.awaited) {
+        if (v == NULL)
+            die_err(&e);
+        keep(v);
+        if (--filter.awaited == 0)
+            finish_start();
+        return;
+    }
+    if (v == NULL) {
+        answer(m->id, false, &e);
+        return;
+    }
+    bool ok = exchange(place(v->name), v, &e) == 0;
+    if (!ok)
+        server_free(v);
+    answer(m->id, ok, &e);
+}
+
+static void take_drop(struct msg *m)
+{
+    struct err e = { 0 };
+    FREE_MEM char *name = msg_get_str(m);
+    msg_end(m);
+    struct server **at = place(name);
+    answer(m->id, *at == NULL || exchange(at, NULL, &e) == 0, &e);
+}
+
+static void take_end(struct msg *m)
+{
+    struct err e = { 0 };
+    struct buf text BUF_FREE = BUF(TEXT_MOST);
+    msg_end(m);
+    rules_end(&filter.settings, &text);
+    filter.started = false;
+    answer(m->id, apply("nftables", &text, &e) == 0, &e);
+}
+
+static const struct { uint16_t type; void (*take)(struct msg *m); } table[] = {
+    { FILTER_START, take_start }, { FILTER_SET, take_set }, { FILTER_DROP, take_drop }, { FILTER_END, take_end },
+};
+
+static void on_msg(void *data UNUSED, struct link *l UNUSED, struct msg *m)
+{
+    bool starts = filter.settings.table[0] == '\0';
+    for (size_t i = 0; i < countof(table); i++)
+        if (table[i].type == m->type && (m->type == FILTER_START || !starts) && (m->type == FILTER_SET || filter.awaited == 0)) {
+            table[i].take(m);
+            return;
+        }
+    die("message %#x has no place here", m->type);
+}
+
+/* The rules stay: servers run on, and the next supervisor's filter takes them over. */
+static void on_gone(void *data UNUSED, struct link *l UNUSED)
+{
+    log_info("filter.end", "why=\"the supervisor has gone\"");
+    _exit(0);
+}
+
+static const struct link_events events = { .msg = on_msg, .gone = on_gone, .queue = 65536 };
+
+/* ---- mending ---- */
+
+static void mend(void *data UNUSED)
+{
+    struct err e = { 0 };
+    filter.mend = NULL;
+    filter.mended = now_ms();
+    bool ok = apply_all(&e) == 0;
+    struct msg m;
+    msg_begin(&m, FILTER_MENDED, 0);
+    put_err(&m, ok, &e);
+    msg_put_str(&m, filter.watch.by);
+    link_send(filter.link, &m);
+    filter.watch.changed = !ok;
+    if (!ok)
+        filter.mend = loop_timer(filter.loop, MEND_EVERY, mend, NULL);
+}
+
+static void on_change(void *data UNUSED, int fd UNUSED, unsigned ev UNUSED)
+{
+    watch_read(&filter.watch, nft_port(filter.nft));
+    /* Before the first table is whole there is nothing to mend: what stands there is an earlier filter's. */
+    if (!filter.watch.changed || filter.mend)
+        return;
+    if (!filter.started || filter.awaited) {
+        filter.watch.changed = false;
+        return;
+    }
+    /* At once; but one who does it again and again has us at it once a second. */
+    uint64_t now = now_ms();
+    if (now - filter.mended >= MEND_EVERY)
+        mend(NULL);
+    else
+        filter.mend = loop_timer(filter.loop, MEND_EVERY - (now - filter.mended), mend, NULL);
+}
+
+static const struct lock_limit limits[] = { { RLIMIT_NOFILE, 64 }, { RLIMIT_CORE, 1 }, { RLIMIT_NPROC, 0 } };
+
+int main(int argc, char **argv UNUSED)
+{
+    log_init("holdfast-filter", LOG_INFO);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc != 1 || io_close_from(LINK_FD + 1) < 0)
+        die("is started by holdfastd, with its link on descriptor %d", LINK_FD);
+    filter.settings.table[0] = '\0';
+    filter.watch.table = filter.settings.table;
+    filter.nft = nft_open();
+    watch_open(&filter.watch);
+    filter.loop = loop_new();
+    lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), LOCK_FILTER(lock_filter_filter) });
+    filter.link = link_new(filter.loop, LINK_FD, &events, NULL);
+    loop_watch(filter.loop, filter.watch.fd, LOOP_READ, on_change, NULL);
+    loop_run(filter.loop);
+    return 0;
+}
