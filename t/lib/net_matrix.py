@@ -30,7 +30,7 @@ FAR4, FAR6 = "198.51.100.7", "2001:db8:2::7"
 LAN4, LAN6, META4 = "192.168.77.5", "fd77::5", "169.254.169.254"
 LINK_LOCAL, GROUP4, GROUP6 = "fe80::77", "239.77.0.5", "ff0e::77"      # the test gives them to the host's end of one's link
 RESOLVERS = ("1.1.1.1", "8.8.8.8")
-PORT = 8080
+PORT, FORGED_PORT = 8080, 5353     # what comes to the second is forged: its packets look like others'
 
 
 # --- what there is -----------------------------------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def public():
 def borrowed(f):
     """What a program without any right can do: IPv6 lets it send from addresses that it does not have."""
     for src in ("2001:4860:4860::8888", PUBLIC6, f["two"]["in6"], CLIENT6, LAN6):
-        yield Knock(f"udp from {src}, free bound", "udp", FAR6, PORT, "refused", {"from": src, "free": True})
+        yield Knock(f"udp from {src}, free bound", "udp", FAR6, FORGED_PORT, "refused", {"from": src, "free": True})
 
 
 def knocks(f):
@@ -159,20 +159,20 @@ def forged(f):
     for sources, far in ((sources4, FAR4), (sources6, FAR6)):
         for src in sources:
             for kind in ("udp", "syn"):
-                yield Forged(f"{kind} from {src} to the internet", kind, src, far, PORT)
+                yield Forged(f"{kind} from {src} to the internet", kind, src, far, FORGED_PORT)
     for src in (LAN4, "8.8.8.8", "127.0.0.1", two["in4"], PUBLIC4):
-        yield Forged(f"udp from {src} to the host", "udp", src, PUBLIC4, PORT)
+        yield Forged(f"udp from {src} to the host", "udp", src, PUBLIC4, FORGED_PORT)
     for src in (one["in4"], "127.0.0.1", PUBLIC4):
-        yield Forged(f"udp from {src} to the host's 127.0.0.1", "udp", src, "127.0.0.1", PORT)
+        yield Forged(f"udp from {src} to the host's 127.0.0.1", "udp", src, "127.0.0.1", FORGED_PORT)
     for src in (LAN6, two["in6"]):
-        yield Forged(f"udp from {src} to the host", "udp", src, PUBLIC6, PORT)
+        yield Forged(f"udp from {src} to the host", "udp", src, PUBLIC6, FORGED_PORT)
     for src in (two["gw4"], CLIENT4, PUBLIC4):
         yield Forged(f"udp from {src} to server two", "udp", src, two["in4"], 31002)
     for src in (two["gw6"], CLIENT6, PUBLIC6):
         yield Forged(f"udp from {src} to server two", "udp", src, two["in6"], 31002)
     for src in (PUBLIC4, "192.168.77.1", CLIENT4):
-        yield Forged(f"udp from {src} to a neighbour", "udp", src, LAN4, PORT)
-    yield Forged(f"udp from the host's address to the metadata", "udp", "169.254.1.1", META4, PORT)
+        yield Forged(f"udp from {src} to a neighbour", "udp", src, LAN4, FORGED_PORT)
+    yield Forged(f"udp from the host's address to the metadata", "udp", "169.254.1.1", META4, FORGED_PORT)
 
 
 def checksum(data):
@@ -224,10 +224,8 @@ class Evidence:
         for h in self.heard:
             if h["text"].rstrip() == k.name and h["proto"] == k.proto:
                 return f"heard in {h['place']} from {h['src']}"
-            if k.proto == "tcp" and h["proto"] == "tcp" and (h["dst"], h["dport"]) == (address, k.port):
-                return f"accepted in {h['place']} from {h['src']}"
         for place, proto, src, dst, port in self.seen:
-            if (proto, dst) == (k.proto, address) and (port == k.port or (proto == "icmp" and port in (8, 128))):
+            if (proto, dst) == (k.proto, address) and port in ((8, 128) if proto == "icmp" else (k.port,)):
                 if "free" not in k.more or src == k.more["from"]:
                     return f"a packet of {src} seen in {place}"
         return ""

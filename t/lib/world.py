@@ -175,14 +175,14 @@ class Names:
         c.settimeout(2)
         self.record("tcp", peer, "")
         with c:
-            head = c.recv(2)
-            if head[:1] != b"\0":
-                text = (head + c.recv(200)).decode("ascii", "replace").strip()
-                c.sendall(f"peer {net.plain(peer[0])} {peer[1]} {text}\n".encode())
-                return
-            name, reply = answer_name(c.recv(struct.unpack("!H", head)[0]), True)
-            self.record("tcp", peer, name)
-            c.sendall(struct.pack("!H", len(reply)) + reply)
+            while head := c.recv(2):     # one question after the other
+                if head[:1] != b"\0":
+                    text = (head + c.recv(200)).decode("ascii", "replace").strip()
+                    c.sendall(f"peer {net.plain(peer[0])} {peer[1]} {text}\n".encode())
+                    return
+                name, reply = answer_name(c.recv(struct.unpack("!H", head)[0]), True)
+                self.record("tcp", peer, name)
+                c.sendall(struct.pack("!H", len(reply)) + reply)
 
 
 # --- what arrives, whether somebody listens or not --------------------------------------------------------------------------------------------

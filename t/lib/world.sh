@@ -3,7 +3,8 @@
 # test ends, however it does: the namespaces are the world's, and the world ends with the test's process.
 #
 #   world JSON             asks the world;  world_log FILE   all that was heard and seen since `world '{"op": "clear"}'`
-#   at PLACE CMD...        runs it there: host, lan, meta, net, client, or the name of a server that runs (as root, from outside)
+#   at PLACE CMD...        runs it there: host, lan, meta, net, client, the path of a network namespace, or the name of a server that runs
+#                          (as root, from outside)
 #   jobs PLACE             the jobs of standard input, done there (t/payload/net)
 #   inside SERVER          the same, done by the payload inside the server, which must run
 
@@ -39,6 +40,7 @@ if [ "$(id -u)" = 0 ] && [ -z "${WORLD:-}" ] && command -v ip nsenter >/dev/null
 net_path() {
     case $1 in
     host|lan|meta|net|client) world_path "$1" ;;
+    /*) echo "$1" ;;
     *) echo "/proc/$(field "$1" pid)/ns/net" ;;
     esac
 }
