@@ -6,6 +6,7 @@ holdfast_filter_SOURCES = \
 	sandbox/filter/iface.c sandbox/filter/iface.h \
 	sandbox/filter/nft.c sandbox/filter/nft.h \
 	sandbox/filter/read.c sandbox/filter/read.h \
+	sandbox/filter/track.c sandbox/filter/track.h \
 	sandbox/filter/watch.c sandbox/filter/watch.h \
 	sandbox/proto.h $(filter_rules_sources)
 holdfast_filter_CPPFLAGS = $(AM_CPPFLAGS) $(NFTABLES_CFLAGS)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bucket.h"
 #include "base/die.h"
 #include "base/io.h"
 #include "base/link.h"
@@ -16,12 +17,13 @@
 #include "sandbox/filter/nft.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
+#include "sandbox/filter/track.h"
 #include "sandbox/filter/watch.h"
 #include "sandbox/lock/filter.bpf.h"
 #include "sandbox/lock/lock.h"
 #include "sandbox/proto.h"
 
-enum { TEXT_MOST = 64 << 20, MEND_EVERY = 1000 };
+enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000 };
 
 static struct {
     struct loop *loop;
@@ -33,8 +35,9 @@ static struct {
     struct server *servers;
     bool started;                /* the kernel was given the whole table once, and is to hold it */
     uint32_t awaited, start_id;  /* servers that belong to the START before they are put in force as one */
-    uint64_t mended;             /* ms, the last time */
+    struct bucket mends;
     struct timer *mend;
+    int track;
 } filter;
 
 static void put_err(struct msg *m, bool ok, const struct err *e)
@@ -122,6 +125,20 @@ static int exchange(struct server **old, struct server *v, struct err *e)
 
 /* ---- messages ---- */
 
+static const struct net *owner(const void *data UNUSED, uint16_t port)
+{
+    for (const struct server *v = filter.servers; v; v = v->next)
+        for (uint32_t i = 0; i < v->nports; i++)
+            if (v->ports[i].udp && v->ports[i].port == port)
+                return v->inside;
+    return NULL;
+}
+
+static void forget_conversations(uint16_t port)
+{
+    track_forget(filter.track, port, filter.settings.pool, owner, NULL);
+}
+
 static void finish_start(void)
 {
     struct err e = { 0 };
@@ -130,6 +147,8 @@ static void finish_start(void)
     if (ok)
         log_info("filter.ready", "table=%s", filter.settings.table);
     answer(filter.start_id, ok, &e);
+    if (ok)
+        forget_conversations(0);
 }
 
 static void take_start(struct msg *m)
@@ -168,9 +187,12 @@ static void take_set(struct msg *m)
         return;
     }
     bool ok = exchange(place(v->name), v, &e) == 0;
+    answer(m->id, ok, &e);
     if (!ok)
         server_free(v);
-    answer(m->id, ok, &e);
+    for (uint32_t i = 0; ok && i < v->nports; i++)
+        if (v->ports[i].udp)
+            forget_conversations(v->ports[i].port);
 }
 
 static void take_drop(struct msg *m)
@@ -228,7 +250,6 @@ static void mend(void *data UNUSED)
 {
     struct err e = { 0 };
     filter.mend = NULL;
-    filter.mended = now_ms();
     bool ok = apply_all(&e) == 0;
     struct msg m;
     msg_begin(&m, FILTER_MENDED, 0);
@@ -237,7 +258,7 @@ static void mend(void *data UNUSED)
     link_send(filter.link, &m);
     filter.watch.changed = !ok;
     if (!ok)
-        filter.mend = loop_timer(filter.loop, MEND_EVERY, mend, NULL);
+        filter.mend = loop_timer(filter.loop, RETRY_MS, mend, NULL);
 }
 
 static void on_change(void *data UNUSED, int fd UNUSED, unsigned ev UNUSED)
@@ -252,10 +273,10 @@ static void on_change(void *data UNUSED, int fd UNUSED, unsigned ev UNUSED)
     }
     /* At once; but one who does it again and again has us at it once a second. */
     uint64_t now = now_ms();
-    if (now - filter.mended >= MEND_EVERY)
+    if (bucket_take(&filter.mends, 1, now))
         mend(NULL);
     else
-        filter.mend = loop_timer(filter.loop, MEND_EVERY - (now - filter.mended), mend, NULL);
+        filter.mend = loop_timer(filter.loop, bucket_wait(&filter.mends, 1, now), mend, NULL);
 }
 
 static const struct lock_limit limits[] = { { RLIMIT_NOFILE, 64 }, { RLIMIT_CORE, 1 }, { RLIMIT_NPROC, 0 } };
@@ -272,6 +293,8 @@ int main(int argc, char **argv UNUSED)
     filter.nft = nft_open();
     watch_open(&filter.watch);
     filter.interfaces = iface_open();
+    filter.track = track_open();
+    bucket_init(&filter.mends, MENDS, 1, now_ms());
     filter.loop = loop_new();
     lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), LOCK_FILTER(lock_filter_filter) });
     filter.link = link_new(filter.loop, LINK_FD, &events, NULL);

@@ -90,7 +90,7 @@ static struct rules_family get_family(struct msg *m)
 int read_settings(struct msg *m, struct settings *s, struct start *start, struct err *e)
 {
     start->level = msg_get_u32(m);
-    if (get_table(m, s->table, e) < 0 || get_net(m, POOL4, false, &s->pool4, e) < 0 || get_net(m, POOL6, true, &s->pool6, e) < 0 ||
+    if (get_table(m, s->table, e) < 0 || get_net(m, POOL4, false, &s->pool[0], e) < 0 || get_net(m, POOL6, true, &s->pool[1], e) < 0 ||
         get_hosts(m, "resolvers", &s->dns, &s->ndns, e) < 0 || get_hosts(m, "publish", &s->publish, &s->npublish, e) < 0 ||
         get_count(m, "control ports", &s->ncontrol, e) < 0)
         return -1;
@@ -98,8 +98,8 @@ int read_settings(struct msg *m, struct settings *s, struct start *start, struct
     for (uint32_t i = 0; i < s->ncontrol; i++)
         if (get_port(m, false, &s->control[i], e) < 0)
             return -1;
-    s->v4 = get_family(m);
-    s->v6 = get_family(m);
+    s->family[0] = get_family(m);
+    s->family[1] = get_family(m);
     start->servers = msg_get_u32(m);
     msg_end(m);
     return 0;
@@ -166,8 +166,8 @@ static int get_server(struct msg *m, struct server *v, struct err *e)
 {
     if (!name_ok(v->name))
         return err_set(e, EINVAL, "server", "%s", esc(v->name));
-    if (get_interface(m, v->interface, e) < 0 || get_net(m, HOST4, false, &v->inside4, e) < 0 ||
-        get_net(m, HOST6, true, &v->inside6, e) < 0 || get_ports(m, v, e) < 0 || get_links(m, v, e) < 0 || get_egress(m, v, e) < 0)
+    if (get_interface(m, v->interface, e) < 0 || get_net(m, HOST4, false, &v->inside[0], e) < 0 ||
+        get_net(m, HOST6, true, &v->inside[1], e) < 0 || get_ports(m, v, e) < 0 || get_links(m, v, e) < 0 || get_egress(m, v, e) < 0)
         return -1;
     v->up = msg_get_u64(m);
     v->down = msg_get_u64(m);

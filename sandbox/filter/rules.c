@@ -177,13 +177,13 @@ static const struct family { const char *word, *proto, *loopback; const char *ex
 
 static const struct net *pool_of(const struct settings *s, int six)
 {
-    const struct net *pool = six ? &s->pool6 : &s->pool4;
+    const struct net *pool = &s->pool[six];
     return pool->bits ? pool : NULL;
 }
 
 static const struct rules_family *family_of(const struct settings *s, int six)
 {
-    return six ? &s->v6 : &s->v4;
+    return &s->family[six];
 }
 
 /* Through the gateway's address nothing is published: a server has no business there at all. */
@@ -309,9 +309,9 @@ static void put_place(const struct change *c)
     element(c, "self");
     buf_put_fmt(c->out, "\"%s\" . \"%s\"", c->v->interface, c->v->interface);
     end_element(c);
-    put_source(c, "source4", &c->v->inside4);
-    if (c->v->inside6.bits)
-        put_source(c, "source6", &c->v->inside6);
+    put_source(c, "source4", &c->v->inside[0]);
+    if (c->v->inside[1].bits)
+        put_source(c, "source6", &c->v->inside[1]);
 }
 
 static void put_ports(const struct change *c, const char *map, const struct net *to)
@@ -331,9 +331,9 @@ static void put_open(const struct change *c)
 {
     if (c->v->nports == 0)
         return;
-    put_ports(c, "ports4", &c->v->inside4);
-    if (c->v->inside6.bits)
-        put_ports(c, "ports6", &c->v->inside6);
+    put_ports(c, "ports4", &c->v->inside[0]);
+    if (c->v->inside[1].bits)
+        put_ports(c, "ports6", &c->v->inside[1]);
     element(c, "open");
     for (uint32_t i = 0; i < c->v->nports; i++)
         buf_put_fmt(c->out, "%s\"%s\" . %d . %u", i ? ", " : "", c->v->interface, c->v->ports[i].udp ? IPPROTO_UDP : IPPROTO_TCP,

@@ -18,19 +18,19 @@ struct rules_family { bool routed, ours; };
 
 struct settings {
     char table[TABLE_MOST + 1];
-    struct net pool4, pool6;             /* pool6 of 0 bits: no IPv6 */
+    struct net pool[2];                  /* IPv4, IPv6; the second of 0 bits: no IPv6 */
     struct net *dns, *publish;           /* whole addresses; no publish: all of the host's */
     uint32_t ndns, npublish;
     uint16_t *control;                   /* TCP ports that we listen on ourselves */
     uint32_t ncontrol;
-    struct rules_family v4, v6;
+    struct rules_family family[2];
 };
 
 struct server {
     struct server *next;
     char *name;
     char interface[INTERFACE_MOST];
-    struct net inside4, inside6;         /* whole; inside6 of 0 bits: none */
+    struct net inside[2];                /* whole; the second of 0 bits: none */
     struct rules_port *ports;
     struct egress *egress;
     char (*links)[INTERFACE_MOST];       /* interfaces of servers it may connect to */

@@ -17,16 +17,8 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/doctor_visit.h"
 #include "sshd/supervisor/listen.h"
-
-enum verdict { OK, WARN, FAIL };
-
-struct visit {
-    const struct conf *conf;
-    const char *folder;
-    bool live;
-    char text[300];
-};
 
 static enum verdict check_root(struct visit *v)
 {
@@ -136,7 +128,7 @@ static enum verdict check_ports(struct visit *v)
 static const struct { const char *name; enum verdict (*run)(struct visit *v); } checks[] = {
     { "root", check_root }, { "cgroup", check_cgroup }, { "openat2", check_openat2 }, { "landlock", check_landlock },
     { "namespaces", check_userns }, { "quota", check_loop }, { "mke2fs", check_mke2fs }, { "programs", check_programs },
-    { "ports", check_ports },
+    { "ports", check_ports }, { "nftables", check_nftables }, { "forwarding", check_forwarding }, { "published", check_published },
 };
 
 unsigned doctor(const struct conf *c, const char *folder, bool live, struct buf *out)

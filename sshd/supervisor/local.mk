@@ -9,6 +9,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/conn.c sshd/supervisor/conn.h \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
+	sshd/supervisor/doctor_net.c sshd/supervisor/doctor_visit.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
 	sshd/supervisor/filter.c sshd/supervisor/filter.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \

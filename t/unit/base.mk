@@ -21,4 +21,10 @@ t_unit_shares_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_source_SOURCES = t/unit/source.c sshd/supervisor/source.c sshd/supervisor/source.h
 t_unit_source_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_source_LDADD = libbase.a $(CRITERION_LIBS)
+
+check_PROGRAMS += t/unit/rules
+TESTS += t/unit/rules
+t_unit_rules_SOURCES = t/unit/rules.c sandbox/filter/read.c sandbox/filter/read.h $(filter_rules_sources)
+t_unit_rules_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_rules_LDADD = libbase.a $(CRITERION_LIBS)
 endif

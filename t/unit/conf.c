@@ -209,6 +209,19 @@ Test(conf, bad_values)
     refused("network", "pool", "10.0.0.1/16", "bits set");
     refused("network", "pool", "10.0.0.0/31", "8 to 30");
     refused("network", "dns", "one.one", "IP address");
+    refused("network", "pool6", "10.0.0.0/8", "IPv6 ADDRESS/BITS");
+    refused("network", "pool6", "fd00::/8", "16 to 120");
+    refused("network", "pool6", "fd00::1/64", "bits set");
+    refused("network", "publish", "203.0.113.0/24", "IP address");
+    refused("network", "forward", "maybe", "yes | no");
+    refused("network", "table", "filter", "must begin with holdfast");
+    refused("network", "table", "holdfast; flush ruleset", "must begin with holdfast");
+    refused("server s", "egress", "permit 1.2.3.4", "must begin with 'allow '");
+    refused("server s", "egress", "allow 10.0.0.1/8", "bits set");
+    refused("server s", "egress", "allow 10.0.0.0/8:0", "1 to 65535");
+    refused("server s", "egress", "allow 10.0.0.0/8; accept", "0 to 32");
+    refused("server s", "link", "A b", "name of a server");
+    refused("server s", "net_up", "fast", "whole number");
     refused("listen", "address", "localhost:22", "no address in numbers");
     refused("listen", "address", "127.0.0.1", "ADDRESS:PORT");
     refused("listen", "address", "127.0.0.1:0", "1 to 65535");
@@ -385,14 +398,46 @@ Test(conf, users)
     end();
 }
 
+Test(conf, links_ports_and_rates_that_cannot_be)
+{
+    begin();
+    set("account a", "password", "no");
+    static const char *const names[] = { "server one", "server two", "server alone" };
+    for (size_t i = 0; i < countof(names); i++) {
+        set(names[i], "owner", "a");
+        set(names[i], "command", "x");
+    }
+    set("server alone", "network", "none");
+    set("server one", "link", "two");
+    set("server one", "link", "two");
+    set("server one", "link", "one");
+    set("server one", "link", "nobody");
+    set("server two", "link", "alone");
+    set("server two", "net_down", "1K");
+    set("listen", "address", "[::]:2222");
+    set("server two", "port", "2222/tcp");
+    set("ids", "filter", "902");
+    finish();
+    cr_assert(said("server 'one' links 'two' twice"));
+    cr_assert(said("'one', linked by server 'one', is no other server"));
+    cr_assert(said("'nobody', linked by server 'one', is no other server"));
+    cr_assert(said("server 'two' links 'alone', but one of them has network = none"));
+    cr_assert(said("rates of server 'two' must be 0 (none) or at least 16K"));
+    cr_assert(said("port 2222/tcp of server 'two' is the one we listen on at [::]:2222"));
+    cr_assert(errors.n == 7, "%zu errors", errors.n);
+    end();
+}
+
 Test(conf, lists_replace_their_default_and_may_be_empty)
 {
     begin();
     set("network", "dns", "");
+    set("network", "pool6", "");
     set("account a", "key", "");
     finish();
     no_errors();
     cr_assert_eq(c.network.dns.n, 0);
+    cr_assert_str_eq(c.network.pool6, "");
     end();
 }
 

@@ -1,0 +1,370 @@
+/* The packet filter's text, and what it is made from: networks, egress rules, the supervisor's messages. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/net.h"
+#include "sandbox/filter/read.h"
+#include "sandbox/filter/rules.h"
+#include "sandbox/proto.h"
+
+/* ---- networks ---- */
+
+Test(net, texts_that_are_networks)
+{
+    static const struct { const char *text, *same; } good[] = {
+        { "10.0.0.0/8", "10.0.0.0/8" }, { "1.2.3.4", "1.2.3.4/32" }, { "0.0.0.0/0", "0.0.0.0/0" }, { "::/0", "::/0" },
+        { "2001:db8::1", "2001:db8::1/128" }, { "fc00::/7", "fc00::/7" }, { "::ffff:1.2.3.4", "::ffff:1.2.3.4/128" },
+    };
+    for (size_t i = 0; i < countof(good); i++) {
+        struct net n;
+        char text[NET_TEXT];
+        cr_assert_eq(net_parse(good[i].text, &n, NULL), 0, "%s", good[i].text);
+        cr_assert_str_eq(net_text(&n, text), good[i].same);
+    }
+}
+
+Test(net, texts_that_are_not)
+{
+    static const char *const bad[] = {
+        "", "/", "1.2.3", "1.2.3.4/", "1.2.3.4/33", "10.0.0.1/8", "::1/129", "fc00::1/7", "host", "1.2.3.4/8 drop", "1.2.3.4;", "1.2.3.4/-1",
+        "1.2.3.4/4294967328", "01.2.3.4", "[::1]", "::1%lo", "1.2.3.4\n", "0x7f.1", "127.1",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    };
+    for (size_t i = 0; i < countof(bad); i++) {
+        struct net n;
+        struct err e = { 0 };
+        cr_assert_eq(net_parse(bad[i], &n, &e), -1, "'%s' was taken", bad[i]);
+        cr_assert_neq(e.text[0], '\0');
+    }
+}
+
+Test(net, addresses_of_a_pool)
+{
+    struct net n;
+    char text[INET6_ADDRSTRLEN];
+    net_parse("fd00:1::/48", &n, NULL);
+    cr_assert_str_eq(net_address6(&n, 0x12345, text), "fd00:1::1:2345");
+    net_parse("fd00:1::/120", &n, NULL);
+    cr_assert_str_eq(net_address6(&n, 255, text), "fd00:1::ff");
+    cr_assert_str_eq(net_address6(&n, 256, text), "", "past the end of the pool");
+}
+
+Test(egress, forms)
+{
+    static const struct { const char *text; bool allow; const char *net; unsigned low, high, protocol; } good[] = {
+        { "allow 10.0.0.5:3306/tcp", true, "10.0.0.5/32", 3306, 3306, 6 }, { "deny 0.0.0.0/0", false, "0.0.0.0/0", 0, 0, 0 },
+        { "deny 1.2.3.0/24:1-1024", false, "1.2.3.0/24", 1, 1024, 0 }, { "deny 1.2.3.0/24/udp", false, "1.2.3.0/24", 0, 0, 17 },
+        { "allow [2001:db8::/32]:443/udp", true, "2001:db8::/32", 443, 443, 17 }, { "allow 2001:db8::/32", true, "2001:db8::/32", 0, 0, 0 },
+        { "allow [2001:db8::1]", true, "2001:db8::1/128", 0, 0, 0 }, { "allow   1.2.3.4:65535", true, "1.2.3.4/32", 65535, 65535, 0 },
+        { "deny ::/0/tcp", false, "::/0", 0, 0, 6 },
+    };
+    for (size_t i = 0; i < countof(good); i++) {
+        struct egress r;
+        char text[NET_TEXT];
+        cr_assert_eq(egress_parse(good[i].text, &r, NULL), 0, "%s", good[i].text);
+        cr_assert_eq(r.allow, good[i].allow, "%s", good[i].text);
+        cr_assert_str_eq(net_text(&r.net, text), good[i].net);
+        cr_assert(r.low == good[i].low && r.high == good[i].high && r.protocol == good[i].protocol, "%s", good[i].text);
+    }
+    static const char *const bad[] = {
+        "", "allow", "allow ", "permit 1.2.3.4", "deny 1.2.3.4:0", "deny 1.2.3.4:65536", "deny 1.2.3.4:5-4", "deny 1.2.3.4:5-", "deny 1.2.3.4:",
+        "deny 1.2.3.4:1,2", "deny 1.2.3.4:80/icmp", "deny [::1:80", "deny [::1]80", "deny any", "deny 10.0.0.1/8", "deny 1.2.3.4 accept",
+        "allow 1.2.3.4:80/tcp; flush ruleset", "allow 1.2.3.4:80 }", "allow\n1.2.3.4",
+    };
+    for (size_t i = 0; i < countof(bad); i++) {
+        struct egress r;
+        cr_assert_eq(egress_parse(bad[i], &r, NULL), -1, "'%s' was taken", bad[i]);
+    }
+}
+
+/* ---- text ---- */
+
+static struct settings settings;
+static struct rules_port ports[] = { { 25565, false }, { 25565, true } };
+static struct egress egress[4];
+static char links[1][INTERFACE_MOST] = { "hf0ad5000a" };
+static struct server one;
+
+static void begin(void)
+{
+    settings = (struct settings){ .table = "holdfast", .family = { { true, true }, { true, false } } };
+    net_parse("10.213.0.0/16", &settings.pool[0], NULL);
+    net_parse("fd00::/48", &settings.pool[1], NULL);
+    one = (struct server){ .name = (char *)(uintptr_t)"one", .interface = "hf0ad50002", .ports = ports, .nports = 2, .links = links, .nlinks = 1,
+                           .egress = egress, .negress = 0 };
+    net_parse("10.213.0.2", &one.inside[0], NULL);
+    net_parse("fd00::2", &one.inside[1], NULL);
+}
+TestSuite(rules, .init = begin);
+
+static char *text_of(void (*make)(const struct settings *s, const struct server *v, struct buf *out))
+{
+    struct buf b = BUF(1 << 20);
+    make(&settings, &one, &b);
+    cr_assert(!b.bad);
+    buf_put_u8(&b, 0);
+    return (char *)(uintptr_t)buf_head(&b);
+}
+
+static void table_only(const struct settings *s, const struct server *v, struct buf *out)
+{
+    (void)v;
+    rules_table(s, out);
+}
+
+static bool line(const char *text, const char *want)
+{
+    for (const char *at = text; (at = strstr(at, want)); at++)
+        if ((at == text || at[-1] == '\n') && (at[strlen(want)] == '\n' || at[strlen(want)] == '\0'))
+            return true;
+    return false;
+}
+#define HAS(text, want) cr_assert(line(text, want), "no line: %s\nin:\n%s", want, text)
+#define LACKS(text, part) cr_assert_null(strstr(text, part), "there is: %s\nin:\n%s", part, text)
+
+Test(rules, the_table_replaces_what_was_there_as_one_change)
+{
+    char *t = text_of(table_only);
+    static const char head[] = "table inet holdfast {\n}\ndelete table inet holdfast\ntable inet holdfast {\n";
+    cr_assert_eq(strncmp(t, head, sizeof head - 1), 0);
+    LACKS(t, "flush");
+}
+
+Test(rules, only_a_machine_that_we_made_a_router_drops_for_others)
+{
+    char *t = text_of(table_only);
+    HAS(t, "meta nfproto ipv4 drop");
+    LACKS(t, "\nmeta nfproto ipv6 drop");
+    settings.family[0].ours = false;
+    t = text_of(table_only);
+    LACKS(t, "\nmeta nfproto ipv4 drop");
+}
+
+Test(rules, what_is_not_routed_is_refused_and_not_published)
+{
+    settings.family[0] = (struct rules_family){ false, false };
+    char *t = text_of(table_only);
+    HAS(t, "iifname @ifs meta nfproto ipv4 fib daddr type != local goto refuse");
+    LACKS(t, "\nip daddr != 10.213.0.0/16 fib daddr type local dnat");
+    HAS(t, "ip daddr != 127.0.0.0/8 ip daddr != 10.213.0.0/16 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
+}
+
+Test(rules, refused_destinations_of_both_families_and_their_disguises)
+{
+    static const char *const nets[] = {
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16",
+        "198.18.0.0/15", "224.0.0.0/3", "::/96", "::ffff:0:0/96", "2002::/16", "fc00::/7", "fe80::/9", "ff00::/8", "64:ff9b::a00:0/104",
+        "64:ff9b::a9fe:0/112", "64:ff9b::c0a8:0/112",
+    };
+    char *t = text_of(table_only);
+    for (size_t i = 0; i < countof(nets); i++)
+        cr_assert_not_null(strstr(t, nets[i]), "%s", nets[i]);
+    LACKS(t, "64:ff9b::/96");
+}
+
+Test(rules, publish_narrows_and_an_empty_list_of_a_family_publishes_nothing_there)
+{
+    struct net at;
+    net_parse("203.0.113.7", &at, NULL);
+    settings.publish = &at;
+    settings.npublish = 1;
+    char *t = text_of(table_only);
+    HAS(t, "set publish4 { type ipv4_addr; elements = { 203.0.113.7 }");
+    HAS(t, "set publish6 { type ipv6_addr; ");
+    HAS(t, "ip daddr != 10.213.0.0/16 ip daddr @publish4 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
+}
+
+Test(rules, without_ipv6_nothing_speaks_of_its_pool)
+{
+    settings.pool[1] = one.inside[1] = (struct net){ 0 };
+    char *t = text_of(table_only);
+    LACKS(t, "dnat ip6");
+    LACKS(t, "::/0");
+    LACKS(text_of(rules_add), "ports6");
+    LACKS(text_of(rules_add), "source6");
+}
+
+Test(rules, a_server_is_a_few_elements)
+{
+    char *t = text_of(rules_add);
+    HAS(t, "add element inet holdfast ifs { \"hf0ad50002\" }");
+    HAS(t, "add element inet holdfast source4 { \"hf0ad50002\" . 10.213.0.2 }");
+    HAS(t, "add element inet holdfast source6 { \"hf0ad50002\" . fd00::2 }");
+    HAS(t, "add element inet holdfast ports4 { 6 . 25565 : 10.213.0.2, 17 . 25565 : 10.213.0.2 }");
+    HAS(t, "add element inet holdfast open { \"hf0ad50002\" . 6 . 25565, \"hf0ad50002\" . 17 . 25565 }");
+    HAS(t, "add element inet holdfast links { \"hf0ad50002\" . \"hf0ad5000a\" }");
+    LACKS(t, "add chain");
+    LACKS(t, "add rule");
+}
+
+Test(rules, egress_in_its_order_by_the_address_the_server_named)
+{
+    one.negress = 4;
+    egress_parse("allow 10.0.0.5:3306/tcp", &egress[0], NULL);
+    egress_parse("deny 10.0.0.0/8", &egress[1], NULL);
+    egress_parse("allow [2001:db8::/32]:1-9", &egress[2], NULL);
+    egress_parse("deny 0.0.0.0/0/udp", &egress[3], NULL);
+    char *t = text_of(rules_add);
+    const char *rows[] = {
+        "add element inet holdfast rules { \"hf0ad50002\" : jump rules_hf0ad50002 }",
+        "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 10.0.0.5/32 meta l4proto 6 th dport 3306 goto allowed",
+        "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 10.0.0.0/8 goto refuse",
+        "add rule inet holdfast rules_hf0ad50002 ct original ip6 daddr 2001:db8::/32 meta l4proto { 6, 17 } th dport 1-9 goto allowed",
+        "add rule inet holdfast rules_hf0ad50002 meta nfproto ipv4 meta l4proto 17 goto refuse",
+    };
+    const char *at = t;
+    for (size_t i = 0; i < countof(rows); i++) {
+        HAS(t, rows[i]);
+        const char *here = strstr(t, rows[i]);
+        cr_assert_geq(here, at, "out of order: %s", rows[i]);
+        at = here;
+    }
+}
+
+Test(rules, the_host_opens_only_to_one_address_with_a_port_and_never_to_the_control_port_by_the_way)
+{
+    uint16_t control[] = { 2222 };
+    settings.control = control;
+    settings.ncontrol = 1;
+    one.negress = 3;
+    egress_parse("allow 192.168.0.0/16:5432/tcp", &egress[0], NULL);
+    egress_parse("allow 192.168.1.1", &egress[1], NULL);
+    egress_parse("allow 0.0.0.0/0", &egress[2], NULL);
+    LACKS(text_of(rules_add), "host_");
+    egress_parse("allow 192.168.1.1:1-65535/tcp", &egress[1], NULL);
+    char *t = text_of(rules_add);
+    HAS(t, "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 1-65535 th dport != { 2222 } goto pass");
+    LACKS(t, "host_hf0ad50002 meta nfproto");
+    LACKS(t, "host_hf0ad50002 ip daddr 192.168.0.0/16");
+    egress_parse("allow 192.168.1.1:2222/tcp", &egress[1], NULL);
+    HAS(text_of(rules_add), "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 2222 goto pass");
+}
+
+Test(rules, rates_have_a_burst_that_holds_what_a_veth_carries_at_once)
+{
+    one.up = 16 << 10;
+    one.down = 1ULL << 40;
+    char *t = text_of(rules_add);
+    HAS(t, "add rule inet holdfast up_hf0ad50002 limit rate over 16384 bytes/second burst 262144 bytes drop");
+    HAS(t, "add rule inet holdfast down_hf0ad50002 limit rate over 1099511627776 bytes/second burst 67108864 bytes drop");
+}
+
+static unsigned count(const char *text, const char *part)
+{
+    unsigned n = 0;
+    for (; (text = strstr(text, part)); text++)
+        n++;
+    return n;
+}
+
+Test(rules, a_server_takes_along_all_that_it_brought)
+{
+    one.up = one.down = 1 << 20;
+    one.negress = 1;
+    egress_parse("allow 10.0.0.5:3306/tcp", &egress[0], NULL);
+    char *added = text_of(rules_add), *removed = text_of(rules_remove);
+    cr_assert_eq(count(added, "add element"), count(removed, "delete element"));
+    cr_assert_eq(count(added, "add chain"), count(removed, "delete chain"));
+    cr_assert_eq(count(added, "add chain"), 4);
+    LACKS(removed, "add ");
+}
+
+Test(rules, five_hundred_servers_are_no_longer_chain)
+{
+    struct buf b = BUF(4 << 20);
+    rules_table(&settings, &b);
+    size_t alone = buf_size(&b);
+    for (unsigned i = 0; i < 500; i++) {
+        snprintf(one.interface, sizeof one.interface, "hf%08x", i);
+        rules_add(&settings, &one, &b);
+    }
+    buf_put_u8(&b, 0);
+    cr_assert_eq(count((const char *)buf_head(&b) + alone, "rule"), 0, "a rule a server is a rule more for each packet of all");
+}
+
+/* ---- messages ---- */
+
+static struct msg received;
+
+/* As it would come from the supervisor. */
+static void put_server(struct msg *m, const char *interface, const char *inside, const char *inside6, uint32_t port, const char *link,
+                       const char *net)
+{
+    msg_begin(m, FILTER_SET, 1);
+    msg_put_str(m, "one");
+    msg_put_str(m, interface);
+    msg_put_str(m, inside);
+    msg_put_str(m, inside6);
+    msg_put_u32(m, 1);
+    msg_put_u32(m, port);
+    msg_put_u32(m, 0);
+    msg_put_u32(m, 1);
+    msg_put_str(m, link);
+    msg_put_u32(m, 1);
+    msg_put_u32(m, 1);
+    msg_put_str(m, net);
+    msg_put_u32(m, 80);
+    msg_put_u32(m, 80);
+    msg_put_u32(m, 6);
+    msg_put_u64(m, 0);
+    msg_put_u64(m, 0);
+}
+
+static struct server *through(struct msg *m, struct err *e)
+{
+    int pair[2];
+    cr_assert_eq(io_pair(pair), 0);
+    cr_assert_eq(msg_send(pair[0], m), 0);
+    msg_free(m);
+    cr_assert_eq(msg_recv(pair[1], &received), 1);
+    close(pair[0]);
+    close(pair[1]);
+    return read_server(&received, e);
+}
+
+Test(rules, a_message_is_a_server)
+{
+    struct msg m;
+    struct err e = { 0 };
+    put_server(&m, "hf0ad50002", "10.213.0.2", "fd00::2", 25565, "hf0ad5000a", "10.0.0.0/8");
+    struct server *v = through(&m, &e);
+    cr_assert_not_null(v, "%s %s", e.step, e.text);
+    cr_assert_str_eq(v->interface, "hf0ad50002");
+    cr_assert_eq(v->ports[0].port, 25565);
+    server_free(v);
+}
+
+Test(rules, nothing_that_is_not_what_it_should_be_gets_into_the_text)
+{
+    static const char *const names[] = {
+        "", "hf\" drop", "hf0\n", "hf0 }", "hf0;", "hf*", "hf0ad50002hf0ad50002", "HF0", "hf-0", "hf.0", "hf0\\", "../hf0", "hf0$x", "@ifs",
+    };
+    static const char *const addresses[] = {
+        "", "10.213.0.2/24", "0.0.0.0/0", "fd00::2", "10.213.0.2 }", "10.213.0.2, 0.0.0.0", "$x", "@refused4", "10.213.0.2\nflush ruleset",
+    };
+    struct msg m;
+    struct err e = { 0 };
+    for (size_t i = 0; i < countof(names); i++) {
+        put_server(&m, names[i], "10.213.0.2", "", 1, "hf1", "::/0");
+        cr_assert_null(through(&m, &e), "interface '%s'", names[i]);
+        put_server(&m, "hf0", "10.213.0.2", "", 1, names[i], "::/0");
+        cr_assert_null(through(&m, &e), "link '%s'", names[i]);
+    }
+    for (size_t i = 0; i < countof(addresses); i++) {
+        put_server(&m, "hf0", addresses[i], "", 1, "hf1", "::/0");
+        cr_assert_null(through(&m, &e), "inside '%s'", addresses[i]);
+    }
+    put_server(&m, "hf0", "10.213.0.2", "10.213.0.3", 1, "hf1", "::/0");
+    cr_assert_null(through(&m, &e), "inside6");
+    put_server(&m, "hf0", "10.213.0.2", "", 65536 + 80, "hf1", "::/0");
+    cr_assert_null(through(&m, &e), "port");
+    put_server(&m, "hf0", "10.213.0.2", "", 80, "hf1", "::/0 accept");
+    cr_assert_null(through(&m, &e), "egress");
+}
