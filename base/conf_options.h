@@ -103,7 +103,7 @@
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
     O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
     O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
-    O(network, "network", ENUM, "private", "private | none", "private: behind the packet filter; none: loopback only") \
+    O(network, "network", ENUM, "private", "private | none", "private: behind the packet filter; none: loopback alone, and that is down") \
     O(link, "link", LIST, "", "name of a server; repeat for more", "that it may connect to, at its inside address") \
     O(egress, "egress", LIST, "", "allow or deny NET[:PORT[-PORT]][/tcp or /udp]; repeat for more", "the first that fits decides, then what is always refused") \
     O(net_up, "net_up", SIZE, "0", "bytes per second; 0: no limit", "most it may send") \

@@ -295,17 +295,17 @@ void net_host_down(const struct plan *p)
 int net_inside_up(const struct plan *p, int fd, struct err *e)
 {
     struct batch b = { .fd = fd };
+    if (p->network != NETWORK_PRIVATE)
+        return 0;
+    int index = index_of(&b, "eth0");
+    if (index < 0)
+        return err_set(e, errno, "network: index", "eth0 inside");
     put_up(&b, LOOPBACK_INDEX, false);
-    if (p->network == NETWORK_PRIVATE) {
-        int index = index_of(&b, "eth0");
-        if (index < 0)
-            return err_set(e, errno, "network: index", "eth0 inside");
-        put_address(&b, index, p->inside);
-        put_up(&b, index, true);
-        if (p->inside6[0])
-            put_address6(&b, index, p->inside6);
-        put_other_end(&b, index, p->host, p->host6);
-        put_ways_out(&b, index, p);
-    }
+    put_address(&b, index, p->inside);
+    put_up(&b, index, true);
+    if (p->inside6[0])
+        put_address6(&b, index, p->inside6);
+    put_other_end(&b, index, p->host, p->host6);
+    put_ways_out(&b, index, p);
     return commit(&b) < 0 ? err_set(e, errno, "network: address", "inside") : 0;
 }

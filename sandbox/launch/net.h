@@ -1,4 +1,4 @@
-/* The sandbox's network: a veth pair with a /30 and a /126, or only loopback.  Spoken to the kernel directly (rtnetlink). */
+/* The sandbox's network: a veth pair with a /30 and a /126, or only loopback, which stays down.  Spoken to the kernel directly (rtnetlink). */
 #ifndef SANDBOX_LAUNCH_NET_H
 #define SANDBOX_LAUNCH_NET_H
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 
 from measure import call, give_up, read, say, wait_for
 
@@ -83,6 +84,8 @@ def isolate(body):
         code = body(top)
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else 1
+    except Exception:
+        traceback.print_exc()      # _exit would not
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
