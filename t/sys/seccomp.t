@@ -38,6 +38,8 @@ EOF
 
 # --- what is printed ------------------------------------------------------------------------------------------------------------------------
 
+known() { ask server show two >/dev/null 2>&1; }
+wait_until 30 known     # the daemon answers before the store has told it of the servers
 exits 0 "the filter is printed" ask server seccomp two
 like "$out" '^# changes by the ini files: \+ptrace   -chmod -mq_open' "with the changes"
 like "$out" 'ptrace +- +allow +added by the admin' "what was added"
