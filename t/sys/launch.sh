@@ -138,6 +138,44 @@ if mkdir "$cg" 2>/dev/null; then
     for _ in $(seq 50); do rmdir "$cg" 2>/dev/null && break; sleep 0.05; done
     ok "the cgroup is empty" [ ! -d "$cg" ]
 fi
+# An image in place of the host's /usr.
+if [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; then
+    make_image() {
+        rm -rf --one-file-system "$1"
+        mkdir -p "$1"/{bin,etc,proc,dev,tmp,run,home,sys,var/tmp} && cp /bin/busybox "$1/bin/" && touch "$1"/etc/{passwd,group,hostname,hosts,resolv.conf,machine-id}
+        chown -R 64989:64989 "$1"
+    }
+    look='busybox stat -c "owner=%u:%g" / /bin/busybox; busybox ls -A / /etc /dev; busybox grep server: /etc/passwd; busybox touch /x /bin/x /etc/passwd; busybox touch /tmp/x && echo tmp'
+    make_image "$dir/image"
+    out=$(run image="$dir/image" -- /bin/busybox sh -c "$look")
+    ok "an image: its files alone" has "$(tr '\n' ' ' <<<"$out")" '/: bin dev etc home proc run sys tmp var '
+    ok "are root's inside" has_not "$out" 'owner=([^0]|0:[^0])'
+    ok "our passwd lies over its own" has "$out" '^server:x:1000:'
+    ok "it is read-only" [ "$(grep -c 'Read-only file system' <<<"$out")" = 3 ]
+    ok "/tmp is not" has "$out" '^tmp$'
+    mkdir "$dir/stack" && mount -t tmpfs tmpfs "$dir/stack" && mkdir "$dir/stack/up" "$dir/stack/work" "$dir/stack/all" && chown 64989:64989 "$dir/stack/up" &&
+        mount -t overlay overlay -o "lowerdir=$dir/image,upperdir=$dir/stack/up,workdir=$dir/stack/work" "$dir/stack/all"
+    out=$(run image="$dir/stack/all" -- /bin/busybox sh -c "$look")
+    ok "where mounts cannot be mapped it is nobody's, and works" has "$out" 'owner=65534:65534'
+    ok "as read-only" [ "$(grep -c 'Read-only file system' <<<"$out")" = 3 ]
+    umount "$dir/stack/all"; umount "$dir/stack"
+    mount -t tmpfs tmpfs "$dir/image/home"
+    echo seen >"$dir/image/home/of-the-host"
+    out=$(run image="$dir/image" -- /bin/busybox sh -c 'busybox ls /home')
+    ok "what the host has mounted in it is not seen" has_not "$out" 'of-the-host'
+    umount "$dir/image/home"
+    for what in proc dev tmp run home sys etc var/tmp; do
+        make_image "$dir/image"; mv "$dir/image/$what" "$dir/image/aside"; ln -s "$dir/files" "$dir/image/$what"
+        refused "an image whose $what is a link" 'step=the image has (no|another kind of)' image="$dir/image"
+    done
+    for what in passwd group hostname hosts resolv.conf machine-id; do
+        make_image "$dir/image"; ln -sf /etc/hosts "$dir/image/etc/$what"
+        refused "one whose etc/$what is a link" 'step=the image has (no|another kind of)' image="$dir/image"
+    done
+    make_image "$dir/image"; chown 0:0 "$dir/image"
+    refused "one of root's" 'step=the image text=belongs to root' image="$dir/image"
+    rm -rf "$dir/image"
+fi
 ok "no mount is left" [ "$(grep -c "$dir" /proc/self/mountinfo)" = 0 ]
 echo "1..$count"
 exit $failed
