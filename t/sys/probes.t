@@ -32,13 +32,16 @@ ok "the host's things are there" wait_until 5 grep -q '^end=' "$SCRATCH/host/can
 neighbour() { hf alice logs two -n 60 | grep -oE '(^|[[:space:]])(ns-[a-z]+|abstract|tcp|socket|ipc|mqueue|pid|end)=.*' | sed 's/^[[:space:]]*/two-/' >"$SCRATCH/two"; grep -q '^two-end=' "$SCRATCH/two"; }
 ok "the neighbour's are" wait_until 10 neighbour
 files=$PREFIX/state/servers
-echo "of two" >"$files/two/secret"; chmod 0644 "$files/two/secret"
+as_server two sh -c 'echo "of two" >secret; chmod 0644 secret'
 { cat "$SCRATCH/host/canary" "$SCRATCH/two"; echo "secret=$files/two/secret"; } >"$SCRATCH/canary"
 put alice "$SCRATCH/canary" /one/canary >/dev/null
 # What only the host's root could put there.
 owner=$(stat -c %u "$files/one/run")
-mknod -m 0666 "$files/one/device" c 1 3; chown "$owner:$owner" "$files/one/device"
-install -o "$((owner - 1000))" -g "$((owner - 1000))" -m 6755 "$PROBER" "$files/one/setuid"
+(cd "$files/one" && setpriv --reuid "$owner" --regid "$owner" --clear-groups --inh-caps +mknod --ambient-caps +mknod mknod -m 0666 device c 1 3)
+as_server one sh -c 'cat >setuid' <"$PROBER"
+chown "$((owner - 1000)):$((owner - 1000))" "$files/one/setuid" && chmod 6755 "$files/one/setuid"
+is "$(stat -c '%F %a %u' "$files/one/device" "$files/one/setuid")" "character special file 666 $owner
+regular file 6755 $((owner - 1000))" "what only the host's root could put there lies there"
 
 # --- the probes -------------------------------------------------------------------------------------------------------------------------
 

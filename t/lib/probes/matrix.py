@@ -20,7 +20,8 @@ MACHINES = ("socket", "device: ", "not there: ", "limit: ", "hidden: ", "list: "
             "bomb: message queues", "write: sysrq", "read: kcore")
 # Steps that protect nothing by themselves; that giving up rights and closing descriptors is one step each, left out by parts; the shim's.
 BUILDING = ("check", "open", "pipe", "take", "links", "tell-init", "tell", "hear", "mkdir", "symlink", "device", "attach", "bind", "file",
-            "localtime", "write", "become", "terminal", "veth", "exec", "chdir", "session", "drop", "descriptors", "undumpable")
+            "localtime", "write", "become", "terminal", "veth", "network", "exec", "chdir", "session", "drop", "descriptors", "undumpable",
+            "take-filter", "copy", "processors", "readable", "unmount")
 TELL_MOUNTS = 'sed -i "s/^ns-mnt=.*/ns-mnt=$(readlink /proc/self/ns/mnt)/" "$0"; exec "$@"'
 LIMITS = {"pids": 128, "nofile": 2048, "tmp": 8 << 20}
 
@@ -104,6 +105,14 @@ class Runs:
         except FileNotFoundError:
             words = [line for line in p.stdout.splitlines() if line.startswith("done ")]
             return {"": words[0] if words else (p.stdout + p.stderr)[-300:]}
+
+
+def steps_of(group, *more):
+    """What launch says it would do."""
+    return subprocess.run(
+        [HOME + "/sandbox_run", "print=1", f"launch={HOME}/launch_weak", f"init={HOME}/init_weak", f"shim={HOME}/holdfast-shim",
+         f"dir={SERVER}", f"logs={HOME}/logs", f"cgroup={group}", *more, "--", "/bin/true"],
+        env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=True).stdout
 
 
 def bare(names):
@@ -190,10 +199,7 @@ def main():
             words = subprocess.run([f"{HOME}/{weak}"], env={"HOLDFAST_WEAKEN": "names"}, capture_output=True, text=True, check=True).stdout.split()
             known |= {w for w in words if w[0] != "+"}
             verbs |= {w[1:] for w in words if w[0] == "+"}
-        printed = subprocess.run(
-            [HOME + "/sandbox_run", "print=1", f"launch={HOME}/launch_weak", f"init={HOME}/init_weak", f"shim={HOME}/holdfast-shim",
-             f"dir={SERVER}", f"logs={HOME}/logs", f"cgroup={group}", "net=private", "tty=1"] + ["--", "/bin/true"],
-            env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=True).stdout
+        printed = "".join(steps_of(group, *more) for more in (["net=private", "tty=1"], [f"image={HOME}"], ["errand=1"]))
         steps = {line.split()[1] for line in printed.splitlines() if line.startswith(("host ", "child "))}
         new = steps - verbs
         print(f"{'not ok' if new or not steps else 'ok'} each step of a launch can be left out, or only builds {' '.join(sorted(new))}")

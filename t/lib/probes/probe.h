@@ -56,6 +56,7 @@ long try_read(const struct probe *p);          /* says "empty" or "data" */
 long try_create(const struct probe *p);        /* path, and removes it */
 long try_look(const struct probe *p);          /* stat */
 long try_list(const struct probe *p);          /* says the names in path, sorted, but those made by the probes */
+long try_folders(const struct probe *p);       /* the same of folders alone */
 long try_device(const struct probe *p);        /* mknod path, mode arg[0], device arg[1]:arg[2], then opens it */
 long try_mount(const struct probe *p);         /* a tmpfs on path; or with flags arg[0] */
 long try_execute(const struct probe *p);       /* a copy of itself in the folder path */
@@ -85,6 +86,7 @@ long try_ambient(const struct probe *p);       /* capability arg[0] */
 long try_prctl(const struct probe *p);         /* says what prctl returned if that is above zero */
 long try_hostname(const struct probe *p);
 long try_cgroup(const struct probe *p);
+long try_boot_id(const struct probe *p);       /* says "own" or "shared" */
 long try_environment(const struct probe *p);
 long try_setresuid(const struct probe *p);
 long try_setgroups(const struct probe *p);

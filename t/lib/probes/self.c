@@ -174,6 +174,18 @@ long try_cgroup(const struct probe *p)
     return 0;
 }
 
+long try_boot_id(const struct probe *p)
+{
+    (void)p;
+    char text[64];
+    if (slurp("/proc/sys/kernel/random/boot_id", text, sizeof text) < 0)
+        return -1;
+    text[strcspn(text, "\n")] = '\0';
+    const char *others = text_of("@boot-id");
+    say(others[0] == '\0' ? "no canary" : strcmp(text, others) == 0 ? "shared" : "own");
+    return 0;
+}
+
 long try_environment(const struct probe *p)
 {
     say(getenv(p->path) ? "there" : "not there");

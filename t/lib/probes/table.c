@@ -30,6 +30,8 @@
 #define MOUNTS "filter landlock " CAPS
 #define FILTERED "filter"
 #define HIGH (1L << 32)
+/* Whose cgroup namespace is another's cannot mount its view of it: then nothing starts. */
+#define WITHOUT_CGROUP "ns-cgroup cgroup-mount"
 
 #define CALL(n, w, o, op, nr, ...) { .name = n, .try = try_call, .want = w, .off = o, .open = op, .number = nr, .arg = { __VA_ARGS__ } }
 #define CALL_PATH(n, w, o, op, nr, ...) { .name = n, .try = try_call_path, .want = w, .off = o, .open = op, .number = nr, __VA_ARGS__ }
@@ -40,6 +42,7 @@
 #define DEVICE(n) { .name = "device: " n, .try = try_open, .path = n, .want = "ENOENT", .off = "pivot", .open = "worked|EACCES|EPERM|ENXIO|EIO|ENODEV|EBUSY", \
                     .arg = { O_RDWR } }
 #define HIDDEN(n) { .name = "hidden: " n, .try = try_read, .path = n, .want = "empty|ENOENT", .off = "covers", .open = "data" }
+#define LISTS(n, names) { .name = "list: " n, .try = try_list, .path = n, .want = names, .off = "pivot", .open = "*" }
 #define NOT_THERE(n) { .name = "not there: " n, .try = try_look, .path = n, .want = "ENOENT", .off = "pivot" }
 
 const struct probe probes[] = {
@@ -69,8 +72,9 @@ const struct probe probes[] = {
     TRY("namespace: mount", try_namespace, "own", "ns-mount ns-user pivot", "shared", .path = "mnt"),
     TRY("namespace: ipc", try_namespace, "own", "ns-ipc", "shared", .path = "ipc"),
     TRY("namespace: uts", try_namespace, "own", "ns-uts hostname", "shared", .path = "uts"),
-    TRY("namespace: net", try_namespace, "own", "ns-net net-up", "shared", .path = "net"),
-    TRY("namespace: cgroup", try_namespace, "own", "ns-cgroup", "shared", .path = "cgroup"),
+    TRY("namespace: net", try_namespace, "own", "ns-net", "shared", .path = "net"),
+    TRY("namespace: cgroup", try_namespace, "own", WITHOUT_CGROUP, "shared", .path = "cgroup"),
+    TRY("namespace: time", try_namespace, "own", "ns-time", "shared", .path = "time"),
 
     /* --- mounts --- */
     TRY("mount: tmpfs", try_mount, "EPERM", MOUNTS, NULL, .path = "/tmp"),
@@ -176,8 +180,8 @@ const struct probe probes[] = {
     SOCKET("netlink, generic", FILTERED, "worked|EPROTONOSUPPORT", AF_NETLINK, SOCK_RAW, NETLINK_GENERIC),
     SOCKET("netlink, sockets", FILTERED, "worked|EPROTONOSUPPORT", AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG),
     SOCKET("netlink, xfrm", FILTERED, "worked|EPROTONOSUPPORT", AF_NETLINK, SOCK_RAW, NETLINK_XFRM),
-    TRY("socket: raw IPv4", try_socket, "EPERM", CAPS, NULL, ARG(AF_INET, SOCK_RAW, 1)),
-    TRY("socket: raw IPv6", try_socket, "EPERM", CAPS, NULL, ARG(AF_INET6, SOCK_RAW, 58)),
+    TRY("socket: raw IPv4", try_socket, "EPERM", "filter " CAPS, NULL, ARG(AF_INET, SOCK_RAW, 1)),
+    TRY("socket: raw IPv6", try_socket, "EPERM", "filter " CAPS, NULL, ARG(AF_INET6, SOCK_RAW, 58)),
     TRY("socketpair: AF_TIPC", try_socketpair, "EAFNOSUPPORT", FILTERED, "worked|EOPNOTSUPP", ARG(AF_TIPC, SOCK_STREAM, 0)),
     ALWAYS("socket: netlink, routes", try_socket, "worked", ARG(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)),
     ALWAYS("socket: IPv4", try_socket, "worked", ARG(AF_INET, SOCK_STREAM, 0)),
@@ -239,8 +243,12 @@ const struct probe probes[] = {
     TRY("mode of new files", try_umask, "0022", "umask", "0000"),
     TRY("descriptor of the host's root", try_inherited, "EBADF", "close-from landlock", NULL, .path = "etc", ARG(200)),
     TRY("another's files by their path", try_look, "ENOENT", "pivot", NULL, .path = "@secret"),
-    NOT_THERE("/sys/kernel"), NOT_THERE("/sys/fs/cgroup/cgroup.procs"), NOT_THERE("/etc/shadow"), NOT_THERE("/root"), NOT_THERE("/var/log"),
-    NOT_THERE("/var/lib"), NOT_THERE("/boot"),
+    NOT_THERE("/etc/shadow"), NOT_THERE("/root"), NOT_THERE("/var/log"), NOT_THERE("/var/lib"), NOT_THERE("/boot"),
+    LISTS("/sys", "devices fs kernel"), LISTS("/sys/devices", "system"), LISTS("/sys/devices/system", "cpu"), LISTS("/sys/fs", "cgroup"),
+    LISTS("/sys/kernel", "mm"), LISTS("/sys/kernel/mm", "transparent_hugepage"),
+    TRY("create: /sys/kernel/x", try_create, "EROFS", "root-ro landlock ids", NULL, .path = "/sys/kernel/x"),
+    TRY("write: its own cgroup", try_open, "EACCES|EROFS", "cgroup-ro landlock ids ns-user", NULL, .path = "/sys/fs/cgroup/cgroup.procs", ARG(O_WRONLY)),
+    TRY("list: cgroups but its own", try_folders, "nothing", "ns-cgroup ns-user", "*", .path = "/sys/fs/cgroup"),
     DEVICE("/dev/mem"), DEVICE("/dev/kmsg"), DEVICE("/dev/port"), DEVICE("/dev/kvm"), DEVICE("/dev/fuse"), DEVICE("/dev/net/tun"),
     DEVICE("/dev/loop-control"), DEVICE("/dev/loop0"), DEVICE("/dev/vda"), DEVICE("/dev/sda"), DEVICE("/dev/console"), DEVICE("/dev/tty1"),
     DEVICE("/dev/userfaultfd"), DEVICE("/dev/vsock"), DEVICE("/dev/btrfs-control"), DEVICE("/dev/cpu_dma_latency"), DEVICE("/dev/hwrng"),
@@ -281,7 +289,8 @@ const struct probe probes[] = {
     TRY("host name", try_hostname, "own", "hostname", "the host's"),
     TRY("environment of the host", try_environment, "not there", NULL, NULL, .path = "HOLDFAST_CANARY",
         .why = "three programs in turn are given one of their own"),
-    TRY("cgroup path", try_cgroup, "own", "ns-cgroup", "shared"),
+    TRY("cgroup path", try_cgroup, "own", WITHOUT_CGROUP, "shared"),
+    TRY("boot id", try_boot_id, "own", "boot-id", "shared"),
 
     /* --- limits --- */
     TRY("limit: core", try_limit, "held", "limit-core", "more", ARG(RLIMIT_CORE, 1)),
@@ -300,22 +309,22 @@ const struct probe probes[] = {
     TRY("scheduler: RR", try_scheduler, "EPERM", REAL, NULL, ARG(SCHED_RR)),
     CALL("ioprio: real time", "EPERM", REAL, NULL, SYS_ioprio_set, 1, 0, 1 << 13),
     TRY("mlock: 1 MiB", try_mlock, "ENOMEM", "limit-memlock", NULL, ARG(1 << 20)),
-    TRY("prctl: PR_SET_MM", try_prctl, "EPERM", REAL, "EINVAL|worked", ARG(PR_SET_MM, PR_SET_MM_ARG_START, 1, 0, 0)),
+    TRY("prctl: PR_SET_MM", try_prctl, "EPERM", "filter " REAL, "EINVAL|worked", ARG(PR_SET_MM, PR_SET_MM_ARG_START, 1, 0, 0)),
     TRY("timer: wakes the machine", try_timer, "EPERM|EOPNOTSUPP|ENOTSUP", REAL, NULL, ARG(CLOCK_BOOTTIME_ALARM)),
     CALL("timerfd: wakes the machine", "EPERM", REAL, "worked|EOPNOTSUPP", SYS_timerfd_create, CLOCK_REALTIME_ALARM, 0),
 
     /* --- what others have made: the host, and another server of the same owner --- */
-    TRY("host: abstract socket", try_unix, "ECONNREFUSED|EPERM", "ns-net net-up landlock", NULL, .path = "@abstract", ARG(1)),
+    TRY("host: abstract socket", try_unix, "ECONNREFUSED|EPERM", "ns-net landlock", NULL, .path = "@abstract", ARG(1)),
     TRY("host: socket by its path", try_unix, "ENOENT", "pivot", NULL, .path = "@socket"),
-    TRY("host: port of its loopback", try_tcp, "ECONNREFUSED|EACCES", "ns-net net-up landlock", NULL, .path = "@tcp"),
+    TRY("host: port of its loopback", try_tcp, "ECONNREFUSED|EACCES", "ns-net landlock", NULL, .path = "@tcp"),
     TRY("host: shared memory", try_shm, "ENOENT", "ns-ipc", NULL, .path = "@ipc"),
     TRY("host: semaphores", try_sem, "ENOENT", "ns-ipc", NULL, .path = "@ipc"),
     TRY("host: message queue", try_msg, "ENOENT", "ns-ipc", NULL, .path = "@ipc"),
     TRY("host: POSIX message queue", try_mqueue, "ENOENT", "ns-ipc landlock", NULL, .path = "@mqueue"),
     ALWAYS("its own: POSIX message queue", try_own_mqueue, "worked"),
     TRY("host: session keyring", try_key, "EPERM", "filter keyring", NULL, .path = "holdfast-canary"),
-    TRY("neighbour: abstract socket", try_unix, "ECONNREFUSED|EPERM", "ns-net net-up landlock", NULL, .path = "@two-abstract", ARG(1)),
-    TRY("neighbour: port of its loopback", try_tcp, "ECONNREFUSED|EACCES", "ns-net net-up landlock", NULL, .path = "@two-tcp"),
+    TRY("neighbour: abstract socket", try_unix, "ECONNREFUSED|EPERM", "ns-net landlock", NULL, .path = "@two-abstract", ARG(1)),
+    TRY("neighbour: port of its loopback", try_tcp, "ECONNREFUSED|EACCES", "ns-net landlock", NULL, .path = "@two-tcp"),
     TRY("neighbour: shared memory", try_shm, "ENOENT", "ns-ipc", NULL, .path = "@two-ipc"),
     TRY("neighbour: semaphores", try_sem, "ENOENT", "ns-ipc", NULL, .path = "@two-ipc"),
     TRY("neighbour: message queue", try_msg, "ENOENT", "ns-ipc", NULL, .path = "@two-ipc"),

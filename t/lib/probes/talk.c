@@ -182,6 +182,15 @@ static void tell_namespaces(void)
     }
 }
 
+static void tell_boot_id(void)
+{
+    char text[64] = "";
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, text, sizeof text - 1) > 0)
+        printf("boot-id=%.*s\n", (int)strcspn(text, "\n"), text);
+    close(fd);
+}
+
 static void on_end(int sig)
 {
     (void)sig;
@@ -200,6 +209,7 @@ int canary_main(void)
     make_sockets(key);
     make_ipc(key);
     tell_namespaces();
+    tell_boot_id();
     printf("pid=%d\nhostname=%s\nend=\n", (int)getpid(), host);
     sigsuspend(&waiting);
     remove_ipc(key);

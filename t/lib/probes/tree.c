@@ -43,17 +43,32 @@ long try_look(const struct probe *p)
     return lstat(text_of(p->path), &st);
 }
 
-long try_list(const struct probe *p)
+static int is_folder(const struct dirent *d)
+{
+    return d->d_type == DT_DIR;
+}
+
+static long list_names(const char *path, int (*chosen)(const struct dirent *))
 {
     struct dirent **names;
     char list[280] = "";
-    int n = scandir(p->path, &names, NULL, alphasort);
+    int n = scandir(path, &names, chosen, alphasort);
     for (int i = 0; i < n; i++)
         if (names[i]->d_name[0] != '.')
             snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? " " : "", names[i]->d_name);
     if (n >= 0)
         say("%s", list[0] ? list : "nothing");
     return n;
+}
+
+long try_list(const struct probe *p)
+{
+    return list_names(p->path, NULL);
+}
+
+long try_folders(const struct probe *p)
+{
+    return list_names(p->path, is_folder);
 }
 
 long try_device(const struct probe *p)

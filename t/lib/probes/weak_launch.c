@@ -18,6 +18,8 @@
 #include "sandbox/launch/run.h"
 #include "t/lib/probes/weaken.h"
 
+#define BOOT_ID "proc/sys/kernel/random/boot_id"
+
 enum { DROP = 1, CLEAR, APPEND };   /* the step; FLAGS of its flags; a mount option that wins over those before it */
 
 static const struct {
@@ -37,6 +39,9 @@ static const struct {
     { "umask", "umask", "0022", DROP, 0, NULL },
     { "signals", "signals", NULL, DROP, 0, NULL },
     { "ns-cgroup", "unshare", NULL, CLEAR, CLONE_NEWCGROUP, NULL },
+    { "cgroup-mount", "mount", "sys/fs/cgroup", DROP, 0, NULL },
+    { "cgroup-ro", "mount", "sys/fs/cgroup", CLEAR, M_RDONLY, NULL },
+    { "ns-time", "clocks", NULL, DROP, 0, NULL },
     { "hostname", "hostname", NULL, DROP, 0, NULL },
     { "filter", "filter", NULL, DROP, 0, NULL },
     { "landlock", "landlock", NULL, DROP, 0, NULL },
@@ -52,8 +57,9 @@ static const struct {
     { "run-noexec", "mount", "run", CLEAR, M_NOEXEC, NULL },
     { "proc-sys-ro", "read-only", NULL, DROP, 0, NULL },
     { "covers", "cover", NULL, DROP, 0, NULL },
+    { "boot-id", "cover", BOOT_ID, DROP, 0, NULL },
     { "proc-mount", "mount", "proc", DROP, 0, NULL },
-    { "net-up", "network", NULL, DROP, 0, NULL },
+    { "proc-mount", "cover", BOOT_ID, DROP, 0, NULL },       /* of all that is done in it, this alone must find its place */
     { "hidepid", "mount", "proc", APPEND, 0, "hidepid=0" },
     { "tmp-size", "mount", "tmp", APPEND, 0, "size=0" },
     { "tmp-inodes", "mount", "tmp", APPEND, 0, "nr_inodes=0" },
