@@ -419,6 +419,8 @@ int job_print(struct msg *m, struct err *e)
         return -1;
     sequence(&steps, &plan);
     steps_print(&steps, &b);
+    steps_free(&steps);
+    plan_free(&plan);
     if (b.bad || io_write_all(STDOUT_FILENO, buf_head(&b), buf_size(&b)) < 0)
         return err_set(e, b.bad ? EFBIG : errno, "print", "the plan");
     return 0;

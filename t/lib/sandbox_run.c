@@ -264,7 +264,8 @@ static void wait_end(int link)
         if (m.type != SHIM_ENDED)
             continue;
         uint32_t code = msg_get_u32(&m), sig = msg_get_u32(&m), killed = msg_get_u32(&m);
-        printf("ended code=%u signal=%u killed=%u\n", code, sig, killed);
+        if (get("stamp")[0] == '\0')
+            printf("ended code=%u signal=%u killed=%u\n", code, sig, killed);
         fflush(stdout);
         msg_send(link, &go);
     }
