@@ -3,7 +3,6 @@ filter_rules_sources = sandbox/filter/rules.c sandbox/filter/rules.h
 pkglibexec_PROGRAMS += holdfast-filter
 holdfast_filter_SOURCES = \
 	sandbox/filter/main.c \
-	sandbox/filter/iface.c sandbox/filter/iface.h \
 	sandbox/filter/nft.c sandbox/filter/nft.h \
 	sandbox/filter/read.c sandbox/filter/read.h \
 	sandbox/filter/track.c sandbox/filter/track.h \

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "sandbox/filter/iface.h"
 #include "sandbox/filter/nft.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
@@ -29,7 +28,6 @@ static struct {
     struct loop *loop;
     struct link *link;
     struct nft *nft;
-    int interfaces;              /* a socket to remove them by */
     struct watch_state watch;
     struct settings settings;
     struct server *servers;
@@ -201,13 +199,7 @@ static void take_drop(struct msg *m)
     FREE_MEM char *name = msg_get_str(m);
     msg_end(m);
     struct server **at = place(name);
-    char interface[INTERFACE_MOST];
-    if (*at == NULL) {
-        answer(m->id, true, &e);
-        return;
-    }
-    memcpy(interface, (*at)->interface, sizeof interface);
-    answer(m->id, exchange(at, NULL, &e) == 0 && iface_remove(filter.interfaces, interface, &e) == 0, &e);
+    answer(m->id, *at == NULL || exchange(at, NULL, &e) == 0, &e);
 }
 
 static void take_end(struct msg *m)
@@ -292,7 +284,6 @@ int main(int argc, char **argv UNUSED)
     filter.watch.table = filter.settings.table;
     filter.nft = nft_open();
     watch_open(&filter.watch);
-    filter.interfaces = iface_open();
     filter.track = track_open();
     bucket_init(&filter.mends, MENDS, 1, now_ms());
     filter.loop = loop_new();
