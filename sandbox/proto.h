@@ -79,8 +79,8 @@ enum filter_type {
     FILTER_SET,               /* str server, str interface, str inside address, str inside6 or "", u32 n ports, per port: u32 port, u32 udp,
                                  u32 n links, str interface each, u32 n egress, per rule: u32 allow, str network, u32 first port, u32 last port
                                  (0, 0: all), u32 protocol (0: all), u64 bytes a second up, u64 down (0: no limit).  All of one server */
-    FILTER_DROP,              /* str server: none of its rules is left; harmless when there is none */
-    FILTER_END,               /* - : the table is deleted */
+    FILTER_DROP,              /* str server, which has ended: none of its rules is left, nor soon its interface; harmless when there is none */
+    FILTER_END,               /* - : the table is deleted, and interfaces of servers that were not dropped */
 
     /* filter -> supervisor */
     FILTER_DONE,              /* u32 ok, u32 errno, str step, str text */

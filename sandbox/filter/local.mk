@@ -2,6 +2,7 @@
 filter_rules_sources = sandbox/filter/rules.c sandbox/filter/rules.h
 pkglibexec_PROGRAMS += holdfast-filter
 holdfast_filter_SOURCES = \
+	sandbox/filter/device.c sandbox/filter/device.h \
 	sandbox/filter/main.c \
 	sandbox/filter/nft.c sandbox/filter/nft.h \
 	sandbox/filter/read.c sandbox/filter/read.h \

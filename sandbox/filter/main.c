@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "sandbox/filter/device.h"
 #include "sandbox/filter/nft.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
@@ -22,7 +23,7 @@
 #include "sandbox/lock/lock.h"
 #include "sandbox/proto.h"
 
-enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000 };
+enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000, FORGET_MS = 50, SWEEP_MS = 1000 };
 
 static struct {
     struct loop *loop;
@@ -35,7 +36,11 @@ static struct {
     uint32_t awaited, start_id;  /* servers that belong to the START before they are put in force as one */
     struct bucket mends;
     struct timer *mend;
-    int track;
+    int device, track;
+    struct gone { struct gone *next; char interface[INTERFACE_MOST]; } *gone;
+    struct timer *sweep;
+    struct timer *forget;
+    uint16_t port;               /* to forget conversations with; 0: with any */
 } filter;
 
 static void put_err(struct msg *m, bool ok, const struct err *e)
@@ -121,6 +126,38 @@ static int exchange(struct server **old, struct server *v, struct err *e)
     return 0;
 }
 
+/* ---- interfaces of servers that ended ---- */
+
+static bool in_use(const char *interface)
+{
+    for (const struct server *v = filter.servers; v; v = v->next)
+        if (strcmp(v->interface, interface) == 0)
+            return true;
+    return false;
+}
+
+static void sweep(void *data UNUSED)
+{
+    filter.sweep = NULL;
+    while (filter.gone) {
+        FREE_MEM struct gone *g = filter.gone;
+        filter.gone = g->next;
+        if (!in_use(g->interface))
+            device_remove(filter.device, g->interface);
+    }
+}
+
+/* Later: most are gone by then without us, many with one effort of the kernel's. */
+static void sweep_later(const struct server *v)
+{
+    struct gone *g = mem_new(sizeof *g);
+    g->next = filter.gone;
+    memcpy(g->interface, v->interface, sizeof g->interface);
+    filter.gone = g;
+    if (filter.sweep == NULL)
+        filter.sweep = loop_timer(filter.loop, SWEEP_MS, sweep, NULL);
+}
+
 /* ---- messages ---- */
 
 static const struct net *owner(const void *data UNUSED, uint16_t port)
@@ -132,9 +169,21 @@ static const struct net *owner(const void *data UNUSED, uint16_t port)
     return NULL;
 }
 
+static void on_forget(void *data UNUSED)
+{
+    filter.forget = NULL;
+    track_forget(filter.track, filter.port, filter.settings.pool, owner, NULL);
+}
+
+/* A little later: the kernel looks through all it keeps, for one server as for all that start at the same time. */
 static void forget_conversations(uint16_t port)
 {
-    track_forget(filter.track, port, filter.settings.pool, owner, NULL);
+    if (filter.forget == NULL)
+        filter.port = port;
+    else if (filter.port != port)
+        filter.port = 0;
+    if (filter.forget == NULL)
+        filter.forget = loop_timer(filter.loop, FORGET_MS, on_forget, NULL);
 }
 
 static void finish_start(void)
@@ -199,6 +248,8 @@ static void take_drop(struct msg *m)
     FREE_MEM char *name = msg_get_str(m);
     msg_end(m);
     struct server **at = place(name);
+    if (*at)
+        sweep_later(*at);
     answer(m->id, *at == NULL || exchange(at, NULL, &e) == 0, &e);
 }
 
@@ -207,6 +258,12 @@ static void take_end(struct msg *m)
     struct err e = { 0 };
     struct buf text BUF_FREE = BUF(TEXT_MOST);
     msg_end(m);
+    while (filter.servers) {
+        sweep_later(filter.servers);
+        forget(&filter.servers);
+    }
+    timer_free(filter.sweep);
+    sweep(NULL);
     rules_end(&filter.settings, &text);
     filter.started = false;
     answer(m->id, apply("nftables", &text, &e) == 0, &e);
@@ -285,6 +342,7 @@ int main(int argc, char **argv UNUSED)
     filter.nft = nft_open();
     watch_open(&filter.watch);
     filter.track = track_open();
+    filter.device = device_open();
     bucket_init(&filter.mends, MENDS, 1, now_ms());
     filter.loop = loop_new();
     lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), LOCK_FILTER(lock_filter_filter) });

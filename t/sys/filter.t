@@ -66,6 +66,9 @@ put bob "$HERE/t/lib/net_serve.py" /three/serve.py >/dev/null
 # --- its right, and its place before the interface ------------------------------------------------------------------------------------------
 
 ok "the filter runs" wait_until 10 has_filter
+nsenter --net=/run/netns/"$lan" python3 -B "$HERE/t/lib/filter_rig.py" "$(readlink "/proc/$(filter_pid)/exe")" >"$SCRATCH/alone" 2>&1
+is $? 0 "the program alone was tried to the end"
+import_results "$SCRATCH/alone" "alone: "
 pid=$(filter_pid)
 is "$(awk '/^Cap(Inh|Prm|Eff|Bnd|Amb)/ { print $2 }' "/proc/$pid/status" | sort -u | xargs)" "0000000000000000 0000000000001000" "with CAP_NET_ADMIN alone"
 kill -STOP "$pid"
@@ -268,9 +271,18 @@ is "$(try_outside tcp,203.0.113.1,31001 tcp,203.0.113.1,31003 | words)" "reached
 
 # --- it cannot be had --------------------------------------------------------------------------------------------------------------------------------
 
+# One of its connections waits for somebody who is silent.
+nsenter --net=/run/netns/"$world" python3 -c '
+import os, socket, sys, time
+s = socket.create_connection(("203.0.113.1", 31003), 5); s.recv(100)
+print("open", flush=True); time.sleep(600)' >"$SCRATCH/silent" & cleanup kill_one $!
+wait_until 5 grep -q open "$SCRATCH/silent"
+outside nft 'add table ip silent; add chain ip silent c { type filter hook prerouting priority raw; }; add rule ip silent c tcp sport 31003 drop'
 stopped three >/dev/null 2>&1
 is "$(row ifs | grep -c "0ad5$(printf %02x "$SLICE")06")" 0 "a stopped server has no rules"
-is "$(ip -o link | grep -c "hf$(printf '0ad5%02x06' "$SLICE")")" 0 "and no interface"
+no_device() { ! ip -o link show "hf$(printf '0ad5%02x06' "$SLICE")"; }
+ok "and no interface" wait_until 5 no_device
+outside nft delete table ip silent
 pid=$(filter_pid)
 mv "$PREFIX/libexec/holdfast-filter" "$PREFIX/libexec/away"
 kill -9 "$pid"

@@ -209,19 +209,6 @@ Test(conf, bad_values)
     refused("network", "pool", "10.0.0.1/16", "bits set");
     refused("network", "pool", "10.0.0.0/31", "8 to 30");
     refused("network", "dns", "one.one", "IP address");
-    refused("network", "pool6", "10.0.0.0/8", "IPv6 ADDRESS/BITS");
-    refused("network", "pool6", "fd00::/8", "16 to 120");
-    refused("network", "pool6", "fd00::1/64", "bits set");
-    refused("network", "publish", "203.0.113.0/24", "IP address");
-    refused("network", "forward", "maybe", "yes | no");
-    refused("network", "table", "filter", "must begin with holdfast");
-    refused("network", "table", "holdfast; flush ruleset", "must begin with holdfast");
-    refused("server s", "egress", "permit 1.2.3.4", "must begin with 'allow '");
-    refused("server s", "egress", "allow 10.0.0.1/8", "bits set");
-    refused("server s", "egress", "allow 10.0.0.0/8:0", "1 to 65535");
-    refused("server s", "egress", "allow 10.0.0.0/8; accept", "0 to 32");
-    refused("server s", "link", "A b", "name of a server");
-    refused("server s", "net_up", "fast", "whole number");
     refused("listen", "address", "localhost:22", "no address in numbers");
     refused("listen", "address", "127.0.0.1", "ADDRESS:PORT");
     refused("listen", "address", "127.0.0.1:0", "1 to 65535");
@@ -396,6 +383,23 @@ Test(conf, users)
     cr_assert(said("must be different users"));
     cr_assert_eq(c.ids.store, 1);
     end();
+}
+
+Test(conf, refuses_values_of_networks)
+{
+    refused("network", "pool6", "10.0.0.0/8", "IPv6 ADDRESS/BITS");
+    refused("network", "pool6", "fd00::/8", "16 to 120");
+    refused("network", "pool6", "fd00::1/64", "bits set");
+    refused("network", "publish", "203.0.113.0/24", "IP address");
+    refused("network", "forward", "maybe", "yes | no");
+    refused("network", "table", "filter", "must begin with holdfast");
+    refused("network", "table", "holdfast; flush ruleset", "must begin with holdfast");
+    refused("server s", "egress", "permit 1.2.3.4", "must begin with 'allow '");
+    refused("server s", "egress", "allow 10.0.0.1/8", "bits set");
+    refused("server s", "egress", "allow 10.0.0.0/8:0", "1 to 65535");
+    refused("server s", "egress", "allow 10.0.0.0/8; accept", "0 to 32");
+    refused("server s", "link", "A b", "name of a server");
+    refused("server s", "net_up", "fast", "whole number");
 }
 
 Test(conf, links_ports_and_rates_that_cannot_be)
