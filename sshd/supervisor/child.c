@@ -99,6 +99,15 @@ static void drop(const struct role_row *r, uid_t uid)
         die_errno("child: no_new_privs");
 }
 
+/* What the supervisor itself needs, and nobody it starts: exec gives root all that is in the bounding set. */
+static void drop_own(void)
+{
+    static const cap_value_t own[] = { CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_SYS_RESOURCE, CAP_MKNOD };
+    for (size_t i = 0; i < countof(own); i++)
+        if (cap_get_bound(own[i]) > 0 && cap_drop_bound(own[i]) < 0)
+            die_errno("child: bounding set");
+}
+
 static NORETURN void become(const struct super *s, const struct role_row *r, uid_t uid, int link, int out, const char *path)
 {
     int log = r->logs ? s->log_fd : s->null_fd;
@@ -115,7 +124,9 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (!r->root)
+    if (r->root)
+        drop_own();
+    else
         drop(r, uid);
     /* After the uid: changing it clears the death signal. */
     if (r->with_us && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
