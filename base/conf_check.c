@@ -79,7 +79,7 @@ static void check_ends(const struct check *k, uint64_t slots)
 static void check_host(const struct check *k, const char *key, uint64_t first, uint64_t n)
 {
     const struct conf_ids *ids = &k->c->ids;
-    const uid_t roles[] = { ids->store, ids->shim };
+    const uid_t roles[] = { ids->store, ids->shim, ids->image, ids->filter };
     char who[300];
     if (conf_host_meets("/etc", first, n, roles, countof(roles), who, sizeof who))
         wrong(k, SECTION_ids, NULL, key, "'%s' takes the ids %llu to %llu, but %s", key, (unsigned long long)first, (unsigned long long)(first + n - 1), who);

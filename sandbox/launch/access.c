@@ -49,7 +49,6 @@ static const struct { const char *at; uint64_t rights; } rows[] = {
     { "/", LANDLOCK_READ | LANDLOCK_EXECUTE },
     { "/tmp", LANDLOCK_WRITE },
     { "/dev/shm", LANDLOCK_WRITE },
-    { "/dev/mqueue", LANDLOCK_READ | LANDLOCK_WRITE },
     { "/run", LANDLOCK_WRITE },
     /* To read as well: the kernel opens a queue by a mount of its own, which "/" is not above. */
     /* ioctl of devices nowhere else: a terminal is driven by it, the others only tell of the machine. */

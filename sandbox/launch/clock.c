@@ -19,16 +19,14 @@
 enum { FIRST_SECOND = 1 };
 
 /* Whole seconds: a clock's parts of a second stay what they are. */
-static long long offset(clockid_t clock)
-{
-    struct timespec now;
-    return clock_gettime(clock, &now) < 0 ? 0 : FIRST_SECOND - (long long)now.tv_sec;
-}
-
 static int set_offsets(void)
 {
+    struct timespec running, booted;
     char text[128];
-    int n = snprintf(text, sizeof text, "monotonic %lld 0\nboottime %lld 0\n", offset(CLOCK_MONOTONIC), offset(CLOCK_BOOTTIME));
+    if (clock_gettime(CLOCK_MONOTONIC, &running) < 0 || clock_gettime(CLOCK_BOOTTIME, &booted) < 0)
+        return -1;
+    int n = snprintf(text, sizeof text, "monotonic %lld 0\nboottime %lld 0\n", FIRST_SECOND - (long long)running.tv_sec,
+                     FIRST_SECOND - (long long)booted.tv_sec);
     CLOSE_FD int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
     return fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -1;
 }

@@ -118,7 +118,8 @@ static int bind_fitting(struct child *c UNUSED, const struct step *s, struct err
     if (d == NULL)
         return -1;
     int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(d));) {
+    struct dirent *entry;
+    while (errno = 0, r == 0 && (entry = readdir(d))) {
         if (fnmatch(s->with, entry->d_name, FNM_PERIOD) != 0)
             continue;
         snprintf(from, sizeof from, "/etc/%s", entry->d_name);
@@ -126,6 +127,9 @@ static int bind_fitting(struct child *c UNUSED, const struct step *s, struct err
         if (r < 0 && e->step[0] == '\0')
             err_set(e, errno, s->verb->name, "%s", from);
     }
+    /* A list that breaks off is not a short one. */
+    if (r == 0 && errno)
+        r = err_set(e, errno, "list", "%s", s->from);
     closedir(d);
     return r;
 }

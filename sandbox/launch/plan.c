@@ -189,7 +189,7 @@ static void free_list(struct plan_list *l)
 void plan_free(struct plan *p)
 {
     struct plan_list *lists[] = { &p->argv, &p->env, &p->dns };
-    char *texts[] = { p->server, p->directory, p->interface, p->init, p->shim, p->ready_text };
+    char *texts[] = { p->server, p->directory, p->interface, p->host6, p->inside6, p->init, p->shim, p->ready_text };
     for (size_t i = 0; i < countof(lists); i++)
         free_list(lists[i]);
     for (size_t i = 0; i < countof(texts); i++)

@@ -202,6 +202,9 @@ static int hear_word(struct run *r, struct msg *m, struct err *e)
         return err_set(e, errno, "hear", "the sandbox's first process");
     if (n > 0 && m->type == CHILD_FAILED) {
         get_failure(m, e);
+        /* Its last word, and the reason: there is nothing behind it to ask for. */
+        close(r->talk);
+        r->talk = -1;
         return -1;
     }
     return n ? m->type : 0;
@@ -254,12 +257,14 @@ static int network_inside(struct run *r, const struct step *s UNUSED, struct err
 
 /* Who works with a child that has given up, or is gone, fails in some way of its own, but the child's reason is the reason.  (The first end of
    the link that is read may be of what the child did not read, with its words still behind.  Its files are closed a little after its
-   namespaces.) */
+   namespaces.)  The end of the link alone says nothing: it is init's exec, too. */
 static void ask_why(struct run *r, struct err *e)
 {
     struct pollfd p = { .fd = r->talk, .events = POLLIN };
     int ends = 0;
-    while (r->talk >= 0 && ends < 2 && poll(&p, 1, LAST_WORDS_MS) > 0) {
+    if (r->talk < 0)
+        return;
+    while (ends < 2 && poll(&p, 1, LAST_WORDS_MS) > 0) {
         struct msg m MSG_FREE;
         msg_begin(&m, 0, 0);
         int n = msg_recv(r->talk, &m);
@@ -271,7 +276,8 @@ static void ask_why(struct run *r, struct err *e)
             return;
         }
     }
-    if (ends || e->no == ESRCH)
+    struct pollfd gone = { .fd = r->shim.pidfd, .events = POLLIN };
+    if (e->no == ESRCH || poll(&gone, 1, ends ? LAST_WORDS_MS : 0) > 0)
         err_set(e, 0, "hear", "the sandbox's first process was killed");
 }
 

@@ -24,8 +24,46 @@ ls -ld --time-style=+ / /* /var/* | sed 's/^\(..........\) *[0-9]* /\1 /'
 ls -l /proc/self/fd | sed 's/.*[0-9] \([0-9]* -> [a-z/]*\).*/\1/'
 ls /proc/1
 echo x >/proc/self/comm; echo $?
+[ "$(cut -d. -f1 /proc/uptime)" -lt 100 ]; echo $?
+ls -lnR --time-style=+ /sys | sed 's/total.*//'; cat /sys/devices/system/cpu/online /etc/timezone
 for f in kcore keys timer_list acpi/x sys/kernel/hostname; do echo x >/proc/$f; wc -c /proc/$f; done
 """
+
+# What the lines above need, in an image: the folders and files that every import makes, and these programs.
+FOLDERS = ("proc", "dev", "tmp", "run", "home", "sys", "etc", "var/tmp", "bin")
+COVERED = ("passwd", "group", "hostname", "hosts", "resolv.conf", "machine-id")
+PROGRAMS = ("sh", "grep", "cut", "sed", "cat", "hostname", "ls", "wc")
+
+
+def make_image(top):
+    for name in FOLDERS:
+        os.makedirs(f"{top}/{name}")
+    for name in COVERED:
+        with open(f"{top}/etc/{name}", "w") as f:
+            f.write("the image's own\n")
+    for program in PROGRAMS:
+        path = shutil.which(program)
+        shutil.copy(path, f"{top}/bin/{program}")
+        needs = subprocess.run(["ldd", path], stdout=subprocess.PIPE, check=True).stdout.decode()
+        for library in re.findall(r"(/\S+) \(0x", needs):
+            os.makedirs(top + os.path.dirname(library), exist_ok=True)
+            shutil.copy(library, top + library)
+    for folder, _, files in os.walk(top):
+        for name in [""] + files:
+            os.chown(os.path.join(folder, name), BASE + 70000, BASE + 70000)
+
+
+def make_group():
+    """A cgroup of our own to start in, or None."""
+    with open("/proc/mounts") as f:
+        roots = [line.split()[1] for line in f if line.split()[2] == "cgroup2"]
+    try:
+        group = f"{roots[0]}/hft-cuts-{os.getpid()}"
+        os.mkdir(group)
+    except (IndexError, OSError):
+        return None
+    return group
+
 
 Result = collections.namedtuple("Result", "ok errno step text words calls cut state code")
 
@@ -43,11 +81,25 @@ class Rig:
         os.chmod(self.files + "/state", 0o755)
         os.chown(self.files, BASE + 1000, BASE + 1000)
         self.settings = settings
+        self.group = None
         self.starts = 0
         self.interfaces = []
 
+    def with_everything(self):
+        """An image, a filter of the admin's, a cgroup and both families of addresses."""
+        make_image(self.folder + "/image")
+        with open(self.folder + "/filter", "wb") as f:
+            f.write(bytes((6, 0, 0, 0, 0, 0, 255, 127)))   # one instruction: allow
+        self.group = make_group()
+        self.settings.update({"image": self.folder + "/image", "filter": self.folder + "/filter", "net": "private",
+                              "host6": "fd00::a", "inside6": "fd00::9"})
+        if self.group:
+            self.settings["cgroup"] = self.group
+
     def end(self):
         shutil.rmtree(self.folder)
+        if self.group:
+            os.rmdir(self.group)
 
     def run(self, cut=None):
         self.starts += 1

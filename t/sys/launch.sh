@@ -6,7 +6,8 @@ here=$PWD
 dir=$(mktemp -d /tmp/holdfast-launch.XXXXXX)
 interface=hft$$
 octet=$(($$ % 250 + 1))
-base=1966080
+gateway=$(printf '01%02XD50A' $octet)   # 10.213.$octet.1, as /proc/net/route has it
+base=$((65536 * (3000 + $$ % 20000)))   # not another run's
 failed=0
 count=0
 trap 'rm -rf "$dir"; ip link del $interface 2>/dev/null; rmdir "$cg" 2>/dev/null' EXIT
@@ -82,6 +83,7 @@ fi
 out=$(run net=private -- /bin/sh -c 'cat /proc/net/route /proc/net/if_inet6')
 ok "a route to the host" has "$out" '^eth0	'
 ok "which is the way out" has "$out" "^eth0	00000000	01$(printf '%02X' $octet)D50A	"
+ok "the way out is the host alone, which filters" [ "$(grep -cE '^eth0	' <<<"$out") $(grep -cE "^eth0	00000000	$gateway	" <<<"$out")" = "2 1" ]
 ok "no IPv6 address but loopback's" has_not "$out" 'eth0$'
 six=fd6b:52ca:7d1f:$octet
 out=$(run net=private host6=$six::1 inside6=$six::2 -- /bin/sh -c 'cat /proc/net/ipv6_route /proc/net/if_inet6; cat /proc/net/arp')
@@ -109,7 +111,6 @@ refused "host's uids" 'step=plan text=uid base' base=0
 refused "shim's uid root" 'step=plan text=shim uid' shimuid=0
 refused "two networks" 'step=plan text=the two' net=private host=10.0.0.1 inside=10.0.1.1
 refused "no cgroup" 'step=open text=cgroup.kill' cgroup=/tmp
-base=1966080
 : >"$dir/empty"; head -c 12 /dev/zero >"$dir/odd"; head -c 32776 /dev/zero >"$dir/long"; head -c 80 /dev/zero >"$dir/garbage"
 printf '\6\0\0\0\0\0\377\177' >"$dir/all"; cp "$dir/all" "$dir/all.unsealed"     # one instruction: allow
 refused "no such profile" 'step=plan text=profile 3' profile=3
@@ -117,7 +118,7 @@ refused "a filter of nothing" 'step=filter text=0 bytes; allowed: 8 to 32768, by
 refused "a filter of half an instruction" 'step=filter text=12 bytes' filter="$dir/odd"
 refused "a filter too long" 'step=filter text=32776 bytes' filter="$dir/long"
 refused "a filter that can be changed" 'step=filter text=it is not sealed' filter="$dir/all.unsealed"
-refused "a filter that is none" 'errno=22 step=seccomp' filter="$dir/garbage"
+refused "a filter that is none" 'errno=22 step=filter text=as the admin changed it' filter="$dir/garbage"
 cat >"$dir/files/calls.py" <<'PY'
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)

@@ -1,11 +1,15 @@
 # Tests of the configuration.
 if CRITERION
-check_PROGRAMS += t/unit/conf
-TESTS += t/unit/conf
-t_unit_conf_SOURCES = t/unit/conf.c $(supervisor_ini_sources)
-t_unit_conf_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
-t_unit_conf_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
-t_unit_conf_LDADD = libbase.a $(INIH_LIBS) $(CRITERION_LIBS)
+check_PROGRAMS += t/unit/conf_values t/unit/conf_spans
+TESTS += t/unit/conf_values t/unit/conf_spans
+CONF_TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
+t_unit_conf_values_SOURCES = t/unit/conf_values.c t/unit/conf_rig.c t/unit/conf_rig.h
+t_unit_conf_values_CFLAGS = $(CONF_TEST_CFLAGS)
+t_unit_conf_values_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_conf_spans_SOURCES = t/unit/conf_spans.c t/unit/conf_rig.c t/unit/conf_rig.h $(supervisor_ini_sources)
+t_unit_conf_spans_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
+t_unit_conf_spans_CFLAGS = $(CONF_TEST_CFLAGS)
+t_unit_conf_spans_LDADD = libbase.a $(INIH_LIBS) $(CRITERION_LIBS)
 endif
 
 # Run by t/sys/disk.t, which needs root.
