@@ -183,6 +183,7 @@ static int hear_word(struct run *r, struct msg *m, struct err *e)
         return err_set(e, errno, "hear", "the sandbox's first process");
     if (n > 0 && m->type == CHILD_FAILED) {
         get_failure(m, e);
+        r->told = true;
         return -1;
     }
     return n ? m->type : 0;
@@ -252,7 +253,7 @@ static void ask_why(struct run *r, struct err *e)
             return;
         }
     }
-    if (ends || e->no == ESRCH)
+    if (e->no == EPIPE || e->no == ECONNRESET || e->no == ESRCH)
         err_set(e, 0, "hear", "the sandbox's first process was killed");
 }
 
@@ -378,7 +379,8 @@ int job_run(struct msg *m, struct err *e)
     r.shim.started = wall_ms();
     walk(&r, e);
     if (r.pid) {
-        ask_why(&r, e);
+        if (!r.told)
+            ask_why(&r, e);
         undo(&r);
     }
     return -1;

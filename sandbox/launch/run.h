@@ -15,6 +15,7 @@ struct run {
     int talk;      /* to the child */
     int inside;    /* the sandbox's rtnetlink, from when the child has sent it until its network stands */
     pid_t pid;     /* the child's, once there is one */
+    bool told;     /* the child has said why it failed */
 };
 
 /* Launch's own steps, in the parts that sequence.c puts in order. */
