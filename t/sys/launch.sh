@@ -17,7 +17,7 @@ chown -R $((base + 1000)):$((base + 1000)) "$dir/files"
 
 run() {
     timeout 60 t/lib/sandbox_run init="${INIT:-$here/t/lib/stand_init}" shim="${SHIM:-$here/t/lib/stand_shim}" dir="$dir/files" \
-        interface=$interface host=10.213.$octet.1 inside=10.213.$octet.2 base=$base "$@" 2>&1
+        interface=$interface host=10.211.$octet.1 inside=10.211.$octet.2 base=$base "$@" 2>&1
 }
 ok() {   # NAME CONDITION...
     local name=$1; shift
@@ -77,7 +77,7 @@ if [ -x /usr/bin/python3 ]; then
     run net=private port=80 -- /usr/bin/python3 /home/server/serve.py >"$dir/out" &
     job=$!
     for _ in $(seq 100); do grep -q listening "$dir/out" && break; sleep 0.05; done
-    ok "a low port is reached from the host" [ "$(timeout 5 bash -c "cat </dev/tcp/10.213.$octet.2/80" 2>&1)" = "from inside" ]
+    ok "a low port is reached from the host" [ "$(timeout 5 bash -c "cat </dev/tcp/10.211.$octet.2/80" 2>&1)" = "from inside" ]
     wait $job
 fi
 out=$(run net=private -- /bin/sh -c 'cat /proc/net/route /proc/net/if_inet6')
