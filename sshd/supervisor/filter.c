@@ -184,7 +184,7 @@ static void started(struct super *s, bool ok, struct err *e)
     struct filter *f = s->filter;
     char line[400];
     /* Only now: before there was a filter a machine that forwards would have forwarded for everybody. */
-    if (ok && forward_on(&s->conf, &f->forward, e) < 0)
+    if (ok && !f->ending && forward_on(&s->conf, &f->forward, e) < 0)
         ok = err_wrap(e, "forwarding") == 0;
     f->start_id = 0;
     if (!ok) {
@@ -383,6 +383,8 @@ void filter_apply(struct super *s)
         return;
     }
     struct forward next;
+    if (f->ending)
+        return;
     forward_plan(&s->conf, &next);
     if (!next.v4.ours && !next.v6.ours)
         forward_off(&s->conf);
@@ -435,15 +437,22 @@ void filter_leave(struct super *s, filter_left_fn *fn)
 {
     struct filter *f = s->filter;
     FREE_MEM char *path = marker(s);
+    struct err e;
     struct msg m;
     /* While the table is there: what it drops nobody forwards in between. */
     forward_off(&s->conf);
-    if (f == NULL || f->link == NULL) {
-        fn(s, f ? "packet filter: holdfast-filter is not running, its table stays" : "");
+    if (f == NULL) {
+        fn(s, "");
+        return;
+    }
+    f->ending = true;
+    timer_free(f->respawn);
+    f->respawn = NULL;
+    if (f->link == NULL && try_spawn(s, &e) < 0) {
+        fn(s, "packet filter: holdfast-filter does not start, its table stays");
         return;
     }
     unlink(path);
-    f->ending = true;
     f->left = fn;
     f->end_id = ++f->ids;
     msg_begin(&m, FILTER_END, f->end_id);

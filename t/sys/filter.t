@@ -331,5 +331,11 @@ like "$("$TOOL" --run "$RUN" doctor)" 'warn forwarding: net.ipv4.ip_forward is 0
 nft 'add table ip strict; add chain ip strict FORWARD { type filter hook forward priority 0; policy drop; }'
 like "$("$DAEMON" -t -c "$CONFIG")" 'warn nftables: chain FORWARD of table strict drops' "and what another table drops"
 nft delete table ip strict
+stopped one >/dev/null 2>&1
+kill -9 "$(filter_pid)"
+exits 0 "shutdown just when the filter has died" "$TOOL" --run "$RUN" shutdown
+is "$(rules)" "" "takes the table along all the same"
+wait_until 5 dead_daemon
+eval "$("$HERE/t/rig" start "$PREFIX")"
 like "$("$TOOL" --run "$RUN" doctor)" 'ok +nftables: ' "which passes"
 done_testing
