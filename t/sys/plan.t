@@ -44,6 +44,8 @@ disk = 16M
 E2
 rig_up --ini "$SCRATCH/more.ini"
 tool() { "$TOOL" --run "$RUN" "$@"; }
+known() { tool server show one; }
+ok "the daemon knows its servers" wait_until 20 known
 exits 0 "holdfast server plan" tool server plan one
 plan=$out
 uids=$(tool server show one | sed -n 's/^uids \([0-9]*\) .*/\1/p')
