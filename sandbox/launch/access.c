@@ -52,7 +52,6 @@ static const struct { const char *at; uint64_t rights; } rows[] = {
     /* A queue is opened by a mount of the kernel's own, which "/" is not above: it needs the right to read, too. */
     { "/dev/mqueue", LANDLOCK_READ | LANDLOCK_WRITE },
     { "/run", LANDLOCK_WRITE },
-    /* To read as well: the kernel opens a queue by a mount of its own, which "/" is not above. */
     /* ioctl of devices nowhere else: a terminal is driven by it, the others only tell of the machine. */
     { "/dev/pts", LANDLOCK_WRITE_FILE | LANDLOCK_IOCTL_DEV },
     { "/dev/tty", LANDLOCK_WRITE_FILE | LANDLOCK_IOCTL_DEV },
