@@ -26,7 +26,10 @@ static int check(int fd, size_t *n, struct err *e)
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_set(e, errno, "filter", "%s", "");
-    if ((fcntl(fd, F_GET_SEALS) & seals) != seals)
+    int has = fcntl(fd, F_GET_SEALS);
+    if (has < 0)
+        return err_set(e, errno, "filter", "it cannot be sealed");
+    if ((has & seals) != seals)
         return err_set(e, EINVAL, "filter", "it is not sealed");
     if (st.st_size <= 0 || (size_t)st.st_size % sizeof(struct sock_filter) || (size_t)st.st_size / sizeof(struct sock_filter) > BPF_MAXINSNS)
         return err_set(e, EINVAL, "filter", "%lld bytes; allowed: %zu to %zu, by %zu", (long long)st.st_size, sizeof(struct sock_filter),
@@ -45,8 +48,9 @@ int filter_take(const struct plan *p, struct sock_fprog *f, struct err *e)
     }
     if (check(p->filter, &n, e) < 0)
         return -1;
-    if (pread(p->filter, given, n * sizeof given[0], 0) != (ssize_t)(n * sizeof given[0]))
-        return err_set(e, EIO, "filter", "it cannot be read");
+    ssize_t got = pread(p->filter, given, n * sizeof given[0], 0);
+    if (got != (ssize_t)(n * sizeof given[0]))
+        return err_set(e, got < 0 ? errno : EIO, "filter", "it cannot be read");
     *f = (struct sock_fprog){ (unsigned short)n, given };
     return 0;
 }

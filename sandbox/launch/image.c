@@ -44,6 +44,19 @@ static int open_map(pid_t pid, const struct stat *st, uint32_t base, struct err 
     return fd < 0 ? fail(e, "map the image", path) : fd;
 }
 
+static int end_map(int process, struct err *e)
+{
+    siginfo_t gone = { 0 };
+    int r;
+    while ((r = waitid(P_PIDFD, (id_t)process, &gone, WEXITED)) < 0 && errno == EINTR)
+        ;
+    if (r < 0)
+        return fail(e, "map the image", "waitid");
+    if (gone.si_code == CLD_EXITED && gone.si_status == 0)
+        return 0;
+    return err_set(e, gone.si_code == CLD_EXITED ? gone.si_status : 0, "map the image", "the process that holds it");
+}
+
 /* A user namespace that says whose files are whose, and has no other use: a process must make it, and may go when we hold it. */
 static int make_map(const struct stat *st, uint32_t base, struct err *e)
 {
@@ -58,15 +71,12 @@ static int make_map(const struct stat *st, uint32_t base, struct err *e)
     if (pid == 0) {
         char end;
         close(hold);
-        _exit(read(wait, &end, 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+        _exit(read(wait, &end, 1) == 0 ? EXIT_SUCCESS : errno);
     }
     CLOSE_FD int process = pidfd;
-    int fd = open_map(pid, st, base, e);
+    CLOSE_FD int fd = open_map(pid, st, base, e);
     close(fd_steal(&hold));
-    siginfo_t gone;
-    while (waitid(P_PIDFD, (id_t)process, &gone, WEXITED) < 0 && errno == EINTR)
-        ;
-    return fd;
+    return end_map(process, e) < 0 || fd < 0 ? -1 : fd_steal(&fd);
 }
 
 static int set_attributes(int tree, struct mount_attr *attr)
@@ -121,7 +131,9 @@ int image_clone(const struct plan *p, struct err *e)
 {
     struct mount_attr sealed = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .propagation = M_PRIVATE };
     struct stat st;
-    if (fstat(p->image, &st) < 0 || !S_ISDIR(st.st_mode))
+    if (fstat(p->image, &st) < 0)
+        return fail(e, "the image", "");
+    if (!S_ISDIR(st.st_mode))
         return err_set(e, ENOTDIR, "the image", "%s", "");
     /* An import's files are never root's: this is something else. */
     if (st.st_uid == 0 || st.st_gid == 0)

@@ -18,7 +18,7 @@ exec 2>&1
 grep -E '^(Umask|Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp|Seccomp_filters|Sig(Blk|Ign|Cgt)|CoreDumping|THP_enabled):' /proc/self/status
 cut -d ' ' -f 4- /proc/self/mountinfo | sed 's/ \(master\|shared\):[0-9]*//'
 cat /proc/self/limits /proc/self/cgroup /proc/self/uid_map /proc/self/gid_map
-hostname; cut -d: -f1 /proc/net/dev; cat /proc/net/route /proc/net/if_inet6
+hostname; cut -d: -f1 /proc/net/dev; cat /proc/net/route; sort /proc/net/if_inet6
 ls -lnR --time-style=+ /dev /etc/passwd /etc/group /etc/hosts /etc/hostname /etc/resolv.conf /etc/nsswitch.conf /etc/localtime /etc/machine-id | sed 's/total.*//'
 ls -ld --time-style=+ / /* /var/* | sed 's/^\(..........\) *[0-9]* /\1 /'
 ls -l /proc/self/fd | sed 's/.*[0-9] \([0-9]* -> [a-z/]*\).*/\1/'
@@ -32,7 +32,7 @@ for f in kcore keys timer_list acpi/x sys/kernel/hostname; do echo x >/proc/$f; 
 # What the lines above need, in an image: the folders and files that every import makes, and these programs.
 FOLDERS = ("proc", "dev", "tmp", "run", "home", "sys", "etc", "var/tmp", "bin")
 COVERED = ("passwd", "group", "hostname", "hosts", "resolv.conf", "machine-id")
-PROGRAMS = ("sh", "grep", "cut", "sed", "cat", "hostname", "ls", "wc")
+PROGRAMS = ("sh", "grep", "cut", "sed", "cat", "hostname", "ls", "sort", "wc")
 
 
 def make_image(top):

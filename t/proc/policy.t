@@ -16,7 +16,7 @@ from link import Link, frame, pair
 
 BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
 PROGRAM = os.path.join(BUILD, "holdfast-policy")
-MAKE, MADE = 0x560, 0x561
+MAKE, MADE = 0x580, 0x581
 SERVER, BUILDS, TOOL = range(3)
 FILTER, TABLE, JSON = range(3)
 SEALS = 1 | 2 | 4 | 8      # seal, shrink, grow, write

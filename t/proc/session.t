@@ -82,7 +82,7 @@ def test_verbs(rig):
     code, out, err = ssh(rig, "status", "--json")
     rows = [json.loads(line) for line in out.decode().splitlines()]
     keys = {"server", "state", "since", "pid", "ready", "exit_code", "signal", "reason", "restarts", "cpu_ms", "memory", "memory_peak",
-            "pids", "disk_used", "disk_limit", "ports"}
+            "pids", "disk_used", "disk_limit", "address", "address6", "ports"}
     ok(len(rows) == 3 and keys <= set(rows[0]) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", rows[0]["since"]),
        "status --json: one object a line with the promised keys", out)
     ok(rows[0]["reason"] == 'bad "\ufffd\ufffd(\n\x01\\ \u20ac', "whatever bytes come, JSON is valid", rows[0]["reason"])

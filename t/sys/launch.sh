@@ -112,12 +112,13 @@ refused "shim's uid root" 'step=plan text=shim uid' shimuid=0
 refused "two networks" 'step=plan text=the two' net=private host=10.0.0.1 inside=10.0.1.1
 refused "no cgroup" 'step=open text=cgroup.kill' cgroup=/tmp
 : >"$dir/empty"; head -c 12 /dev/zero >"$dir/odd"; head -c 32776 /dev/zero >"$dir/long"; head -c 80 /dev/zero >"$dir/garbage"
-printf '\6\0\0\0\0\0\377\177' >"$dir/all"; cp "$dir/all" "$dir/all.unsealed"     # one instruction: allow
+printf '\6\0\0\0\0\0\377\177' >"$dir/all"; cp "$dir/all" "$dir/all.unsealed"; cp "$dir/all" "$dir/unsealable"     # one instruction: allow
 refused "no such profile" 'step=plan text=profile 3' profile=3
 refused "a filter of nothing" 'step=filter text=0 bytes; allowed: 8 to 32768, by 8' filter="$dir/empty"
 refused "a filter of half an instruction" 'step=filter text=12 bytes' filter="$dir/odd"
 refused "a filter too long" 'step=filter text=32776 bytes' filter="$dir/long"
 refused "a filter that can be changed" 'step=filter text=it is not sealed' filter="$dir/all.unsealed"
+refused "a filter on a disk" 'errno=22 step=filter text=it cannot be sealed' filter="$dir/unsealable"
 refused "a filter that is none" 'errno=22 step=filter text=as the admin changed it' filter="$dir/garbage"
 cat >"$dir/files/calls.py" <<'PY'
 import ctypes
