@@ -76,6 +76,8 @@ ok(set(r["dev"]) <= {"null", "zero", "full", "random", "urandom", "tty", "ptmx",
    "/dev holds the harmless devices alone", r["dev"])
 ok("HOLDFAST_SECRET_OF_THE_TEST" not in r["environ"] and not any("holdfast-rig" in v for v in r["environ"].values()), "no environment of the host", r["environ"])
 ok(r["environ"].get("GREETING") == "hello there", "its own environment from the ini", r["environ"])
+ok(r["environ"].get("SERVER_IP") == status["address"] and r["environ"].get("SERVER_IP6") == (status["address6"] or ""),
+   "and its addresses, those in status", [r["environ"].get(k) for k in ("SERVER_IP", "SERVER_IP6")])
 ok(r["cwd"] == "/home/server", "it starts in /home/server", r["cwd"])
 ok(r["hostname"] != os.uname().nodename, "its own host name", r["hostname"])
 ok("lo" in r["interfaces"] and len(r["interfaces"]) == 2, "one interface beside lo", r["interfaces"])

@@ -1,5 +1,6 @@
 #!/bin/bash
-# From inside a server: what it is, what it sees, and that nothing of the host can be reached.
+# From inside a server: what it is, what it sees, and that nothing of the host can be reached.  (What of the world can be: t/sys/filter.t; this
+# machine does not forward.)
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rig.sh"
 need_root
