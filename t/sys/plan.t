@@ -44,6 +44,8 @@ disk = 16M
 E2
 rig_up --ini "$SCRATCH/more.ini"
 tool() { "$TOOL" --run "$RUN" "$@"; }
+# A server has its ids once the store has said them.
+wait_until 10 tool server show one >/dev/null
 exits 0 "holdfast server plan" tool server plan one
 plan=$out
 uids=$(tool server show one | sed -n 's/^uids \([0-9]*\) .*/\1/p')
@@ -57,7 +59,7 @@ like "$out" 'child landlock rules \[bind-tcp,connect-tcp\]' "landlock takes TCP"
 unlike "$out" 'veth' "and there is no interface"
 exits 1 "of a server that is not there" tool server plan nosuch
 exits 2 "an unknown word" tool server plans one
-like "$err" 'allowed: plan show' "the words are told"
+like "$err" 'allowed: show plan ' "the words are told"
 is "$(field one state)" offline "nothing was started"
 is "$(ip -4 -o addr | grep -c " 10.213.$SLICE.")" 0 "no interface was made"
 wait_until 5 test -z "$(role_pids launch)"
