@@ -59,7 +59,7 @@ like "$out" 'child landlock rules \[bind-tcp,connect-tcp\]' "landlock takes TCP"
 unlike "$out" 'veth' "and there is no interface"
 exits 1 "of a server that is not there" tool server plan nosuch
 exits 2 "an unknown word" tool server plans one
-like "$err" 'allowed: plan show' "the words are told"
+like "$err" 'allowed: show plan ' "the words are told"
 is "$(field one state)" offline "nothing was started"
 is "$(ip -4 -o addr | grep -c " 10.213.$SLICE.")" 0 "no interface was made"
 wait_until 5 test -z "$(role_pids launch)"
