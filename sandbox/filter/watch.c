@@ -67,14 +67,17 @@ static void take(struct watch_state *w, const struct nlmsghdr *h, uint32_t ours)
 {
     if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)) || h->nlmsg_pid == ours)
         return;
-    /* Each change ends in a new generation of the whole, which says by whom. */
-    if ((h->nlmsg_type & 0xff) == NFT_MSG_NEWGEN) {
-        if (w->changed && w->by[0] == '\0')
-            take_name(w, h);
-    } else if (!w->changed && is_ours(w, h)) {
-        w->changed = true;
-        w->by[0] = '\0';
+    /* Each change ends in a new generation of the whole, which says by whom.  What is mended before would be taken for changed again. */
+    if ((h->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
+        w->begun = w->begun || is_ours(w, h);
+        return;
     }
+    if (!w->begun)
+        return;
+    w->begun = false;
+    w->changed = true;
+    w->by[0] = '\0';
+    take_name(w, h);
 }
 
 void watch_read(struct watch_state *w, uint32_t ours)

@@ -10,7 +10,8 @@ enum { WATCH_BY = 64 };
 struct watch_state {
     int fd;
     const char *table;     /* of family inet; borrowed */
-    bool changed;          /* by another than us; the watcher's owner clears it */
+    bool begun;            /* another than us is changing it */
+    bool changed;          /* and is done; the watcher's owner clears it */
     char by[WATCH_BY];     /* who: "NAME, pid N"; "" if it is not known */
 };
 
