@@ -73,7 +73,7 @@ tool server freeze one
 exits 0 "a kill of a frozen server" hf alice kill one --wait --timeout 30
 is "$(field one state) $(field one reason)" "offline killed by order" "needs no thaw"
 exits 2 "an unknown word" tool server stun one
-like "$err" 'allowed: show freeze thaw' "names those there are"
+like "$err" 'allowed: show plan seccomp freeze thaw' "names those there are"
 
 # --- a folder that was left ---------------------------------------------------------------------------------------------------------
 
