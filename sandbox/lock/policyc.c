@@ -313,9 +313,10 @@ static void read_line(const struct place *at, char *line, unsigned depth)
         fail(at, "a row needs a reason: '# why'");
     if ((marks.never && marks.action == SECCOMP_RET_ALLOW) || (marks.needed && marks.action != SECCOMP_RET_ALLOW))
         fail(at, "'never' is said of a refusal, 'needed' of what is allowed");
+    if (!wanted)
+        return;
     marks.reason = copy(reason);
-    if (wanted)
-        add_row(at, &marks, words + 1, optional);
+    add_row(at, &marks, words + 1, optional);
 }
 
 static void read_policy(const char *path, unsigned depth, const struct place *from)
