@@ -208,14 +208,20 @@ static void add_row(const struct place *at, const struct policy_row *marks, char
     r->nr = nr;
     r->order = nrows;
     r->name = copy(words[0]);
+    r->reason = copy(marks->reason);
     r->text = join(words + 1);
     parse_conditions(at, words + 1, r);
     check_reached(at, r, words[0]);
     files[nrows] = at->file;
     lines[nrows] = at->line;
     /* Below zero: a call other architectures have. */
-    if (nr >= 0)
+    if (nr >= 0) {
         nrows++;
+        return;
+    }
+    free((void *)(uintptr_t)r->name);
+    free((void *)(uintptr_t)r->reason);
+    free((void *)(uintptr_t)r->text);
 }
 
 static void set_default(const struct place *at, char **words)
@@ -315,7 +321,7 @@ static void read_line(const struct place *at, char *line, unsigned depth)
         fail(at, "'never' is said of a refusal, 'needed' of what is allowed");
     if (!wanted)
         return;
-    marks.reason = copy(reason);
+    marks.reason = reason;
     add_row(at, &marks, words + 1, optional);
 }
 

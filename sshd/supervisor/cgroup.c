@@ -143,7 +143,8 @@ void cgroup_find(struct super *s)
     }
     s->cgroup = mem_fmt("%s/%s", root, s->conf.sandbox.cgroup);
     enable(root);
-    if (mkdir(s->cgroup, 0755) < 0 && errno != EEXIST) {
+    /* To be walked through, not listed: before Linux 6.15 or so a sandbox that mounts its own group is asked for the way to it. */
+    if ((mkdir(s->cgroup, 0711) < 0 && errno != EEXIST) || chmod(s->cgroup, 0711) < 0) {
         snprintf(s->limits_missing, sizeof s->limits_missing, "cannot make %s: %s", s->cgroup, strerror(errno));
         free(s->cgroup);
         s->cgroup = NULL;
