@@ -13,4 +13,7 @@ enum { IDMAP_IDS = 65536 };
    0; 1 when this kernel cannot map such a file system; or -1 with E. */
 int idmap_set(int tree, uid_t disk, uid_t host, struct err *e);
 
+/* The same by maps as uid_map and gid_map take them: inside is the file system's, outside what the mount shows. */
+int idmap_apply(int tree, const char *uids, const char *gids, struct err *e);
+
 #endif

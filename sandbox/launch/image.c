@@ -5,17 +5,14 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <linux/sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "quota/idmap.h"
 #include "sandbox/launch/root.h"
 
 static int fail(struct err *e, const char *step, const char *what)
@@ -24,60 +21,6 @@ static int fail(struct err *e, const char *step, const char *what)
 }
 
 /* ---- by launch ---- */
-
-static int write_map(pid_t pid, const char *file, uint32_t owner, uint32_t base, struct err *e)
-{
-    char path[64], map[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
-    int n = snprintf(map, sizeof map, "%u %u 1\n", owner, base);
-    CLOSE_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-    return fd < 0 || write(fd, map, (size_t)n) != n ? fail(e, "map the image", file) : 0;
-}
-
-static int open_map(pid_t pid, const struct stat *st, uint32_t base, struct err *e)
-{
-    char path[64];
-    if (write_map(pid, "uid_map", st->st_uid, base, e) < 0 || write_map(pid, "gid_map", st->st_gid, base, e) < 0)
-        return -1;
-    snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? fail(e, "map the image", path) : fd;
-}
-
-static int end_map(int process, struct err *e)
-{
-    siginfo_t gone = { 0 };
-    int r;
-    while ((r = waitid(P_PIDFD, (id_t)process, &gone, WEXITED)) < 0 && errno == EINTR)
-        ;
-    if (r < 0)
-        return fail(e, "map the image", "waitid");
-    if (gone.si_code == CLD_EXITED && gone.si_status == 0)
-        return 0;
-    return err_set(e, gone.si_code == CLD_EXITED ? gone.si_status : 0, "map the image", "the process that holds it");
-}
-
-/* A user namespace that says whose files are whose, and has no other use: a process must make it, and may go when we hold it. */
-static int make_map(const struct stat *st, uint32_t base, struct err *e)
-{
-    int ends[2], pidfd = -1;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return fail(e, "map the image", "pipe");
-    CLOSE_FD int wait = ends[0], hold = ends[1];
-    struct clone_args a = { .flags = CLONE_NEWUSER | CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD };
-    pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof a);
-    if (pid < 0)
-        return fail(e, "map the image", "clone3");
-    if (pid == 0) {
-        char end;
-        close(hold);
-        _exit(read(wait, &end, 1) == 0 ? EXIT_SUCCESS : errno);
-    }
-    CLOSE_FD int process = pidfd;
-    CLOSE_FD int fd = open_map(pid, st, base, e);
-    close(fd_steal(&hold));
-    return end_map(process, e) < 0 || fd < 0 ? -1 : fd_steal(&fd);
-}
 
 static int set_attributes(int tree, struct mount_attr *attr)
 {
@@ -88,15 +31,14 @@ static int set_attributes(int tree, struct mount_attr *attr)
    such mapping: all of them are for everyone to read and for nobody to write. */
 static int give_to_root(int tree, const struct stat *st, uint32_t base, struct err *e)
 {
-    CLOSE_FD int map = make_map(st, base, e);
-    if (map < 0)
-        return -1;
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)map };
-    if (set_attributes(tree, &attr) == 0)
-        return 0;
-    if (errno != EINVAL)
-        return fail(e, "map the image", "mount_setattr");
-    log_info("image.owner", "owner=nobody why=\"its file system has no mapped mounts\"");
+    char uids[64], gids[64];
+    snprintf(uids, sizeof uids, "%u %u 1\n", (unsigned)st->st_uid, base);
+    snprintf(gids, sizeof gids, "%u %u 1\n", (unsigned)st->st_gid, base);
+    int cannot = idmap_apply(tree, uids, gids, e);
+    if (cannot < 0)
+        return err_wrap(e, "the image");
+    if (cannot)
+        log_info("image.owner", "owner=nobody why=\"its file system has no mapped mounts\"");
     return 0;
 }
 
