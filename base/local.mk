@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	base/die.c base/die.h \
 	base/err.c base/err.h \
 	base/io.c base/io.h \
+	base/json.c base/json.h \
 	base/link.c base/link.h \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 static const char *action_text(uint32_t action, char *text, size_t size)
 {
     uint32_t kind = action & SECCOMP_RET_ACTION_FULL;
@@ -17,17 +19,6 @@ static const char *action_text(uint32_t action, char *text, size_t size)
     return text;
 }
 
-static void put_json_text(struct buf *out, const char *text)
-{
-    buf_put(out, "\"", 1);
-    for (; *text; text++)
-        if (*text == '"' || *text == '\\')
-            buf_put_fmt(out, "\\%c", *text);
-        else
-            buf_put(out, text, 1);
-    buf_put(out, "\"", 1);
-}
-
 static void put_line(struct buf *out, const struct policy_row *r, bool json)
 {
     char room[40];
@@ -36,11 +27,14 @@ static void put_line(struct buf *out, const struct policy_row *r, bool json)
         buf_put_fmt(out, "%-24s %-62s %-18s %s\n", r->name, r->text[0] ? r->text : "-", action, r->reason);
         return;
     }
-    buf_put_fmt(out, "{\"call\":\"%s\",\"number\":%d,\"conditions\":", r->name, r->nr);
-    put_json_text(out, r->text);
-    buf_put_fmt(out, ",\"action\":\"%s\",\"reason\":", action);
-    put_json_text(out, r->reason);
-    buf_put(out, "}\n", 2);
+    json_begin(out, NULL);
+    json_str(out, "call", r->name);
+    json_i64(out, "number", r->nr);
+    json_str(out, "conditions", r->text);
+    json_str(out, "action", action);
+    json_str(out, "reason", r->reason);
+    json_end(out);
+    json_line(out);
 }
 
 static int by_name(const void *a, const void *b)

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/exec_files.h"
-#include "sshd/session/json.h"
+#include "base/json.h"
 #include "sshd/session/verbs.h"
 
 enum { DEADLINE_MS = 90000, COMMAND_MOST = 32 * 1024, TEXT_MOST = 4096, TIMEOUT_MOST_S = 3600, LINES_MOST = 10 * 1000 * 1000 };

@@ -10,7 +10,6 @@ holdfast_session_SOURCES = \
 	sshd/session/exec.c sshd/session/exec.h \
 	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
-	sshd/session/json.c sshd/session/json.h \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
 	sshd/session/random.c \

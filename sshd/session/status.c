@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "sshd/session/json.h"
+#include "base/json.h"
 
 static void read_one(struct status *t, struct msg *m)
 {

@@ -5,7 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sshd/session/json.h"
+#include "base/json.h"
 #include "sshd/session/status.h"
 #include "sshd/session/verbs.h"
 

@@ -3,7 +3,7 @@
 
 #include "config.h"
 #include "sshd/session/conn.h"
-#include "sshd/session/json.h"
+#include "base/json.h"
 #include "sshd/session/verbs.h"
 
 static void rights_json(struct buf *b, uint32_t rights)

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "sshd/session/display.h"
-#include "sshd/session/json.h"
+#include "base/json.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
 

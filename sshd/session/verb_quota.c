@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "sshd/session/json.h"
+#include "base/json.h"
 #include "sshd/session/status.h"
 #include "sshd/session/verbs.h"
 

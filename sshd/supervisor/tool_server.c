@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/policy.h"
@@ -18,62 +19,67 @@
 
 enum { FREEZE_TICK = 10, FREEZE_WAIT = 5000 };
 
-static void put_address(struct buf *b, const char *key, uint32_t a, bool json)
+/* "" without a network. */
+static const char *dotted(uint32_t a, char text[INET_ADDRSTRLEN])
 {
+    text[0] = '\0';
     if (a)
-        buf_put_fmt(b, json ? ",\"%s\":\"%u.%u.%u.%u\"" : "%s %u.%u.%u.%u\n", key, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+        snprintf(text, INET_ADDRSTRLEN, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+    return text;
 }
 
-/* What a path or a reason may hold. */
-static void put_string(struct buf *b, const char *key, const char *text)
+static void put(struct buf *b, const char *key, const char *text, bool json)
 {
-    buf_put_fmt(b, ",\"%s\":\"", key);
-    for (; *text; text++)
-        if (*text == '"' || *text == '\\' || (unsigned char)*text < ' ')
-            buf_put_fmt(b, "\\u%04x", (unsigned char)*text);
-        else
-            buf_put_u8(b, (uint8_t)*text);
-    buf_put_fmt(b, "\"");
+    if (text[0] && json)
+        json_str(b, key, text);
+    else if (text[0])
+        buf_put_fmt(b, "%s %s\n", key, text);
+}
+
+static void put_addresses(const struct server *v, struct buf *b, bool json)
+{
+    char text[INET_ADDRSTRLEN], six[INET6_ADDRSTRLEN];
+    put(b, "address", dotted(server_inside_address(v), text), json);
+    put(b, "gateway", dotted(server_host_address(v), text), json);
+    server_inside6_address(v, six);
+    put(b, "address6", six, json);
+}
+
+static void put_folders(const struct server *v, struct buf *b, bool json)
+{
+    const struct super *s = v->super;
+    FREE_MEM char *files = mem_fmt("%s/servers/%s", s->conf.paths.state, v->name);
+    FREE_MEM char *group = s->cgroup ? mem_fmt("%s/%s", s->cgroup, v->name) : mem_str("");
+    put(b, "cgroup", group, json);
+    put(b, "files", files, json);
 }
 
 static void show_json(const struct server *v, struct buf *b)
 {
-    const struct super *s = v->super;
-    char six[INET6_ADDRSTRLEN];
-    FREE_MEM char *files = mem_fmt("%s/servers/%s", s->conf.paths.state, v->name);
-    FREE_MEM char *group = s->cgroup ? mem_fmt("%s/%s", s->cgroup, v->name) : NULL;
-    buf_put_fmt(b, "{\"server\":\"%s\",\"state\":\"%s\",\"pid\":%d", v->name, server_word(v), (int)v->pid);
-    put_string(b, "reason", v->reason);
-    buf_put_fmt(b, ",\"uids_first\":%u,\"uids_last\":%u", server_uid_base(v), server_uid_base(v) + 65535);
-    put_address(b, "address", server_inside_address(v), true);
-    put_address(b, "gateway", server_host_address(v), true);
-    server_inside6_address(v, six);
-    if (six[0])
-        put_string(b, "address6", six);
-    if (group)
-        put_string(b, "cgroup", group);
-    put_string(b, "files", files);
+    json_begin(b, NULL);
+    json_str(b, "server", v->name);
+    json_str(b, "state", server_word(v));
+    json_i64(b, "pid", v->pid);
+    json_str(b, "reason", v->reason);
+    json_u64(b, "uids_first", server_uid_base(v));
+    json_u64(b, "uids_last", server_uid_base(v) + 65535);
+    put_addresses(v, b, true);
+    put_folders(v, b, true);
     usage_put(v, true, b);
-    buf_put_fmt(b, "}\n");
+    json_end(b);
+    json_line(b);
 }
 
 static void show_text(const struct server *v, struct buf *b)
 {
-    char six[INET6_ADDRSTRLEN];
-    buf_put_fmt(b, "server %s\nstate %s\n", v->name, server_word(v));
+    put(b, "server", v->name, false);
+    put(b, "state", server_word(v), false);
     if (v->pid)
         buf_put_fmt(b, "pid %d\n", (int)v->pid);
-    if (v->reason[0])
-        buf_put_fmt(b, "reason %s\n", v->reason);
+    put(b, "reason", v->reason, false);
     buf_put_fmt(b, "uids %u to %u\n", server_uid_base(v), server_uid_base(v) + 65535);
-    put_address(b, "address", server_inside_address(v), false);
-    put_address(b, "gateway", server_host_address(v), false);
-    server_inside6_address(v, six);
-    if (six[0])
-        buf_put_fmt(b, "address6 %s\n", six);
-    if (v->super->cgroup)
-        buf_put_fmt(b, "cgroup %s/%s\n", v->super->cgroup, v->name);
-    buf_put_fmt(b, "files %s/servers/%s\n", v->super->conf.paths.state, v->name);
+    put_addresses(v, b, false);
+    put_folders(v, b, false);
     usage_put(v, false, b);
 }
 

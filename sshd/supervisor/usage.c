@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/limits.h"
@@ -90,10 +91,8 @@ static void put_limit(const struct limit *l, char *text, bool json, struct buf *
 {
     if (text)
         flatten(text);
-    if (json && text)
-        buf_put_fmt(b, "\"%s\":\"%s\"", l->file, text);
-    else if (json)
-        buf_put_fmt(b, "\"%s\":null", l->file);
+    if (json)
+        json_str(b, l->file, text);
     else if (text && text[0])
         buf_put_fmt(b, "limit %s %s\n", l->file, text);
 }
@@ -102,27 +101,25 @@ void usage_put(const struct server *v, bool json, struct buf *b)
 {
     struct limits_place place = cgroup_place(v);
     if (json)
-        buf_put_fmt(b, ",\"limits\":{");
+        json_begin(b, "limits");
     for (size_t i = 0; i < limit_count; i++) {
         FREE_MEM char *text = cgroup_file(v, limit_rows[i].file);
-        if (json && i)
-            buf_put_fmt(b, ",");
         put_limit(&limit_rows[i], text, json, b);
     }
-    if (json)
-        buf_put_fmt(b, "},\"use\":{");
+    if (json) {
+        json_end(b);
+        json_begin(b, "use");
+    }
     for (size_t i = 0; i < countof(rows); i++) {
         uint64_t number = 0;
         bool there = read_row(v, &rows[i], &place, &number);
-        if (json && i)
-            buf_put_fmt(b, ",");
         if (json && there)
-            buf_put_fmt(b, "\"%s\":%" PRIu64, rows[i].name, number);
+            json_u64(b, rows[i].name, number);
         else if (json)
-            buf_put_fmt(b, "\"%s\":null", rows[i].name);
+            json_null(b, rows[i].name);
         else if (there)
             buf_put_fmt(b, "use %s %" PRIu64 "\n", rows[i].name, number);
     }
     if (json)
-        buf_put_fmt(b, "}");
+        json_end(b);
 }

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "sshd/session/json.h"
+#include "base/json.h"
 
 static const char *text(struct buf *b)
 {

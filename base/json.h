@@ -1,6 +1,6 @@
 /* One JSON object a line, written into a buffer.  Whatever bytes go in, what comes out is valid: invalid UTF-8 becomes U+FFFD. */
-#ifndef SESSION_JSON_H
-#define SESSION_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +15,7 @@ void json_list_end(struct buf *b);                                     /* ] */
 void json_str(struct buf *b, const char *key, const char *value);      /* NULL: null */
 void json_bytes(struct buf *b, const char *key, const void *bytes, size_t size);
 void json_u64(struct buf *b, const char *key, uint64_t value);
+void json_i64(struct buf *b, const char *key, int64_t value);
 void json_bool(struct buf *b, const char *key, bool value);
 void json_null(struct buf *b, const char *key);
 void json_time(struct buf *b, const char *key, uint64_t wall_ms);      /* RFC 3339 UTC; 0: null */

@@ -1,4 +1,4 @@
-#include "sshd/session/json.h"
+#include "base/json.h"
 
 #include <string.h>
 
@@ -110,6 +110,12 @@ void json_u64(struct buf *b, const char *key, uint64_t value)
 {
     key_of(b, key);
     buf_put_fmt(b, "%llu", (unsigned long long)value);
+}
+
+void json_i64(struct buf *b, const char *key, int64_t value)
+{
+    key_of(b, key);
+    buf_put_fmt(b, "%lld", (long long)value);
 }
 
 void json_bool(struct buf *b, const char *key, bool value)
