@@ -6,7 +6,7 @@ here=$PWD
 dir=$(mktemp -d /tmp/holdfast-launch.XXXXXX)
 interface=hft$$
 octet=$(($$ % 250 + 1))
-gateway=$(printf '01%02XD50A' $octet)   # 10.213.$octet.1, as /proc/net/route has it
+gateway=$(printf '01%02XD30A' $octet)   # 10.211.$octet.1, as /proc/net/route has it
 base=$((65536 * (3000 + $$ % 20000)))   # not another run's
 failed=0
 count=0
@@ -82,7 +82,7 @@ if [ -x /usr/bin/python3 ]; then
 fi
 out=$(run net=private -- /bin/sh -c 'cat /proc/net/route /proc/net/if_inet6')
 ok "a route to the host" has "$out" '^eth0	'
-ok "which is the way out" has "$out" "^eth0	00000000	01$(printf '%02X' $octet)D50A	"
+ok "which is the way out" has "$out" "^eth0	00000000	01$(printf '%02X' $octet)D30A	"
 ok "the way out is the host alone, which filters" [ "$(grep -cE '^eth0	' <<<"$out") $(grep -cE "^eth0	00000000	$gateway	" <<<"$out")" = "2 1" ]
 ok "no IPv6 address but loopback's" has_not "$out" 'eth0$'
 six=fd6b:52ca:7d1f:$octet
@@ -90,7 +90,7 @@ out=$(run net=private host6=$six::1 inside6=$six::2 -- /bin/sh -c 'cat /proc/net
 ok "an IPv6 address where it is to have one" has "$out" '^fd6b52ca7d1f[0-9a-f]*0002 [0-9a-f]* 7e 00 [0-9a-f]* +eth0$'
 ok "a way out there as well" has "$out" '^0{32} 00 0{32} 00 fd6b52ca7d1f[0-9a-f]*0001 .* eth0$'
 ok "no link-local one" has_not "$out" '^fe80.* 20 .*eth0$'
-ok "and the other end known for good" has "$out" "^10.213.$octet.1 +0x1 +0x6 +02:68:0a:d5:"
+ok "and the other end known for good" has "$out" "^10.211.$octet.1 +0x1 +0x6 +02:68:0a:d3:"
 ok "two IPv6 networks are refused" has "$(run net=private host6=fd00::1 inside6=fd00::5 -- /bin/true)" 'are not of one /126'
 out=$(run net=none -- /bin/sh -c 'cat /proc/net/dev')
 ok "none: loopback only" has_not "$out" 'eth0'
