@@ -45,10 +45,20 @@ holdfast_session_SOURCES = \
 include sshd/session/sftp.mk
 holdfast_session_SOURCES += $(session_sftp_sources)
 holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
+# nogss.c says why.  Found beside the program, wherever that lies.
+pkglibexec_PROGRAMS += libgssapi_krb5.so.2
+libgssapi_krb5_so_2_SOURCES = sshd/session/nogss.c
+libgssapi_krb5_so_2_CFLAGS = $(AM_CFLAGS) -fPIC -fno-sanitize=all
+libgssapi_krb5_so_2_LDFLAGS = -shared -nostdlib -Wl,-soname,libgssapi_krb5.so.2 -Wl,--version-script=$(srcdir)/sshd/session/nogss.map \
+	-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+EXTRA_libgssapi_krb5_so_2_DEPENDENCIES = sshd/session/nogss.map
+EXTRA_DIST += sshd/session/nogss.map
+holdfast_session_DEPENDENCIES = liblock.a libbase.a libgssapi_krb5.so.2
 holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
 # libssh finds these four in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
-	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes
+	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes \
+	-Wl,--no-as-needed libgssapi_krb5.so.2 -Wl,--as-needed -Wl,-rpath,'$$ORIGIN'
 BUILT_SOURCES += sandbox/lock/session.bpf.h
 CLEANFILES += sandbox/lock/session.bpf.h
 EXTRA_DIST += etc/seccomp/session.policy sshd/session/RIGHTS

@@ -12,7 +12,7 @@ STATIC = None
 TABLE = {
     "holdfastd": {LIBC, "libcap.so.2", "libinih.so.1"},
     "holdfast": {LIBC, "libsodium.so.23"},
-    "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3"},
+    "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3", "libgssapi_krb5.so.2"},
     "holdfast-files": {LIBC},
     "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23"},
     "holdfast-archive": {LIBC, "libarchive.so.13"},
@@ -92,4 +92,19 @@ if os.path.exists(session):
     tap.ok(not missing, words, sorted(missing))
 else:
     tap.skip(words, "nothing is built; set BUILD=")
+
+# What stands in for Kerberos (sshd/session/nogss.c) is found, and has all that the libssh of this machine asks for.
+stand_in = os.path.join(build, "libgssapi_krb5.so.2")
+if os.path.exists(session) and os.path.exists(stand_in):
+    loaded = subprocess.run(["ldd", session], capture_output=True, text=True, check=True).stdout
+    paths = {line.split()[0]: line.split()[2] for line in loaded.split("\n") if " => " in line}
+    tap.ok(os.path.samefile(paths["libgssapi_krb5.so.2"], stand_in) and "libkrb5.so.3" not in paths, "holdfast-session loads no Kerberos",
+           loaded.split("\n"))
+    libssh = paths["libssh.so.4"]
+    names = [{line.split()[-1].split("@")[0] for line in subprocess.run(["nm", "-D", which, path], capture_output=True, text=True,
+              check=True).stdout.splitlines() if line.split()[-1].lower().startswith("gss_")}
+             for which, path in (("--undefined-only", libssh), ("--defined-only", stand_in))]
+    tap.ok(len(names[0]) > 10 and not names[0] - names[1], "and libssh finds every name it asks for", sorted(names[0] - names[1]))
+else:
+    tap.skip("holdfast-session loads no Kerberos", "nothing is built; set BUILD=")
 tap.end()
