@@ -25,4 +25,4 @@ uninstall-hook:
 		test ! -d "$(DESTDIR)$$d" || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d"; done
 
 dist_man_MANS += etc/man/holdfastd.8 etc/man/holdfast.8 etc/man/holdfast.ini.5 etc/man/holdfast-ssh.7
-EXTRA_DIST += etc/holdfast.service.in etc/holdfast.bash etc/sysusers.conf etc/tmpfiles.conf etc/quickstart
+EXTRA_DIST += etc/holdfast.service.in etc/holdfast.bash etc/sysusers.conf etc/tmpfiles.conf etc/quickstart etc/deb

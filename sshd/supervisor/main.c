@@ -31,6 +31,9 @@
 #include "sshd/supervisor/super.h"
 #include "sshd/supervisor/tool.h"
 
+/* As the unit knows it (sysexits' EX_CONFIG): to start again would not help. */
+enum { EXIT_MISCONFIGURED = 78 };
+
 static struct super super;
 static bool foreground, test_only, print_only;
 static int ready_pipe = -1;     /* of the detached daemon: closed with a byte when ready */
@@ -76,7 +79,7 @@ static void configure(void)
         return;
     for (size_t i = 0; i < errors.n; i++)
         fprintf(stderr, "%s\n", errors.v[i]);
-    exit(1);
+    exit(test_only || print_only ? 1 : EXIT_MISCONFIGURED);
 }
 
 /* Another holdfastd of this configuration: it holds the lock on the pid file. */
