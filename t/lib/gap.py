@@ -1,0 +1,109 @@
+#!/usr/bin/python3 -B
+"""The two ends of what must not get through, for sys/gap.t.
+
+  gap.py count KIND=PORT...                    counts datagrams and connections at each port until its input ends, then prints "KIND udp N" and
+                                               "KIND tcp N" of each
+  gap.py flood SECONDS [SOURCE] TO,PORT...     datagrams to each, one after the other, as fast as it can; prints "sent N"
+  gap.py connect SECONDS FREE TO,PORT...       the same with connections; those to FREE must be made.  Prints "made N lost N tried N"
+"""
+import select
+import socket
+import sys
+import time
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def places(words):
+    return [(to, int(port)) for to, port in (word.rsplit(",", 1) for word in words)]
+
+
+def count(words):
+    poll, of, counts = select.epoll(), {}, {}
+    for kind, port in (word.split("=") for word in words):
+        for proto, how in (("udp", socket.SOCK_DGRAM), ("tcp", socket.SOCK_STREAM)):
+            s = socket.socket(socket.AF_INET6, how)
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("::", int(port)))
+            if proto == "tcp":
+                s.listen(1024)
+            s.setblocking(False)
+            poll.register(s, select.EPOLLIN)
+            of[s.fileno()] = s, (kind, proto)
+            counts[kind, proto] = 0
+    poll.register(sys.stdin, select.EPOLLIN)
+    print("ready", flush=True)
+    done = False
+    while not done:
+        for fd, _ in poll.poll():
+            if fd == sys.stdin.fileno():
+                done = True
+                continue
+            s, key = of[fd]
+            try:
+                if key[1] == "udp":
+                    s.recv(100)
+                else:
+                    s.accept()[0].close()
+                counts[key] += 1
+            except OSError:
+                pass
+    for (kind, proto), n in counts.items():
+        print(kind, proto, n)
+
+
+def flood(seconds, source, to):
+    sockets = []
+    for address, port in to:
+        s = socket.socket(family(address), socket.SOCK_DGRAM)
+        if source:
+            s.bind((source, 0))
+        s.setblocking(False)
+        sockets.append((s, (address, port)))
+    end, n = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        for _ in range(64):
+            for s, where in sockets:
+                try:
+                    s.sendto(b"x", where)
+                    n += 1
+                except OSError:
+                    pass
+    print("sent", n)
+
+
+def made(address, port, patience):
+    s = socket.socket(family(address), socket.SOCK_STREAM)
+    s.settimeout(patience)
+    try:
+        return s.connect_ex((address, port)) == 0
+    finally:
+        # Without a wait of a minute for each port used.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        s.close()
+
+
+def connect(seconds, free, to):
+    end, tried, got, lost = time.monotonic() + seconds, 0, 0, 0
+    while time.monotonic() < end:
+        for where in to:
+            made(*where, 1)
+            tried += 1
+        if made(*free, 5):
+            got += 1
+        else:
+            lost += 1
+    print("made", got, "lost", lost, "tried", tried)
+
+
+what, *rest = sys.argv[1:]
+if what == "count":
+    count(rest)
+elif what == "flood":
+    with_source = "," not in rest[1]
+    flood(float(rest[0]), rest[1] if with_source else "", places(rest[1 + with_source:]))
+else:
+    connect(float(rest[0]), *places(rest[1:2]), places(rest[2:]))
