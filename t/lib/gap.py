@@ -1,19 +1,23 @@
 #!/usr/bin/python3 -B
 """The two ends of what must not get through, for sys/gap.t.
 
-  gap.py count KIND=PORT...                    counts datagrams and connections at each port until its input ends, then prints "KIND udp N" and
-                                               "KIND tcp N" of each
-  gap.py flood SECONDS [SOURCE] TO,PORT...     datagrams to each, one after the other, as fast as it can; prints "sent N"
-  gap.py connect SECONDS FREE TO,PORT...       the same with connections; those to FREE must be made.  Prints "made N lost N tried N"
+  gap.py count KIND=PORT...              counts datagrams and connections at each port; then prints "KIND udp N" and "KIND tcp N" of each
+  gap.py flood [SOURCE] TO,PORT...       datagrams to each, one after the other, as fast as it can; then prints "sent N"
+  gap.py connect FREE TO,PORT...         the same with connections; those to FREE must be made.  Then prints "made N lost N tried N"
+
+Each goes on until its input ends.
 """
 import select
 import socket
 import sys
-import time
 
 
 def family(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def goes_on():
+    return not select.select([sys.stdin], [], [], 0)[0]
 
 
 def places(words):
@@ -55,16 +59,15 @@ def count(words):
         print(kind, proto, n)
 
 
-def flood(seconds, source, to):
-    sockets = []
+def flood(source, to):
+    sockets, n = [], 0
     for address, port in to:
         s = socket.socket(family(address), socket.SOCK_DGRAM)
         if source:
             s.bind((source, 0))
         s.setblocking(False)
         sockets.append((s, (address, port)))
-    end, n = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    while goes_on():
         for _ in range(64):
             for s, where in sockets:
                 try:
@@ -86,9 +89,9 @@ def made(address, port, patience):
         s.close()
 
 
-def connect(seconds, free, to):
-    end, tried, got, lost = time.monotonic() + seconds, 0, 0, 0
-    while time.monotonic() < end:
+def connect(free, to):
+    tried, got, lost = 0, 0, 0
+    while goes_on():
         for where in to:
             made(*where, 1)
             tried += 1
@@ -103,7 +106,7 @@ what, *rest = sys.argv[1:]
 if what == "count":
     count(rest)
 elif what == "flood":
-    with_source = "," not in rest[1]
-    flood(float(rest[0]), rest[1] if with_source else "", places(rest[1 + with_source:]))
+    with_source = "," not in rest[0]
+    flood(rest[0] if with_source else "", places(rest[with_source:]))
 else:
-    connect(float(rest[0]), *places(rest[1:2]), places(rest[2:]))
+    connect(*places(rest[:1]), places(rest[1:]))
