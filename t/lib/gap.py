@@ -3,9 +3,10 @@
 
   gap.py count KIND=PORT...              counts datagrams and connections at each port; then prints "KIND udp N" and "KIND tcp N" of each
   gap.py flood [SOURCE] TO,PORT...       datagrams to each, one after the other, as fast as it can; then prints "sent N"
-  gap.py connect FREE TO,PORT...         the same with connections; those to FREE must be made.  Then prints "made N lost N tried N"
+  gap.py connect FREE TO,PORT...         the same with connections; those to FREE must be made.  Then prints "made N lost N tried N
+                                         through N": of those tried
 
-Each goes on until its input ends.
+Each goes on until there is input, or its end.
 """
 import select
 import socket
@@ -90,16 +91,17 @@ def made(address, port, patience):
 
 
 def connect(free, to):
-    tried, got, lost = 0, 0, 0
+    tried, got, lost, through = 0, 0, 0, 0
     while goes_on():
         for where in to:
-            made(*where, 1)
+            through += made(*where, 1)
             tried += 1
-        if made(*free, 5):
+        # It is known to be lost when it is sent again and again.
+        if made(*free, 10):
             got += 1
         else:
             lost += 1
-    print("made", got, "lost", lost, "tried", tried)
+    print("made", got, "lost", lost, "tried", tried, "through", through)
 
 
 what, *rest = sys.argv[1:]

@@ -79,7 +79,7 @@ wait "${counters[@]}"
 cat "$SCRATCH/$host" "$SCRATCH/$world" "$SCRATCH/$two" >"$SCRATCH/counts"
 read -r _ sent <"$SCRATCH/flood"
 read -r _ forged <"$SCRATCH/forge"
-read -r _ made _ lost _ tried <"$SCRATCH/connect"
+read -r _ made _ lost _ tried _ <"$SCRATCH/connect"
 rebuilt=$(awk '$1 == "reload" || $1 == "restart" { n += $2 } END { print n }' "$SCRATCH/rig")
 atleast "$sent" 10000 "datagrams all the while"
 atleast "$forged" 5000 "and forged ones"
