@@ -91,7 +91,7 @@ enum filter_type {
     /* supervisor -> filter; each answered by FILTER_DONE, but for the SETs that belong to a START */
     FILTER_START = 0x0560,    /* u32 log level, str table, str pool, str pool6 or "", u32 n resolvers, str each, u32 n publish, str each,
                                  u32 n TCP ports we listen on, u32 each, IPv4's family, IPv6's family, u32 servers: so many SETs follow, and all
-                                 becomes one change in place of whatever table is there.  First; again when settings changed */
+                                 becomes one change of whatever table is there.  First; again when settings changed */
     FILTER_SET,               /* str server, str interface, str inside address, str inside6 or "", u32 n ports, per port: u32 port, u32 udp,
                                  u32 n links, str interface each, u32 n egress, per rule: u32 allow, str network, u32 first port, u32 last port
                                  (0, 0: all), u32 protocol (0: all), u64 bytes a second up, u64 down (0: no limit).  All of one server */

@@ -1,5 +1,8 @@
 # holdfast-filter: the packet filter; its pure part is also what the unit test links.
-filter_rules_sources = sandbox/filter/rules.c sandbox/filter/rules.h
+filter_rules_sources = \
+	sandbox/filter/held.c sandbox/filter/held.h \
+	sandbox/filter/rules.c sandbox/filter/rules.h \
+	sandbox/filter/state.c sandbox/filter/state.h
 pkglibexec_PROGRAMS += holdfast-filter
 holdfast_filter_SOURCES = \
 	sandbox/filter/device.c sandbox/filter/device.h \

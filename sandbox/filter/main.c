@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "sandbox/filter/device.h"
+#include "sandbox/filter/held.h"
 #include "sandbox/filter/nft.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
@@ -23,7 +24,7 @@
 #include "sandbox/lock/lock.h"
 #include "sandbox/proto.h"
 
-enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000, FORGET_MS = 50, SWEEP_MS = 1000 };
+enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000, TRIES = 2, FORGET_MS = 50, SWEEP_MS = 1000 };
 
 static struct {
     struct loop *loop;
@@ -33,6 +34,8 @@ static struct {
     struct settings settings;
     struct server *servers;
     bool started;                /* the kernel was given the whole table once, and is to hold it */
+    bool known;                  /* it does, and nobody else has changed it */
+    struct state before;         /* what it held before the START that waits for its servers, if that is known */
     uint32_t awaited, start_id;  /* servers that belong to the START before they are put in force as one */
     struct bucket mends;
     struct timer *mend;
@@ -59,22 +62,72 @@ static void answer(uint32_t id, bool ok, const struct err *e)
     link_send(filter.link, &m);
 }
 
-static int apply(const char *step, struct buf *text, struct err *e)
+static int apply(struct buf *text, struct err *e)
 {
+    if (buf_size(text) == 0)
+        return 0;
     buf_put_u8(text, 0);
     if (text->bad)
-        return err_set(e, 0, step, "more than %d bytes of rules", TEXT_MOST);
-    return nft_apply(filter.nft, step, (const char *)buf_head(text), e);
+        return err_set(e, 0, "nftables", "more than %d bytes of rules", TEXT_MOST);
+    return nft_apply(filter.nft, "nftables", (const char *)buf_head(text), e);
 }
 
-/* Everything, as one change: packets see the old table or the new one, never none. */
-static int apply_all(struct err *e)
+/* ---- the whole ---- */
+
+static void put_whole(struct state *to)
+{
+    rules_common(&filter.settings, to);
+    for (const struct server *v = filter.servers; v; v = v->next)
+        rules_server(&filter.settings, v, to);
+}
+
+static int change(const char *first, struct state *before, struct err *e)
 {
     struct buf text BUF_FREE = BUF(TEXT_MOST);
-    rules_table(&filter.settings, &text);
-    for (struct server *v = filter.servers; v; v = v->next)
-        rules_add(&filter.settings, v, &text);
-    return apply("nftables", &text, e);
+    struct state after STATE_FREE = { 0 };
+    put_whole(&after);
+    buf_put_fmt(&text, "%s", first);
+    state_change(filter.settings.table, before, &after, &text);
+    return apply(&text, e);
+}
+
+/* The table is there, and awake if it was put to sleep, before it is listed. */
+static int change_listed(struct err *e)
+{
+    struct state held STATE_FREE = { 0 };
+    FREE_MEM char *make = mem_fmt("add table inet %s\n", filter.settings.table);
+    if (nft_apply(filter.nft, "nftables", make, e) < 0)
+        return -1;
+    FREE_MEM char *listing = nft_list(filter.nft, filter.settings.table, e);
+    if (listing == NULL || held_read(listing, rules_filled, &held, e) < 0)
+        return -1;
+    return change("", &held, e);
+}
+
+/* All that we believe, as one change.  KNOWN: what the kernel holds (it may turn out wrong), or NULL.  A table is deleted and made anew only
+   where the kernel takes nothing else, as when an earlier version's set is of another type: a packet can then get through (state.h). */
+static int lay(struct state *known, struct err *e)
+{
+    struct state none = { 0 };
+    if (known && change("", known, e) == 0)
+        return 0;
+    filter.known = false;
+    for (int i = 0; i < TRIES; i++)
+        if (change_listed(e) == 0) {
+            filter.known = true;
+            *e = (struct err){ 0 };
+            return 0;
+        }
+    struct err why = *e;
+    char line[400];
+    FREE_MEM char *anew = mem_fmt("add table inet %s\ndelete table inet %s\nadd table inet %s\n", filter.settings.table, filter.settings.table,
+                                  filter.settings.table);
+    *e = (struct err){ 0 };
+    if (change(anew, &none, e) < 0)
+        return -1;
+    log_warn("filter.replaced", "table=%s why=\"%s\"", filter.settings.table, err_text(&why, line, sizeof line));
+    filter.known = true;
+    return 0;
 }
 
 /* ---- servers ---- */
@@ -100,21 +153,30 @@ static void keep(struct server *v)
     filter.servers = v;
 }
 
-/* OLD out, V in (either may be NULL), as one change.  Where the kernel has something else than we believe, the whole is laid anew. */
-static int exchange(struct server **old, struct server *v, struct err *e)
+static int change_one(const struct server *old, const struct server *v, struct err *e)
 {
     struct buf text BUF_FREE = BUF(TEXT_MOST);
-    struct server *before = *old;
-    if (before)
-        rules_remove(&filter.settings, before, &text);
+    struct state before STATE_FREE = { 0 }, after STATE_FREE = { 0 };
+    if (!filter.known)
+        return -1;
+    if (old)
+        rules_server(&filter.settings, old, &before);
     if (v)
-        rules_add(&filter.settings, v, &text);
-    int r = apply("nftables", &text, e);
+        rules_server(&filter.settings, v, &after);
+    state_change(filter.settings.table, &before, &after, &text);
+    return apply(&text, e);
+}
+
+/* OLD out, V in (either may be NULL), as one change.  Where the kernel has something else than we believe, the whole is laid. */
+static int exchange(struct server **old, struct server *v, struct err *e)
+{
+    struct server *before = *old;
+    int r = change_one(before, v, e);
     if (before)
         *old = before->next;
     if (v)
         keep(v);
-    if (r < 0 && apply_all(e) < 0) {
+    if (r < 0 && lay(NULL, e) < 0) {
         /* As it was: what the kernel has still. */
         if (v)
             filter.servers = v->next;
@@ -189,7 +251,8 @@ static void forget_conversations(uint16_t port)
 static void finish_start(void)
 {
     struct err e = { 0 };
-    bool ok = apply_all(&e) == 0;
+    bool ok = lay(filter.known ? &filter.before : NULL, &e) == 0;
+    state_free(&filter.before);
     filter.started |= ok;
     if (ok)
         log_info("filter.ready", "table=%s", filter.settings.table);
@@ -206,6 +269,9 @@ static void take_start(struct msg *m)
     if (read_settings(m, &next, &start, &e) < 0)
         die_err(&e);
     log_init("holdfast-filter", (enum log_level)start.level);
+    filter.known = filter.known && strcmp(filter.settings.table, next.table) == 0;
+    if (filter.known)
+        put_whole(&filter.before);
     settings_free(&filter.settings);
     filter.settings = next;
     filter.watch.table = filter.settings.table;
@@ -264,9 +330,10 @@ static void take_end(struct msg *m)
     }
     timer_free(filter.sweep);
     sweep(NULL);
-    rules_end(&filter.settings, &text);
-    filter.started = false;
-    answer(m->id, apply("nftables", &text, &e) == 0, &e);
+    /* Made first, so that it is there to be deleted. */
+    buf_put_fmt(&text, "add table inet %s\ndelete table inet %s\n", filter.settings.table, filter.settings.table);
+    filter.started = filter.known = false;
+    answer(m->id, apply(&text, &e) == 0, &e);
 }
 
 static const struct { uint16_t type; void (*take)(struct msg *m); } table[] = {
@@ -299,7 +366,7 @@ static void mend(void *data UNUSED)
 {
     struct err e = { 0 };
     filter.mend = NULL;
-    bool ok = apply_all(&e) == 0;
+    bool ok = lay(NULL, &e) == 0;
     struct msg m;
     msg_begin(&m, FILTER_MENDED, 0);
     put_err(&m, ok, &e);
@@ -313,6 +380,7 @@ static void mend(void *data UNUSED)
 static void on_change(void *data UNUSED, int fd UNUSED, unsigned ev UNUSED)
 {
     watch_read(&filter.watch, nft_port(filter.nft));
+    filter.known = filter.known && !filter.watch.changed;
     /* Before the first table is whole there is nothing to mend: what stands there is an earlier filter's. */
     if (!filter.watch.changed || filter.mend)
         return;

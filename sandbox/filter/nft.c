@@ -34,6 +34,7 @@ struct nft *nft_open(void)
     n->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
     if (n->ctx == NULL || nft_ctx_buffer_output(n->ctx) != 0 || nft_ctx_buffer_error(n->ctx) != 0)
         die_errno("libnftables");
+    nft_ctx_output_set_flags(n->ctx, NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_STATELESS);
     /* The library does not say which one it made; no other of the kind is there yet. */
     for (n->fd = FIRST_FD; n->fd <= LAST_FD && !is_nft_socket(n->fd); n->fd++)
         ;
@@ -42,12 +43,12 @@ struct nft *nft_open(void)
     return n;
 }
 
-int nft_apply(struct nft *n, const char *step, const char *text, struct err *e)
+/* The output waits to be taken. */
+static int run(struct nft *n, const char *step, const char *text, struct err *e)
 {
     errno = 0;
     if (nft_run_cmd_from_buffer(n->ctx, text) == 0) {
         nft_ctx_get_error_buffer(n->ctx);
-        nft_ctx_get_output_buffer(n->ctx);
         return 0;
     }
     /* Its words have the kernel's error in them; behind the first line it shows where. */
@@ -55,6 +56,23 @@ int nft_apply(struct nft *n, const char *step, const char *text, struct err *e)
     FREE_MEM char *first = mem_strn(words ? words : "", words ? strcspn(words, "\n") : 0);
     nft_ctx_get_output_buffer(n->ctx);
     return err_set(e, 0, step, "%s", esc_text(first[0] ? first : "refused"));
+}
+
+int nft_apply(struct nft *n, const char *step, const char *text, struct err *e)
+{
+    int r = run(n, step, text, e);
+    if (r == 0)
+        nft_ctx_get_output_buffer(n->ctx);
+    return r;
+}
+
+char *nft_list(struct nft *n, const char *table, struct err *e)
+{
+    FREE_MEM char *command = mem_fmt("list table inet %s\n", table);
+    if (run(n, "list table", command, e) < 0)
+        return NULL;
+    const char *got = nft_ctx_get_output_buffer(n->ctx);
+    return mem_str(got ? got : "");
 }
 
 uint32_t nft_port(const struct nft *n)

@@ -1,13 +1,12 @@
-/* The packet filter as text for libnftables: pure functions of the settings and of one server.  Everything of ours is in one table; what the
-   kernel holds is always rules_table followed by rules_add of each server. */
+/* The packet filter's rules: pure functions of the settings and of one server.  Everything of ours is in one table. */
 #ifndef SANDBOX_FILTER_RULES_H
 #define SANDBOX_FILTER_RULES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/net.h"
+#include "sandbox/filter/state.h"
 
 enum { TABLE_MOST = 64, INTERFACE_MOST = 16 };
 
@@ -38,12 +37,10 @@ struct server {
     uint64_t up, down;                   /* bytes a second; 0: no limit */
 };
 
-/* Replaces the table, whatever was there, by one without servers. */
-void rules_table(const struct settings *s, struct buf *out);
-/* What the server adds to the table, and takes along. */
-void rules_add(const struct settings *s, const struct server *v, struct buf *out);
-void rules_remove(const struct settings *s, const struct server *v, struct buf *out);
-/* The table is no more. */
-void rules_end(const struct settings *s, struct buf *out);
+/* Put into OUT (state.h): what is there whatever the servers, and what one server adds.  What the kernel holds is the one and each of the other. */
+void rules_common(const struct settings *s, struct state *out);
+void rules_server(const struct settings *s, const struct server *v, struct state *out);
+/* What the kernel lists behind the key of an element that a packet made. */
+extern const char rules_filled[];
 
 #endif

@@ -17,13 +17,13 @@ TABLE = "holdfast-rig"
 
 
 class Filter:
-    def __init__(self, program):
+    def __init__(self, program, log="/dev/null"):
         ours, theirs = pair()
         theirs_fd = theirs.fileno()
 
         def place():
             os.dup2(theirs_fd, 3)
-        self.process = subprocess.Popen([program], preexec_fn=place, pass_fds=(3,), stdin=subprocess.DEVNULL, stderr=open("/dev/null", "w"))
+        self.process = subprocess.Popen([program], preexec_fn=place, pass_fds=(3,), stdin=subprocess.DEVNULL, stderr=open(log, "a"))
         theirs.close()
         self.link = Link(ours, 60)
         self.id = 0
@@ -157,7 +157,9 @@ def say(good, words):
     print("ok" if good else "not ok", words, flush=True)
 
 
-if sys.argv[2:] == ["bench"]:
+if __name__ != "__main__":
+    pass
+elif sys.argv[2:] == ["bench"]:
     bench(sys.argv[1])
 else:
     check(sys.argv[1], say)

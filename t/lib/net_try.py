@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 """Tries to reach addresses.  net_try.py [-s SOURCE] KIND,ADDRESS,PORT...: a line each, "KIND,ADDRESS,PORT VERDICT DETAIL".
 
-VERDICT: reached (DETAIL: what the other side says it sees), refused (at once, by an answer), silent (no answer in a second).
+VERDICT: reached (DETAIL: what the other side says it sees), refused (at once, by an answer), silent (no answer in a second, twice).
 KIND: tcp, udp, or ping (then no port).  The other side is net_serve.py."""
 import os
 import socket
@@ -67,12 +67,11 @@ for word in words:
         try:
             print(word, "reached", KINDS[kind](address, int(port[0]) if port else 0, source))
             break
-        except (TimeoutError, socket.timeout):
-            # The kernel sends one host six ICMP errors at once, then one a second.
-            if kind == "tcp" or pause == 0:
-                print(word, "silent")
-                break
-            time.sleep(pause)
         except OSError as e:
-            print(word, "refused" if time.monotonic() - began < 0.9 else "silent", e.strerror)
-            break
+            if time.monotonic() - began < 0.9:
+                print(word, "refused", e.strerror)
+                break
+            # Twice: the kernel sends one host six ICMP errors at once, then one a second; and a busy machine may take a second for anything.
+            if pause == 0:
+                print(word, "silent", *filter(None, [e.strerror]))
+            time.sleep(pause)

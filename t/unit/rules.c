@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/net.h"
+#include "sandbox/filter/held.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
 #include "sandbox/proto.h"
@@ -103,20 +104,35 @@ static void begin(void)
     net_parse("fd00::2", &one.inside[1], NULL);
 }
 TestSuite(rules, .init = begin);
+TestSuite(change, .init = begin);
+TestSuite(held, .init = begin);
 
-static char *text_of(void (*make)(const struct settings *s, const struct server *v, struct buf *out))
+static char *way(struct state *before, struct state *after)
 {
     struct buf b = BUF(1 << 20);
-    make(&settings, &one, &b);
+    state_change("holdfast", before, after, &b);
     cr_assert(!b.bad);
     buf_put_u8(&b, 0);
     return (char *)(uintptr_t)buf_head(&b);
 }
 
-static void table_only(const struct settings *s, const struct server *v, struct buf *out)
+static void rules_add(const struct settings *s, const struct server *v, struct state *out)
+{
+    rules_server(s, v, out);
+}
+
+static void table_only(const struct settings *s, const struct server *v, struct state *out)
 {
     (void)v;
-    rules_table(s, out);
+    rules_common(s, out);
+}
+
+/* As it is put where nothing is yet. */
+static char *text_of(void (*make)(const struct settings *s, const struct server *v, struct state *out))
+{
+    struct state none = { 0 }, after = { 0 };
+    make(&settings, &one, &after);
+    return way(&none, &after);
 }
 
 static bool line(const char *text, const char *want)
@@ -129,38 +145,42 @@ static bool line(const char *text, const char *want)
 #define HAS(text, want) cr_assert(line(text, want), "no line: %s\nin:\n%s", want, text)
 #define LACKS(text, part) cr_assert_null(strstr(text, part), "there is: %s\nin:\n%s", part, text)
 
-Test(rules, the_table_replaces_what_was_there_as_one_change)
+Test(rules, what_an_element_that_is_not_found_must_not_open)
 {
     char *t = text_of(table_only);
-    static const char head[] = "table inet holdfast {\n}\ndelete table inet holdfast\ntable inet holdfast {\n";
-    cr_assert_eq(strncmp(t, head, sizeof head - 1), 0);
-    LACKS(t, "flush");
+    HAS(t, "add rule inet holdfast input iifname != \"lo\" ip saddr 10.213.0.0/16 goto to_host");
+    HAS(t, "add rule inet holdfast input iifname != \"lo\" ip6 saddr fd00::/48 goto to_host");
+    HAS(t, "add rule inet holdfast forward ip saddr 10.213.0.0/16 drop");
+    HAS(t, "add rule inet holdfast forward ip6 daddr fd00::/48 drop");
+    HAS(t, "add rule inet holdfast guard iifname != \"lo\" ip6 saddr fd00::/48 drop");
+    LACKS(t, "vmap {");
+    LACKS(t, "map {");
 }
 
 Test(rules, only_a_machine_that_we_made_a_router_drops_for_others)
 {
     char *t = text_of(table_only);
-    HAS(t, "meta nfproto ipv4 drop");
-    LACKS(t, "\nmeta nfproto ipv6 drop");
+    HAS(t, "add rule inet holdfast forward meta nfproto ipv4 drop");
+    LACKS(t, " meta nfproto ipv6 drop");
     settings.family[0].ours = false;
     t = text_of(table_only);
-    LACKS(t, "\nmeta nfproto ipv4 drop");
+    LACKS(t, " meta nfproto ipv4 drop");
 }
 
 Test(rules, what_is_not_routed_is_refused_and_not_published)
 {
     settings.family[0] = (struct rules_family){ false, false };
     char *t = text_of(table_only);
-    HAS(t, "iifname @ifs meta nfproto ipv4 fib daddr type != local goto refuse");
-    LACKS(t, "\nip daddr != 10.213.0.0/16 fib daddr type local dnat");
-    HAS(t, "ip daddr != 127.0.0.0/8 ip daddr != 10.213.0.0/16 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
+    HAS(t, "add rule inet holdfast unrouted iifname @ifs meta nfproto ipv4 fib daddr type != local goto refuse");
+    LACKS(t, "publishing ip daddr != 10.213.0.0/16 fib daddr type local dnat");
+    HAS(t, "add rule inet holdfast publishing_here ip daddr != 127.0.0.0/8 ip daddr != 10.213.0.0/16 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
 }
 
 Test(rules, refused_destinations_of_both_families_and_their_disguises)
 {
     static const char *const nets[] = {
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16",
-        "198.18.0.0/15", "224.0.0.0/3", "::/96", "::ffff:0:0/96", "2002::/16", "fc00::/7", "fe80::/9", "ff00::/8", "64:ff9b::a00:0/104",
+        "198.18.0.0/15", "224.0.0.0/3", "::/96", "::ffff:0.0.0.0/96", "2002::/16", "fc00::/7", "fe80::/9", "ff00::/8", "64:ff9b::a00:0/104",
         "64:ff9b::a9fe:0/112", "64:ff9b::c0a8:0/112",
     };
     char *t = text_of(table_only);
@@ -176,9 +196,10 @@ Test(rules, publish_narrows_and_an_empty_list_of_a_family_publishes_nothing_ther
     settings.publish = &at;
     settings.npublish = 1;
     char *t = text_of(table_only);
-    HAS(t, "set publish4 { type ipv4_addr; elements = { 203.0.113.7 }");
-    HAS(t, "set publish6 { type ipv6_addr; ");
-    HAS(t, "ip daddr != 10.213.0.0/16 ip daddr @publish4 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
+    HAS(t, "add element inet holdfast publish4 { 203.0.113.7 }");
+    HAS(t, "add set inet holdfast publish6 { type ipv6_addr; }");
+    LACKS(t, "add element inet holdfast publish6");
+    HAS(t, "add rule inet holdfast publishing ip daddr != 10.213.0.0/16 ip daddr @publish4 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
 }
 
 Test(rules, without_ipv6_nothing_speaks_of_its_pool)
@@ -197,8 +218,8 @@ Test(rules, a_server_is_a_few_elements)
     HAS(t, "add element inet holdfast ifs { \"hf0ad50002\" }");
     HAS(t, "add element inet holdfast source4 { \"hf0ad50002\" . 10.213.0.2 }");
     HAS(t, "add element inet holdfast source6 { \"hf0ad50002\" . fd00::2 }");
-    HAS(t, "add element inet holdfast ports4 { 6 . 25565 : 10.213.0.2, 17 . 25565 : 10.213.0.2 }");
-    HAS(t, "add element inet holdfast open { \"hf0ad50002\" . 6 . 25565, \"hf0ad50002\" . 17 . 25565 }");
+    HAS(t, "add element inet holdfast ports4 { 17 . 25565 : 10.213.0.2, 6 . 25565 : 10.213.0.2 }");
+    HAS(t, "add element inet holdfast open { \"hf0ad50002\" . 17 . 25565, \"hf0ad50002\" . 6 . 25565 }");
     HAS(t, "add element inet holdfast links { \"hf0ad50002\" . \"hf0ad5000a\" }");
     LACKS(t, "add chain");
     LACKS(t, "add rule");
@@ -269,7 +290,9 @@ Test(rules, a_server_takes_along_all_that_it_brought)
     one.up = one.down = 1 << 20;
     one.negress = 1;
     egress_parse("allow 10.0.0.5:3306/tcp", &egress[0], NULL);
-    char *added = text_of(rules_add), *removed = text_of(rules_remove);
+    struct state none = { 0 }, with = { 0 };
+    rules_server(&settings, &one, &with);
+    char *added = way(&none, &with), *removed = way(&with, &none);
     cr_assert_eq(count(added, "add element"), count(removed, "delete element"));
     cr_assert_eq(count(added, "add chain"), count(removed, "delete chain"));
     cr_assert_eq(count(added, "add chain"), 4);
@@ -278,15 +301,171 @@ Test(rules, a_server_takes_along_all_that_it_brought)
 
 Test(rules, five_hundred_servers_are_no_longer_chain)
 {
-    struct buf b = BUF(4 << 20);
-    rules_table(&settings, &b);
-    size_t alone = buf_size(&b);
+    struct state none = { 0 }, all = { 0 };
+    rules_common(&settings, &all);
+    unsigned alone = count(way(&none, &all), "add rule");
     for (unsigned i = 0; i < 500; i++) {
         snprintf(one.interface, sizeof one.interface, "hf%08x", i);
-        rules_add(&settings, &one, &b);
+        rules_server(&settings, &one, &all);
     }
-    buf_put_u8(&b, 0);
-    cr_assert_eq(count((const char *)buf_head(&b) + alone, "rule"), 0, "a rule a server is a rule more for each packet of all");
+    char *t = way(&none, &all);
+    cr_assert_eq(count(t, "add rule"), alone, "a rule a server is a rule more for each packet of all");
+    cr_assert_eq(count(t, "add element inet holdfast ifs "), 1, "a command an element is slow");
+}
+
+/* ---- from one state to another ---- */
+
+static void put_all(struct state *to)
+{
+    rules_common(&settings, to);
+    rules_server(&settings, &one, to);
+}
+
+Test(change, what_is_in_both_is_not_touched)
+{
+    struct state before = { 0 }, after = { 0 };
+    one.up = 1 << 20;
+    put_all(&before);
+    put_all(&after);
+    cr_assert_str_eq(way(&before, &after), "");
+}
+
+Test(change, a_chain_that_stays_is_never_deleted_and_its_elements_are_left_alone)
+{
+    struct state before = { 0 }, after = { 0 };
+    one.up = 1 << 20;
+    one.negress = 2;
+    egress_parse("deny 192.0.2.0/24", &egress[0], NULL);
+    egress_parse("deny 198.51.100.0/24", &egress[1], NULL);
+    put_all(&before);
+    one.negress = 1;
+    one.up = 1 << 21;
+    put_all(&after);
+    cr_assert_str_eq(way(&before, &after),
+                     "add chain inet holdfast rules_hf0ad50002\n"
+                     "add chain inet holdfast up_hf0ad50002\n"
+                     "flush chain inet holdfast rules_hf0ad50002\n"
+                     "flush chain inet holdfast up_hf0ad50002\n"
+                     "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 192.0.2.0/24 goto refuse\n"
+                     "add rule inet holdfast up_hf0ad50002 limit rate over 2097152 bytes/second burst 524288 bytes drop\n");
+}
+
+Test(change, chains_come_before_and_go_after_what_leads_to_them)
+{
+    struct state before = { 0 }, after = { 0 };
+    one.up = 1 << 20;
+    put_all(&before);
+    one.up = 0;
+    one.down = 1 << 20;
+    put_all(&after);
+    cr_assert_str_eq(way(&before, &after),
+                     "add chain inet holdfast down_hf0ad50002\n"
+                     "flush chain inet holdfast up_hf0ad50002\n"
+                     "delete element inet holdfast up { \"hf0ad50002\" }\n"
+                     "add element inet holdfast down { \"hf0ad50002\" : jump down_hf0ad50002 }\n"
+                     "add rule inet holdfast down_hf0ad50002 limit rate over 1048576 bytes/second burst 262144 bytes drop\n"
+                     "delete chain inet holdfast up_hf0ad50002\n");
+}
+
+Test(change, a_map_that_leads_elsewhere)
+{
+    struct state before = { 0 }, after = { 0 };
+    rules_server(&settings, &one, &before);
+    net_parse("10.213.0.3", &one.inside[0], NULL);
+    rules_server(&settings, &one, &after);
+    char *t = way(&before, &after);
+    HAS(t, "delete element inet holdfast ports4 { 17 . 25565, 6 . 25565 }");
+    HAS(t, "add element inet holdfast ports4 { 17 . 25565 : 10.213.0.3, 6 . 25565 : 10.213.0.3 }");
+    LACKS(t, "ports6");
+}
+
+/* ---- what the kernel lists ---- */
+
+static const char listing[] =
+    "table inet holdfast {\n"
+    "\tcomment \"an admin's {\"\n"
+    "\tset ifs {\n\t\ttype ifname\n\t\telements = { \"hf0ad50002\",\n\t\t\t     \"hf0ad50006\" }\n\t}\n\n"
+    "\tset links {\n\t\ttype ifname . ifname\n\t\telements = { \"x\" . \"y\" comment \"a, } b\",\n\t\t\t     \"x\" . \"z\" }\n\t}\n\n"
+    "\tset flows {\n\t\ttype ifname\n\t\tsize 65535\n\t\tflags dynamic\n\t\telements = { \"hf0ad50002\" ct count over 16384 }\n\t}\n\n"
+    "\tset refused4 {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t\telements = { 0.0.0.0/8, 9.0.0.0-9.0.0.5 }\n\t}\n\n"
+    "\tmap up {\n\t\ttype ifname : verdict\n\t\telements = { \"hf0ad50002\" : jump up_hf0ad50002 }\n\t}\n\n"
+    "\tmap down {\n\t\ttype ifname : verdict\n\t}\n\n"
+    "\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tct state { 0x1, 0x2 } accept\n\t}\n\n"
+    "\tchain stray {\n\t}\n\tcounter c {\n\t\tpackets 0 bytes 0\n\t}\n"
+    "}\n";
+
+static const struct entry *find(const struct state *s, const char *in, const char *key)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->v[i].in, in) == 0 && strcmp(s->v[i].key, key) == 0)
+            return &s->v[i];
+    return NULL;
+}
+
+Test(held, a_listing)
+{
+    struct state s = { 0 };
+    struct err e = { 0 };
+    cr_assert_eq(held_read(listing, rules_filled, &s, &e), 0, "%s %s", e.step, e.text);
+    static const struct { const char *in, *key, *value; } rows[] = {
+        { "set", "ifs", NULL }, { "ifs", "\"hf0ad50002\"", "" }, { "ifs", "\"hf0ad50006\"", "" }, { "set", "links", NULL }, { "set", "flows", NULL },
+        { "set", "refused4", NULL }, { "refused4", "0.0.0.0/8", "" }, { "refused4", "9.0.0.0-9.0.0.5", "" }, { "map", "up", NULL },
+        { "up", "\"hf0ad50002\"", "jump up_hf0ad50002" }, { "map", "down", NULL }, { "chain", "input", NULL }, { "chain", "stray", NULL },
+        { "counter", "c", NULL },
+    };
+    cr_assert_eq(s.n, countof(rows));
+    for (size_t i = 0; i < countof(rows); i++) {
+        const struct entry *x = find(&s, rows[i].in, rows[i].key);
+        cr_assert_not_null(x, "%s %s", rows[i].in, rows[i].key);
+        cr_assert(rows[i].value ? x->value && strcmp(x->value, rows[i].value) == 0 : x->value == NULL, "%s", rows[i].key);
+        cr_assert_eq(x->flush, strcmp(x->key, "links") == 0, "%s", x->key);
+    }
+}
+
+Test(held, counts_that_packets_did_not_put_there)
+{
+    static const char *const bad[] = { "\"hf0\" ct count over 3", "\"hf0\"", " ct count over 16384", "\"a\" b ct count over 16384" };
+    for (size_t i = 0; i < countof(bad); i++) {
+        char text[200];
+        struct state s = { 0 };
+        snprintf(text, sizeof text, "table inet t {\n\tset flows {\n\t\tflags dynamic\n\t\telements = { %s }\n\t}\n}\n", bad[i]);
+        cr_assert_eq(held_read(text, rules_filled, &s, NULL), 0);
+        cr_assert(s.n == 1 && s.v[0].flush, "%s", bad[i]);
+    }
+}
+
+Test(held, what_cannot_be_taken_out_by_its_name_is_an_error)
+{
+    static const char *const bad[] = {
+        "table inet t {\n\tct helper x {\n\t}\n}\n", "table inet t {\n\tchain a b {\n\t}\n}\n", "table inet t {\n\tchain a; {\n\t}\n}\n",
+        "table inet t {\n\tchain {\n\t}\n}\n", "table inet t {\n\tset a {\n", "table inet t {\n\t{\n\t}\n}\n",
+    };
+    for (size_t i = 0; i < countof(bad); i++) {
+        struct state s = { 0 };
+        struct err e = { 0 };
+        cr_assert_eq(held_read(bad[i], rules_filled, &s, &e), -1, "%s", bad[i]);
+    }
+}
+
+Test(held, from_it_to_what_ought_to_be)
+{
+    struct state held = { 0 }, after = { 0 };
+    cr_assert_eq(held_read(listing, rules_filled, &held, NULL), 0);
+    one.up = 1 << 20;
+    put_all(&after);
+    char *t = way(&held, &after);
+    HAS(t, "delete element inet holdfast ifs { \"hf0ad50006\" }");
+    HAS(t, "flush set inet holdfast links");
+    HAS(t, "delete element inet holdfast refused4 { 9.0.0.0-9.0.0.5 }");
+    HAS(t, "flush chain inet holdfast stray");
+    HAS(t, "delete chain inet holdfast stray");
+    HAS(t, "delete counter inet holdfast c");
+    HAS(t, "add chain inet holdfast input { type filter hook input priority filter; policy accept; }");
+    LACKS(t, "delete chain inet holdfast input");
+    LACKS(t, "add element inet holdfast ifs");
+    LACKS(t, "element inet holdfast up");
+    LACKS(t, "flush set inet holdfast flows");
+    LACKS(t, "flush table");
 }
 
 /* ---- messages ---- */
