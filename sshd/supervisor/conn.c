@@ -46,7 +46,7 @@ static unsigned address_text(const struct sockaddr_storage *from, char *text, si
 
 static void waited(struct session *c)
 {
-    if (c->account[0])
+    if (c->account[0] || c->put_out)
         return;
     super->unauthenticated--;
     source_leave(c->source);
@@ -139,13 +139,21 @@ bool conn_put_out(struct super *s)
 {
     uint64_t now = now_ms();
     uint32_t n = 0, chosen = 0;
+    unsigned crowd = 0;
     for (struct session *c = s->sessions; c; c = c->next)
-        n += may_put_out(c, now);
+        if (may_put_out(c, now) && source_pending(c->source) > crowd)
+            crowd = source_pending(c->source);
+    /* Of sources that have many, if there are such: whoever comes alone is not to suffer from them. */
+    for (struct session *c = s->sessions; c; c = c->next)
+        n += may_put_out(c, now) && source_pending(c->source) * 2 >= crowd;
     if (n == 0 || getrandom(&chosen, sizeof chosen, GRND_NONBLOCK) != sizeof chosen)
         return false;
-    chosen %= n;
+    /* The list begins with the youngest: they may yet log in, on a machine that is slow because of all of them. */
+    chosen = n - 1 - chosen % ((n + 3) / 4);
     for (struct session *c = s->sessions; c; c = c->next)
-        if (may_put_out(c, now) && chosen-- == 0) {
+        if (may_put_out(c, now) && source_pending(c->source) * 2 >= crowd && chosen-- == 0) {
+            /* Its end takes a while on a busy machine; its place is another's now. */
+            waited(c);
             c->put_out = true;
             log_info("session.put_out", "session=%llu from=%s waiting=%u", (unsigned long long)c->id, c->address, s->unauthenticated);
             kill(c->pid, SIGKILL);

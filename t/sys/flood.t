@@ -7,13 +7,14 @@ scratch
 RUN_BOUND=400
 printf '[log]\nlevel = info\n[account bob]\npassword = yes\n' >"$SCRATCH/flood.ini"
 rig_up --ini "$SCRATCH/flood.ini"
-printf 'right horse\n' | timeout 30 "$TOOL" --run "$RUN" account passwd bob >/dev/null
+password() { printf 'right horse\n' | timeout 30 "$TOOL" --run "$RUN" account passwd bob; }
+ok "bob has a password" wait_until 20 password
 export HOST PORT TOOL RUN CONFIG KEY SERVER_PID SSH_CONFIG
 flood() { timeout 380 nice -n 1 python3 -B "$HERE/t/lib/flood.py" "$@" >"$SCRATCH/results" 2>&1; }
-flood --silent 3000 --wrong 400 --seconds 30
+flood --silent 1200 --wrong 80 --seconds 35
 is "$?" 0 "a flood from everywhere"
 import_results "$SCRATCH/results" "from everywhere: "
-flood --silent 2000 --wrong 100 --seconds 12 --few
+flood --silent 500 --wrong 20 --seconds 10 --few
 is "$?" 0 "a flood from four addresses"
 import_results "$SCRATCH/results" "from four: "
 ok "waiting ones were put out for others" logged 'session.put_out'
