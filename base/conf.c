@@ -160,18 +160,19 @@ void conf_errors_free(struct conf_errors *e)
     *e = (struct conf_errors){ 0 };
 }
 
+static int by_name(const void *name, const void *at)
+{
+    struct named head;
+    memcpy(&head, at, sizeof head);
+    return strcmp(name, head.name);
+}
+
 const struct conf_account *conf_account(const struct conf *c, const char *name)
 {
-    for (size_t i = 0; i < c->naccounts; i++)
-        if (strcmp(c->accounts[i].name, name) == 0)
-            return &c->accounts[i];
-    return NULL;
+    return c->naccounts ? bsearch(name, c->accounts, c->naccounts, sizeof *c->accounts, by_name) : NULL;
 }
 
 const struct conf_server *conf_server(const struct conf *c, const char *name)
 {
-    for (size_t i = 0; i < c->nservers; i++)
-        if (strcmp(c->servers[i].name, name) == 0)
-            return &c->servers[i];
-    return NULL;
+    return c->nservers ? bsearch(name, c->servers, c->nservers, sizeof *c->servers, by_name) : NULL;
 }

@@ -10,7 +10,7 @@
 
 #define CONF_LIMITS(O) \
     O(login_grace, "login_grace", TIME, "20s", "time", "from connecting to being logged in") \
-    O(unauthenticated, "max_unauthenticated", UINT, "100", "connections, 1 to 10000", "not logged in at once; early drop starts at a tenth") \
+    O(unauthenticated, "max_unauthenticated", UINT, "100", "connections, 1 to 10000", "not logged in at once; from a tenth on, random ones of those that wait are put out for others") \
     O(per_source, "max_per_source", UINT, "20", "connections, 1 to 10000", "not logged in at once from one source (/32, /64)") \
     O(connections, "max_connections", UINT, "512", "connections, 1 to 10000", "at once, of everybody; one uid each") \
     O(auth_tries, "auth_tries", UINT, "20", "keys, 1 to 1000", "that do not fit, of one source, before it is refused") \

@@ -13,6 +13,7 @@ struct given {
     char *name;      /* NULL in an unnamed one */
     char *where;
     char **keys;     /* "FILE:LINE" of each option, NULL while not given */
+    size_t place;    /* in the array of its kind, until that is sorted */
 };
 
 struct conf_reader {
@@ -20,6 +21,8 @@ struct conf_reader {
     struct conf_errors *errors;
     struct given *given;
     size_t n;
+    uint32_t *slots; /* where in `given`, plus 1, by a hash of section and name; 0: free.  A power of two, never more than half full */
+    size_t nslots;
     char *last;      /* the section text reported as wrong: said once, not at each key */
 };
 
@@ -93,15 +96,15 @@ static void unknown_section(struct conf_reader *r, enum conf_file file, const ch
 static const struct conf_option *option_of(struct conf_reader *r, const struct conf_section *s, const char *where,
                                            const char *key, size_t *index)
 {
-    BUF_FREE struct buf all = BUF(4096);
-    struct nearest near = { .wrong = key, .far = SIZE_MAX };
     size_t n;
     const struct conf_option *o = s->options(&n);
-    for (*index = 0; *index < n; ++*index) {
+    for (*index = 0; *index < n; ++*index)
         if (strcmp(o[*index].key, key) == 0)
             return &o[*index];
-        consider(&near, &all, o[*index].key);
-    }
+    BUF_FREE struct buf all = BUF(4096);
+    struct nearest near = { .wrong = key, .far = SIZE_MAX };
+    for (size_t i = 0; i < n; i++)
+        consider(&near, &all, o[i].key);
     FREE_MEM char *what = mem_fmt("key in [%s]:", s->word);
     report_unknown(r, where, what, &near, &all);
     return NULL;
@@ -120,12 +123,46 @@ static bool same_name(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* The admin's own files: nobody chooses names to fall together. */
+static size_t hash(const struct conf_section *s, const char *name)
+{
+    uint64_t h = (uint64_t)(s - conf_sections);
+    for (; name && *name; name++)
+        h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return (size_t)(h ^ h >> 32);
+}
+
+/* The slot that has it, or the free one where it would be put. */
+static uint32_t *slot_of(const struct conf_reader *r, const struct conf_section *s, const char *name)
+{
+    size_t i = hash(s, name) & (r->nslots - 1);
+    for (; r->slots[i]; i = (i + 1) & (r->nslots - 1))
+        if (r->given[r->slots[i] - 1].s == s && same_name(r->given[r->slots[i] - 1].name, name))
+            break;
+    return &r->slots[i];
+}
+
 static struct given *find(const struct conf_reader *r, const struct conf_section *s, const char *name)
 {
+    uint32_t place = r->n ? *slot_of(r, s, name) : 0;
+    return place ? &r->given[place - 1] : NULL;
+}
+
+static void enter(struct conf_reader *r, size_t place)
+{
+    *slot_of(r, r->given[place].s, r->given[place].name) = (uint32_t)place + 1;
+}
+
+/* Room for one more. */
+static void more_slots(struct conf_reader *r)
+{
+    if (r->nslots >= 2 * (r->n + 1))
+        return;
+    free(r->slots);
+    r->nslots = r->nslots ? 2 * r->nslots : 64;
+    r->slots = mem_array(r->nslots, sizeof *r->slots);
     for (size_t i = 0; i < r->n; i++)
-        if (r->given[i].s == s && same_name(r->given[i].name, name))
-            return &r->given[i];
-    return NULL;
+        enter(r, i);
 }
 
 /* Splits "server survival"; *NAME is NULL when there is none.  The first word, owned. */
@@ -164,10 +201,14 @@ static struct given *declare(struct conf_reader *r, const struct conf_section *s
     size_t n;
     s->options(&n);
     r->given = mem_grow(r->given, r->n + 1, sizeof *r->given);
+    more_slots(r);
     struct given *g = &r->given[r->n++];
     *g = (struct given){ .s = s, .name = mem_str(name), .where = mem_str(where), .keys = mem_array(n, sizeof(char *)) };
-    if (s->named)
+    enter(r, r->n - 1);
+    if (s->named) {
+        g->place = *conf_count(r->c, s);
         conf_add(r->c, s, name, where);
+    }
     return g;
 }
 
@@ -186,16 +227,7 @@ void conf_reader_section(struct conf_reader *r, enum conf_file file, const char 
 
 static void *struct_of(const struct conf_reader *r, const struct given *g)
 {
-    if (!g->s->named)
-        return conf_at(r->c, g->s, 0);
-    for (size_t i = 0; i < *conf_count(r->c, g->s); i++) {
-        void *at = conf_at(r->c, g->s, i);
-        char *name;
-        memcpy(&name, at, sizeof name);
-        if (strcmp(name, g->name) == 0)
-            return at;
-    }
-    return NULL;
+    return conf_at(r->c, g->s, g->place);
 }
 
 static void set(struct conf_reader *r, struct given *g, const struct conf_option *o, size_t i, const char *where,
@@ -289,6 +321,7 @@ static void reader_free(struct conf_reader *r)
         free(r->given[i].where);
     }
     free(r->given);
+    free(r->slots);
     free(r->last);
     free(r);
 }

@@ -69,5 +69,7 @@ char *mem_fmt(const char *fmt, ...)
 
 void mem_wipe(void *p, size_t size)
 {
-    explicit_bzero(p, size);
+    /* What was never filled has no address. */
+    if (size)
+        explicit_bzero(p, size);
 }

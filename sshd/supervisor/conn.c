@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ static unsigned address_text(const struct sockaddr_storage *from, char *text, si
 
 static void waited(struct session *c)
 {
-    if (c->account[0])
+    if (c->account[0] || c->put_out)
         return;
     super->unauthenticated--;
     source_leave(c->source);
@@ -78,7 +79,7 @@ static void punish(struct session *c, int status)
     const struct conf_limits *limits = &super->conf.limits;
     if (crashed(status))
         source_punish(super, c->source, limits->penalty_crash, "session died");
-    else if (c->account[0])
+    else if (c->account[0] || c->put_out)
         return;
     else if (c->grace_over)
         source_punish(super, c->source, limits->penalty_grace, "login grace exceeded");
@@ -126,6 +127,39 @@ void conn_kill_all(struct super *s)
 {
     for (struct session *c = s->sessions; c; c = c->next)
         kill(c->pid, SIGKILL);
+}
+
+static bool may_put_out(const struct session *c, uint64_t now)
+{
+    enum { LOGIN_TIME = 1000 };
+    return c->account[0] == '\0' && !c->put_out && now - c->began >= LOGIN_TIME;
+}
+
+bool conn_put_out(struct super *s)
+{
+    uint64_t now = now_ms();
+    uint32_t n = 0, chosen = 0;
+    unsigned crowd = 0;
+    for (struct session *c = s->sessions; c; c = c->next)
+        if (may_put_out(c, now) && source_pending(c->source) > crowd)
+            crowd = source_pending(c->source);
+    /* Of sources that have many, if there are such: whoever comes alone is not to suffer from them. */
+    for (struct session *c = s->sessions; c; c = c->next)
+        n += may_put_out(c, now) && source_pending(c->source) * 2 >= crowd;
+    if (n == 0 || getrandom(&chosen, sizeof chosen, GRND_NONBLOCK) != sizeof chosen)
+        return false;
+    /* The list begins with the youngest: they may yet log in, on a machine that is slow because of all of them. */
+    chosen = n - 1 - chosen % ((n + 3) / 4);
+    for (struct session *c = s->sessions; c; c = c->next)
+        if (may_put_out(c, now) && source_pending(c->source) * 2 >= crowd && chosen-- == 0) {
+            /* Its end takes a while on a busy machine; its place is another's now. */
+            waited(c);
+            c->put_out = true;
+            log_info("session.put_out", "session=%llu from=%s waiting=%u", (unsigned long long)c->id, c->address, s->unauthenticated);
+            kill(c->pid, SIGKILL);
+            break;
+        }
+    return true;
 }
 
 /* A descriptor of its own on the same memfd: a shared one would share its offset as well. */
@@ -191,7 +225,7 @@ void conn_new(struct super *s, int fd, const struct sockaddr_storage *from, stru
     }
     struct session *c = mem_new(sizeof *c);
     *c = (struct session){ .next = s->sessions, .id = ++s->next_session, .slot = (unsigned)slot, .source = src,
-                           .since = wall_ms(), .link = -1 };
+                           .since = wall_ms(), .began = now_ms(), .link = -1 };
     char address[48] = "";
     unsigned port = address_text(from, address, sizeof address);
     snprintf(c->address, sizeof c->address, "%s port %u", address, port);

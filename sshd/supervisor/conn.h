@@ -21,7 +21,8 @@ struct session {
     char account[NAME_MOST + 1];    /* "" before login */
     int64_t since;                  /* wall ms */
     struct timer *grace, *killing;
-    bool grace_over, tried;
+    uint64_t began;                 /* ms */
+    bool grace_over, tried, put_out;
     unsigned workers;
 };
 
@@ -36,5 +37,8 @@ void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind
 /* Ends the session: now, or, as it was told already why, in half a second. */
 void conn_kill(struct super *s, struct session *c, bool at_once);
 void conn_kill_all(struct super *s);
+/* Ends one of those that are not logged in, at random among the oldest quarter of those that have had the time that a login takes, of the sources
+   with the most of them.  False: there is none. */
+bool conn_put_out(struct super *s);
 
 #endif

@@ -52,19 +52,20 @@ int listen_parse(const char *text, struct sockaddr_storage *address, socklen_t *
     return 0;
 }
 
-static bool drop_early(const struct super *s)
+static bool drop_early(struct super *s)
 {
     unsigned full = s->conf.limits.unauthenticated, start = full / 10, now = s->unauthenticated;
     if (now >= full)
-        return true;
+        return !conn_put_out(s);
     if (now < start)
         return false;
-    /* From 30 % at the start of the dropping to all when full, so that a flood leaves room for somebody else's try. */
+    /* From 30 % at the start of the dropping to all when full.  Not the one that comes is dropped but one that has waited: of a flood nearly
+       all have, and of those who can log in nearly none. */
     unsigned percent = 30 + 70 * (now - start) / (full - start ? full - start : 1);
     uint8_t dice = 0;
-    if (getrandom(&dice, 1, GRND_NONBLOCK) != 1)
-        return false;
-    return (unsigned)dice * 100 / 256 < percent;
+    if (getrandom(&dice, 1, GRND_NONBLOCK) == 1 && (unsigned)dice * 100 / 256 < percent)
+        conn_put_out(s);
+    return false;
 }
 
 static const char *refusal(struct super *s, struct source *src)

@@ -41,6 +41,8 @@ struct store {
     unsigned deaths;
     uint64_t started;       /* ms */
     push_fn *pushed;
+    const struct conf *pushing;   /* that is being sent, or NULL */
+    size_t accounts, servers;     /* of it that were sent */
     struct passwd_wait *passwds;
     uint32_t cookies;
     struct given *given;
@@ -76,6 +78,7 @@ static void lost(struct super *s)
         w->fn(w->data, "the store died");
         free(w);
     }
+    st->pushing = NULL;
     if (st->pushed) {
         push_fn *fn = st->pushed;
         st->pushed = NULL;
@@ -254,7 +257,56 @@ static void on_msg(void *data, struct link *l, struct msg *m)
     die("the store broke a rule: message %u", m->type);
 }
 
-static const struct link_events events = { .msg = on_msg, .gone = on_gone, .queue = 4096 };
+static void push_account(struct link *l, const struct conf_account *a)
+{
+    struct msg m;
+    msg_begin(&m, STORE_CONF_ACCOUNT, 0);
+    msg_put_str(&m, a->name);
+    msg_put_u32(&m, a->password == CONF_YES);
+    msg_put_u32(&m, a->suspended == CONF_YES);
+    msg_put_u32(&m, a->max_connections);
+    msg_put_u32(&m, a->own_keys == CONF_YES);
+    msg_put_u32(&m, (uint32_t)a->key.n);
+    for (size_t i = 0; i < a->key.n; i++)
+        msg_put_str(&m, a->key.v[i]);
+    link_send(l, &m);
+}
+
+static void push_server(struct link *l, const struct conf_server *v)
+{
+    struct msg m;
+    msg_begin(&m, STORE_CONF_SERVER, 0);
+    msg_put_str(&m, v->name);
+    msg_put_str(&m, v->owner);
+    msg_put_u32(&m, (uint32_t)v->allow.n);
+    for (size_t i = 0; i < v->allow.n; i++) {
+        msg_put_str(&m, v->allow.v[i].account);
+        msg_put_u32(&m, v->allow.v[i].rights);
+    }
+    link_send(l, &m);
+}
+
+/* As much as the store takes now; the rest when it has read.  A hundred thousand accounts at once would be more than a link holds. */
+static void push_more(void *data, struct link *l)
+{
+    struct super *s = data;
+    struct store *st = s->store;
+    const struct conf *c = st->pushing;
+    while (c && link_waiting(l) == 0) {
+        if (st->accounts < c->naccounts)
+            push_account(l, &c->accounts[st->accounts++]);
+        else if (st->servers < c->nservers)
+            push_server(l, &c->servers[st->servers++]);
+        else {
+            struct msg m;
+            msg_begin(&m, STORE_CONF_END, 0);
+            st->pushing = c = NULL;
+            link_send(l, &m);
+        }
+    }
+}
+
+static const struct link_events events = { .msg = on_msg, .gone = on_gone, .room = push_more, .queue = 4096 };
 
 static int try_launch(struct super *s, struct err *e)
 {
@@ -306,35 +358,6 @@ bool store_starting(const struct super *s)
     return s->store == NULL || s->store->starting;
 }
 
-static void push_account(struct link *l, const struct conf_account *a)
-{
-    struct msg m;
-    msg_begin(&m, STORE_CONF_ACCOUNT, 0);
-    msg_put_str(&m, a->name);
-    msg_put_u32(&m, a->password == CONF_YES);
-    msg_put_u32(&m, a->suspended == CONF_YES);
-    msg_put_u32(&m, a->max_connections);
-    msg_put_u32(&m, a->own_keys == CONF_YES);
-    msg_put_u32(&m, (uint32_t)a->key.n);
-    for (size_t i = 0; i < a->key.n; i++)
-        msg_put_str(&m, a->key.v[i]);
-    link_send(l, &m);
-}
-
-static void push_server(struct link *l, const struct conf_server *v)
-{
-    struct msg m;
-    msg_begin(&m, STORE_CONF_SERVER, 0);
-    msg_put_str(&m, v->name);
-    msg_put_str(&m, v->owner);
-    msg_put_u32(&m, (uint32_t)v->allow.n);
-    for (size_t i = 0; i < v->allow.n; i++) {
-        msg_put_str(&m, v->allow.v[i].account);
-        msg_put_u32(&m, v->allow.v[i].rights);
-    }
-    link_send(l, &m);
-}
-
 void store_push(struct super *s, const struct conf *conf, push_fn *fn)
 {
     struct store *st = s->store;
@@ -349,12 +372,9 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     msg_put_u32(&m, conf->log.activity_rows);
     msg_put_u32(&m, conf_ranges(conf));
     link_send(st->link, &m);
-    for (size_t i = 0; i < conf->naccounts; i++)
-        push_account(st->link, &conf->accounts[i]);
-    for (size_t i = 0; i < conf->nservers; i++)
-        push_server(st->link, &conf->servers[i]);
-    msg_begin(&m, STORE_CONF_END, 0);
-    link_send(st->link, &m);
+    st->pushing = conf;
+    st->accounts = st->servers = 0;
+    push_more(s, st->link);
 }
 
 void store_session_new(struct super *s, const struct session *c)

@@ -4,6 +4,12 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Statements are prepared once: that takes ten times as long as most of them need to run.  A text is known by its address and, as that may be
+   another's by now, by its bytes. */
+enum { PREPARED = 128 };
+
+static struct prepared { sqlite3_stmt *q; const char *sql; bool used; } prepared[PREPARED];
+
 static int failed(sqlite3 *db, const char *step, struct err *e)
 {
     int code = sqlite3_errcode(db);
@@ -51,6 +57,11 @@ sqlite3 *db_open(const char *path, struct err *e)
 
 void db_close(sqlite3 *db)
 {
+    for (struct prepared *p = prepared; p < prepared + PREPARED; p++)
+        if (p->q && !p->used && sqlite3_db_handle(p->q) == db) {
+            sqlite3_finalize(p->q);
+            *p = (struct prepared){ 0 };
+        }
     sqlite3_close(db);
 }
 
@@ -78,14 +89,31 @@ int query_bind(sqlite3_stmt *q, struct err *e, const char *types, va_list *ap)
     return 0;
 }
 
+/* One that nobody uses, or a free place for it; NULL: it will not be kept. */
+static struct prepared *place_of(sqlite3 *db, const char *sql)
+{
+    struct prepared *empty = NULL;
+    for (struct prepared *p = prepared; p < prepared + PREPARED; p++)
+        if (p->q == NULL)
+            empty = empty ? empty : p;
+        else if (p->sql == sql && !p->used && sqlite3_db_handle(p->q) == db && strcmp(sqlite3_sql(p->q), sql) == 0)
+            return p;
+    return empty;
+}
+
 static sqlite3_stmt *prepare(sqlite3 *db, struct err *e, const char *sql, const char *types, va_list *ap)
 {
-    sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+    struct prepared *place = place_of(db, sql);
+    sqlite3_stmt *q = place ? place->q : NULL;
+    if (q == NULL && sqlite3_prepare_v3(db, sql, -1, place ? SQLITE_PREPARE_PERSISTENT : 0, &q, NULL) != SQLITE_OK) {
         failed(db, "database", e);
-    else if (query_bind(q, e, types, ap) == 0)
+        return NULL;
+    }
+    if (place)
+        *place = (struct prepared){ .q = q, .sql = sql, .used = true };
+    if (query_bind(q, e, types, ap) == 0)
         return q;
-    sqlite3_finalize(q);
+    query_end(&q);
     return NULL;
 }
 
@@ -116,7 +144,16 @@ int query_step(sqlite3_stmt *q, struct err *e)
 
 void query_end(sqlite3_stmt **q)
 {
-    sqlite3_finalize(*q);
+    struct prepared *p = prepared;
+    while (p < prepared + PREPARED && (*q == NULL || p->q != *q))
+        p++;
+    if (p < prepared + PREPARED) {
+        /* What was bound is its owner's again. */
+        sqlite3_reset(*q);
+        sqlite3_clear_bindings(*q);
+        p->used = false;
+    } else
+        sqlite3_finalize(*q);
     *q = NULL;
 }
 

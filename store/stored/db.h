@@ -21,7 +21,7 @@ void db_close(sqlite3 *db);
 int db_exec(sqlite3 *db, const char *sql, struct err *e);
 
 /* A statement with values: TYPES has one letter each, 't' const char *, 'i' int64_t, 'b' const void * and size_t.  Texts and
-   blobs are borrowed until query_end.  NULL with E. */
+   blobs are borrowed until query_end.  NULL with E.  It is prepared the first time and kept. */
 sqlite3_stmt *db_query(sqlite3 *db, struct err *e, const char *sql, const char *types, ...);
 /* One to be used again and again: no values yet; before each use sqlite3_reset and query_bind, which takes values as db_query does. */
 sqlite3_stmt *db_keep(sqlite3 *db, struct err *e, const char *sql);

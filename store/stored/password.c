@@ -1,5 +1,6 @@
 #include "store/stored/password.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,10 @@ static NORETURN void become_helper(int fd)
     /* The end of the link would do, but only after the password at hand: the next daemon starts beside it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         die_errno("pwhash: death signal");
+    /* Whoever sends wrong ones in thousands takes the time of others with wrong ones, not of those with keys. */
+    errno = 0;
+    if (nice(PASSWORD_NICE) == -1 && errno)
+        die_errno("pwhash: nice");
     execve("/proc/self/exe", args, none);
     die_errno("pwhash: exec /proc/self/exe");
 }
@@ -207,6 +212,22 @@ int password_verify(struct passwords *p, const char *hash, const void *password,
     j->hash = mem_str(hash);
     j->dummy = hash == NULL;
     return add(p, j);
+}
+
+void password_forget(struct passwords *p, uint64_t cookie)
+{
+    for (struct job **at = &p->first; *at;) {
+        struct job *j = *at;
+        if (j->sent || j->type != PWHASH_VERIFY || j->cookie != cookie) {
+            at = &j->next;
+            continue;
+        }
+        *at = j->next;
+        if (p->last == &j->next)
+            p->last = at;
+        p->count--;
+        job_free(j);
+    }
 }
 
 int password_make(struct passwords *p, const void *password, size_t size, password_fn *fn, uint64_t cookie)

@@ -9,7 +9,7 @@
 #include "base/attr.h"
 #include "base/loop.h"
 
-enum { PASSWORD_QUEUE = 32, PASSWORD_MOST = 1024 };
+enum { PASSWORD_QUEUE = 32, PASSWORD_MOST = 1024, PASSWORD_NICE = 5 };
 
 struct passwords;
 
@@ -25,6 +25,8 @@ struct passwords *passwords_new(struct loop *loop, void *data);
    queue is full. */
 int password_verify(struct passwords *p, const char *hash, const void *password, size_t size, password_fn *fn, uint64_t cookie);
 int password_make(struct passwords *p, const void *password, size_t size, password_fn *fn, uint64_t cookie);
+/* Nobody waits for what COOKIE wants verified any more: what was not begun is not.  The others' turn comes sooner. */
+void password_forget(struct passwords *p, uint64_t cookie);
 
 /* The helper's own main. */
 NORETURN void pwhash_main(void);

@@ -51,6 +51,8 @@ static void forget(struct session *s)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
+    if (s->phase == PHASE_ASKING)
+        password_forget(s->store->passwords, s->id);
     actor_end(s);
     link_free(s->link);
     free(s->address);
