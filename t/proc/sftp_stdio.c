@@ -383,7 +383,7 @@ static void lose_rights(struct session *s)
     for (size_t i = 0; i < s->nservers; i++) {
         s->servers[i].rights = 0;
         if (s->listener.fn)
-            s->listener.fn(s->listener.data, s->servers[i].name, 0);
+            s->listener.fn(s->listener.data, s->servers[i].name, 0, RIGHT_ALL);
     }
 }
 

@@ -21,10 +21,11 @@ from link import U64, Link, frame, pair
 BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
 PROGRAM = os.path.join(BUILD, "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-SCHEMA = 2
+SCHEMA = 3
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
+GENERATION = 0x420
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
 (STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST) = range(1, 17)
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
@@ -84,13 +85,27 @@ def children(pid):
         return [int(x) for x in f.read().split()]
 
 
+class Super(Link):
+    """The supervisor's end: what it is told of generations is kept apart, by session."""
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.generations = {}
+
+    def recv(self):
+        while True:
+            m = super().recv()
+            if m is None or m.kind != GENERATION:
+                return m
+            self.generations[m.fields[0]] = m.fields[1]
+
+
 class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
         self.days, self.rows, self.numbers = 90, 200000, 3000
 
-    def account(self, name, keys=(), password=0, suspended=0, own=1):
-        self.accounts[name] = [password, suspended, 10, own, len(keys), *keys]
+    def account(self, name, keys=(), password=0, suspended=0, own=1, ceiling=ALL):
+        self.accounts[name] = [password, suspended, 10, ceiling, own, len(keys), *keys]
         return self
 
     def server(self, name, owner, **allow):
@@ -118,7 +133,7 @@ class Store:
         self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
                                         close_fds=False, preexec_fn=plan, env={})
         its.close()
-        self.link = Link(ours)
+        self.link = Super(ours)
         with tempfile.TemporaryFile() as f:
             f.write(secret)
             f.flush()
@@ -170,6 +185,7 @@ class Store:
         m = self.link.recv()
         assert m.kind == LOGGED_IN and m.fields[:2] == [s.id, account], m
         s.login = m.fields[2]
+        self.link.generations[s.id] = m.fields[3]
         self.link.send(LOGIN_ANSWER, U64(s.id), 1, "")
         m = s.recv()
         assert (m.kind, m.id, m.fields[0]) == (ANSWER, ask, 1), m
@@ -828,7 +844,7 @@ def test_orders():
             ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
         ask = do(x, op, server, number, text)
         m = s.link.recv()
-        is_((m.kind, m.fields), (ORDER, [x.id, who, op, server, *want]), f"{who}'s order {op} for '{server}' goes on")
+        is_((m.kind, m.fields), (ORDER, [x.id, who, op, server, *want, s.link.generations[x.id]]), f"{who}'s order {op} for '{server}' goes on")
         s.link.send(RESULT, 0, "", 42, U64(7), "as it came", id=m.id)
         r = x.recv()
         is_((r.kind, r.id, r.fields), (DO_RESULT, ask, [0, "", 42, 7, "as it came"]), "and its result comes back untouched")
