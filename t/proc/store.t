@@ -988,6 +988,83 @@ def test_reload():
     s.end()
 
 
+def by_password(s, account, word):
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, account, word)
+    s.link.generations[x.id] = s.link.recv().fields[3]
+    s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+    x.recv()
+    return x
+
+
+def test_generations():
+    """What is known of an account has a number; nothing is done by an older one."""
+    s = Store()
+    c = base()
+    s.push(c)
+    a, b = s.login("alice", ALICE, keep=True), s.login("bob", BOB, keep=True)
+    first = dict(s.link.generations)
+    tap.ok(all(first.values()), "a login is told with one", [repr(first)])
+    s.push(c)
+    c.server("one", "alice", bob=BITS["status"] | BITS["logs"])
+    s.push(c)
+    tap.ok(s.link.generations[b.id] > first[b.id], "a changed right is a new one, told to the supervisor")
+    b.recv()
+    do(b, STATUS, "one")
+    m = s.link.recv()
+    is_(m.fields[-1], s.link.generations[b.id], "and orders carry it")
+    s.link.send(RESULT, 0, "", id=m.id)
+    b.recv()
+
+    # A result with a descriptor that comes when the right has gone.
+    ask = do(b, LOGS, "one")
+    m = s.link.recv()
+    c.server("one", "alice", bob=BITS["status"])
+    s.push(c)
+    b.recv()
+    r, w = os.pipe()
+    s.link.send(RESULT, 0, "", 1, id=m.id, fds=[w])
+    os.close(w)
+    m = b.recv()
+    is_((m.id, m.fields, m.fds), (ask, [77, "the right to do this was taken away"], []), "what comes with a result is not for who lost the right")
+    is_(os.read(r, 1), b"", "and is closed")
+    os.close(r)
+
+    # A ceiling.
+    c.account("alice", [ALICE[0], RSA[0]], password=1, ceiling=BITS["status"] | BITS["logs"])
+    s.push(c)
+    is_(sorted(a.recv().fields for _ in range(2)), [["one", BITS["status"] | BITS["logs"]], ["two", BITS["status"] | BITS["logs"]]],
+        "a ceiling takes from an owner")
+    do(a, O_START, "one")
+    is_(a.recv().fields[0], 77, "who may not then")
+    do(a, LOGS, "one")
+    is_(s.link.recv().kind, ORDER, "but what is below it")
+
+    # A password that is no more.
+    s.passwd("alice", "old")
+    p = by_password(s, "alice", "old")
+    s.link.send(PASSWD, 5, "alice", "new")
+    kinds = [s.link.recv() for _ in range(2)]
+    is_([(m.kind, m.fields) for m in kinds], [(KICK, [p.id, "the password was changed"]), (PASSWD_DONE, [5, ""])],
+        "who is in by the old password is out")
+    is_([(m.kind, m.fields) for m in ended(p)], [(CLOSE, ["the password was changed"])], "and is told")
+    p = by_password(s, "alice", "new")
+    s.push(c.account("zoe"))
+    do(p, LOGS, "one")
+    is_(s.link.recv().kind, ORDER, "who is in by the new one stays")
+
+    # Each use asks: nobody needs to tell the store that something changed.
+    with sqlite3.connect(f"{s.folder}/store.db") as db:
+        db.execute("UPDATE account SET suspended = 1, generation = generation + 1 WHERE name = 'bob'")
+    do(b, STATUS, "one")
+    m = s.link.recv()
+    is_((m.kind, m.fields), (KICK, [b.id, "the account is suspended"]), "a session whose account is not what it was is judged before it does anything")
+    lines = [line for line in s.lines().splitlines() if " session=" in line]
+    tap.ok(any("session.login session=" in line and "account=bob generation=" in line for line in lines), "logins are logged with it")
+    is_([line for line in lines if "account=" not in line], [], "no line of a session without its account")
+    s.end()
+
+
 def test_kills():
     """50 times kill -9 in the middle of writes: what was acknowledged is there."""
     folder = make_folder()
@@ -1309,7 +1386,8 @@ def rules():
 
 
 try:
-    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_hand_over,
+    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_generations,
+                 test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
                  test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, rules, test_kills):
         print(f"# {test.__name__}", flush=True)
