@@ -110,7 +110,8 @@ enum op {
     OP_STOP,       /* stop            wait ms                         the same */
     OP_RESTART,    /* start and stop  wait ms                         the same */
     OP_KILL,       /* kill            wait ms                         the same */
-    OP_FILES,      /* files.read ...                                  fd: a link to a files worker of this server */
+    OP_FILES,      /* files.read ...  of which (0: all)               fd: a link to a files worker of this server that may do these, as far
+                                                                      as the account may */
     OP_CONSOLE,    /* console         history bytes   "rw" or "ro"    fd: a link to the shim, opened as a viewer (sandbox/proto.h); "ro" needs
                                                                       console or logs, "rw" console and send */
     OP_LOGS,       /* logs                                            u32 n, fds: console.log, then older ones (at most 4), readable */

@@ -202,11 +202,12 @@ static void take_kick(struct super *s, struct msg *m)
     FREE_MEM char *why = msg_get_str(m);
     msg_end(m);
     struct session *c = conn_find(s, id);
+    /* It may have ended by itself, as it was told as well; what it began must not outlive it. */
+    backups_end(id, why);
     if (c == NULL)
         return;
     log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc_text(why));
     conn_kill(s, c, false);
-    backups_end(id, why);
 }
 
 static void take_generation(struct super *s, struct msg *m)

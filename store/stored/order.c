@@ -98,11 +98,13 @@ static bool every_server(struct wish *w)
     return true;
 }
 
-/* The worker is told exactly what it may do. */
+/* The worker is told exactly what it may do, and may do no more than is wanted: what it may, it must not outlive. */
 static bool files(struct wish *w)
 {
-    w->number = w->rights & FILES;
-    return true;
+    w->number = w->rights & FILES & (w->number ? w->number : FILES);
+    if (w->number == 0)
+        wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not %s", w->server, w->session->account, rules[OP_FILES].word);
+    return w->number != 0;
 }
 
 static bool console(struct wish *w)
@@ -170,7 +172,7 @@ static void forward(struct wish *w)
     o->number = w->number;
     o->session = s->id;
     o->asked = w->id;
-    o->rights = w->rights & (rules[w->op].all | rules[w->op].any | rules[w->op].also);
+    o->rights = w->op == OP_FILES ? (uint32_t)w->number : w->rights & (rules[w->op].all | rules[w->op].any | rules[w->op].also);
     memcpy(o->backup, w->backup, sizeof o->backup);
     snprintf(o->account, sizeof o->account, "%s", s->account);
     snprintf(o->server, sizeof o->server, "%s", w->server);

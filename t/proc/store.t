@@ -838,7 +838,8 @@ def test_orders():
             ("alice", a, STATUS, "", 0, "", (U64(0), "one two")), ("bob", b, STATUS, "", 0, "", (0, "one three")),
             ("alice", a, STATUS, "one", 0, "", (0, "")), ("alice", a, O_START, "one", 5000, "", (5000, "")),
             ("alice", a, KILL, "two", 0, "", (0, "")),
-            ("bob", b, FILES, "one", 12345, "", (BITS["files.read"], "")),
+            ("bob", b, FILES, "one", BITS["files.read"] | BITS["files.write"] | 1, "", (BITS["files.read"], "")),
+            ("alice", a, FILES, "one", BITS["files.write"], "", (BITS["files.write"], "")), ("bob", b, FILES, "one", 0, "", (BITS["files.read"], "")),
             ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.write"] | BITS["files.delete"], "")),
             ("bob", b, RSYNC, "one", 0, "", (0, "")), ("alice", a, RSYNC, "two", 1, "", (1, "")),
             ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
