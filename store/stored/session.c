@@ -17,7 +17,6 @@
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
-static request_fn log_request;
 static bool recheck(struct session *s);
 
 /* What a session may ask, and when.  `most` is over the whole connection (0: any number): the session holds its client to fewer tries,
@@ -33,7 +32,7 @@ static const struct request {
     { .type = STORE_PASSWORD_LOGIN, .phases = PHASE_BEFORE, .most = 64,  .fn = password_login },
     { .type = STORE_WHOAMI,         .phases = PHASE_IN,     .most = 0,   .fn = whoami },
     { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
-    { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_request },
+    { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_told },
     { .type = STORE_ACTIVITY,       .phases = PHASE_IN,     .most = 0,   .fn = activity_told },
 };
 
@@ -244,7 +243,7 @@ const char *whoami(struct session *s, struct msg *m)
     return NULL;
 }
 
-static const char *log_request(struct session *s, struct msg *m)
+const char *log_told(struct session *s, struct msg *m)
 {
     uint32_t level = msg_get_u32(m);
     FREE_MEM char *event = msg_get_text(m, EVENT_MOST);

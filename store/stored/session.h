@@ -53,7 +53,7 @@ struct session {
 
 /* Handles one request; NULL, or the rule it broke (then the session is kicked). */
 typedef const char *request_fn(struct session *s, struct msg *m);
-request_fn key_offer, key_login, password_login, whoami, order_do, activity_told;
+request_fn key_offer, key_login, password_login, whoami, order_do, activity_told, log_told;
 
 struct session *session_find(struct store *store, uint64_t id);
 /* Ends the session: tells it WHY, tells the supervisor, forgets it.  S is gone afterwards. */

@@ -188,9 +188,8 @@ class Round:
             if not re.search(pattern, t.text):
                 silent.append((k, t.text[-300:]))
         ok(not silent, f"{label}: each client was told why", silent)
-        text = log_since(at)
-        ok((f'why="{why}"' in text or re.search(f'why="({why})"', text)) if why else "channel.cut" in text or "files.ended" in text, f"{label}: and the log was",
-           text[-1500:])
+        word = f'why="{why}"' if why else "event=channel.cut|errand.end|files.ended|backup.ended"
+        ok(re.search(word, log_since(at)), f"{label}: and the log was", log_since(at)[-1500:])
 
     def end(self):
         for t in self.things.values():
