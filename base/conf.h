@@ -32,6 +32,7 @@ struct conf_how { enum conf_how_kind kind; int number; char *text; };
 #define CONF_CTYPE_LIST struct conf_list
 #define CONF_CTYPE_PORTS struct conf_ports
 #define CONF_CTYPE_ALLOW struct conf_allows
+#define CONF_CTYPE_RIGHTS uint32_t    /* bits of base/rights.h */
 #define CONF_CTYPE_HOW struct conf_how
 
 enum { LIMITS_REQUIRED, LIMITS_AVAILABLE };

@@ -72,11 +72,12 @@
     O(password, "password", ENUM, "no", "yes | no", "may log in with the password set by 'holdfast account passwd'") \
     O(second_factor, "second_factor", ENUM, "none", "none", "what is asked after key or password") \
     O(suspended, "suspended", ENUM, "no", "yes | no", "may not log in, sessions are closed") \
-    O(max_connections, "max_connections", UINT, "10", "connections, 1 to 10000", "at once")
+    O(max_connections, "max_connections", UINT, "10", "connections, 1 to 10000", "at once") \
+    O(rights, "rights", RIGHTS, "*", "RIGHT..., -RIGHT..., as of allow", "at most these on every server, its own included")
 
 #define CONF_SERVER(O) \
     O(owner, "owner", NAME, NULL, "account", "whose it is") \
-    O(allow, "allow", ALLOW, "", "ACCOUNT: RIGHT...; repeat for more", "what others may do") \
+    O(allow, "allow", ALLOW, "", "ACCOUNT: RIGHT..., -RIGHT...; repeat for more", "what others may do: rights, or a role") \
     O(deny, "deny", LIST, "", "pattern of names, as *.pem or keys/*.key; repeat for more", "what no account sees or touches of its files") \
     O(command, "command", STR, NULL, "program and arguments, quoted as in a shell, nothing expanded", "what is run") \
     O(directory, "directory", STR, "/home/server", "absolute path inside", "where it is run") \

@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 #define CONF_TYPES(T) \
-    T(STR) T(PATH) T(NAME) T(USER) T(UINT) T(SIZE) T(TIME) T(PERCENT) T(ENUM) T(LIST) T(PORTS) T(ALLOW) T(HOW)
+    T(STR) T(PATH) T(NAME) T(USER) T(UINT) T(SIZE) T(TIME) T(PERCENT) T(ENUM) T(LIST) T(PORTS) T(ALLOW) T(RIGHTS) T(HOW)
 
 enum conf_type_index {
 #define T(name) CONF_TYPE_##name,

@@ -351,11 +351,29 @@ static void free_ports(void *field)
     *(struct conf_ports *)field = (struct conf_ports){ 0 };
 }
 
-static int unknown_right(const char *word, struct err *why)
+/* Rights are printed as the role that they are, if they are one: so it can be read back, and so it was probably written. */
+static const char *rights_short(uint32_t rights, char *buf, size_t size)
 {
-    char known[256];
-    rights_text(RIGHT_ALL, known, sizeof known);
-    return err_set(why, 0, "", "'%.40s' is no right; allowed: %s restart files backup *", word, known);
+    const char *role = rights_role(rights);
+    return role ? role : rights_text(rights, buf, size);
+}
+
+static int parse_rights(const struct conf_option *o, void *field, const char *text, struct err *why)
+{
+    (void)o;
+    char what[sizeof why->text];
+    uint32_t rights;
+    if (rights_parse(text, &rights, what, sizeof what) < 0)
+        return err_set(why, 0, "", "%s", what);
+    *(uint32_t *)field = rights;
+    return 0;
+}
+
+static void print_rights(const struct conf_option *o, const void *field, struct buf *out)
+{
+    uint32_t rights = *(const uint32_t *)field;
+    char words[256];
+    buf_put_fmt(out, "%s = %s\n", o->key, rights == RIGHT_ALL ? "*" : rights_short(rights, words, sizeof words));
 }
 
 static int parse_allow(const struct conf_option *o, void *field, const char *text, struct err *why)
@@ -369,21 +387,13 @@ static int parse_allow(const struct conf_option *o, void *field, const char *tex
     at += strspn(at, " \t");
     if (*at != ':' || !name_ok(account))
         return -1;
-    uint32_t rights = 0;
-    for (at++, at += strspn(at, " \t"); *at; at += strspn(at, " \t")) {
-        size_t len = strcspn(at, " \t");
-        FREE_MEM char *word = mem_strn(at, len);
-        uint32_t bits = rights_of_word(word);
-        if (bits == 0)
-            return unknown_right(word, why);
-        rights |= bits;
-        at += len;
-    }
+    char what[sizeof why->text];
+    uint32_t rights;
+    if (rights_parse(at + 1, &rights, what, sizeof what) < 0)
+        return err_set(why, 0, "", "%s", what);
     for (size_t i = 0; i < list->n; i++)
         if (strcmp(list->v[i].account, account) == 0)
             return err_set(why, 0, "", "'%s' is allowed something twice: one line per account", account);
-    if (rights == 0)
-        return err_set(why, 0, "", "no right named for '%s'", account);
     list->v = mem_grow(list->v, list->n + 1, sizeof *list->v);
     list->v[list->n++] = (struct conf_allow){ .account = account, .rights = rights };
     account = NULL;
@@ -396,7 +406,7 @@ static void print_allow(const struct conf_option *o, const void *field, struct b
     char words[256];
     for (size_t i = 0; i < list->n; i++)
         buf_put_fmt(out, "%s = %s: %s\n", o->key, list->v[i].account,
-                    rights_text(list->v[i].rights, words, sizeof words));
+                    rights_short(list->v[i].rights, words, sizeof words));
     if (list->n == 0)
         buf_put_fmt(out, "%s =\n", o->key);
 }
@@ -510,6 +520,7 @@ const struct conf_type conf_types[CONF_TYPE_COUNT] = {
     [CONF_TYPE_ENUM] = { "word", false, parse_enum, print_enum, NULL },
     [CONF_TYPE_LIST] = { "list", true, parse_list, print_list, free_list },
     [CONF_TYPE_PORTS] = { "ports", true, parse_port, print_ports, free_ports },
-    [CONF_TYPE_ALLOW] = { "rights", true, parse_allow, print_allow, free_allow },
+    [CONF_TYPE_ALLOW] = { "grants", true, parse_allow, print_allow, free_allow },
+    [CONF_TYPE_RIGHTS] = { "rights", false, parse_rights, print_rights, NULL },
     [CONF_TYPE_HOW] = { "how", false, parse_how, print_how, free_how },
 };

@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 2, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 3, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -15,8 +15,8 @@ enum store_super_type {
                                   the database holds what was sealed with another one) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
     STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time */
-    STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 may have
-                                  own keys, u32 nkeys, str key line each */
+    STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 rights
+                                  ceiling (at most these, on every server), u32 may have own keys, u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
     STORE_CONF_END,            /* - */
     STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
@@ -33,13 +33,19 @@ enum store_super_type {
 };
 
 /* store -> supervisor */
+enum store_generation_type {
+    STORE_GENERATION = 0x0420, /* u64 session id, u64 generation: its account changed, and it was judged anew and may stay */
+};
+
+/* store -> supervisor */
 enum store_order_type {
     STORE_LOGGED_IN = 0x0440,  /* u64 session id, str account, bytes login (the store's own words on how, at most LOGIN_MOST, kept by the
-                                  supervisor for STORE_SESSION_NEW); answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
+                                  supervisor for STORE_SESSION_NEW), u64 generation of the account; answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
     STORE_LOGIN_ANSWER,        /* supervisor -> store: u64 session id, u32 accepted, str why not */
     STORE_AUTH_FAILED,         /* u64 session id, u32 auth_failure */
     STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
-    STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text */
+    STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text, u64 generation of the
+                                  account by which the session was judged */
 };
 
 /* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */
@@ -104,7 +110,8 @@ enum op {
     OP_STOP,       /* stop            wait ms                         the same */
     OP_RESTART,    /* start and stop  wait ms                         the same */
     OP_KILL,       /* kill            wait ms                         the same */
-    OP_FILES,      /* files.read ...                                  fd: a link to a files worker of this server */
+    OP_FILES,      /* files.read ...  of which (0: all)               fd: a link to a files worker of this server that may do these, as far
+                                                                      as the account may */
     OP_CONSOLE,    /* console         history bytes   "rw" or "ro"    fd: a link to the shim, opened as a viewer (sandbox/proto.h); "ro" needs
                                                                       console or logs, "rw" console and send */
     OP_LOGS,       /* logs                                            u32 n, fds: console.log, then older ones (at most 4), readable */

@@ -76,11 +76,12 @@ static void start(struct worker *w)
     CLOSE_FD int gate = msg_get_fd(&m);
     open_handles(w, &m, handles);
     open_deny(w, &m);
+    FREE_MEM char *account = msg_get_str(&m);
     msg_end(&m);
     if (level > LOG_DEBUG || w->slot >= GATE_SLOTS)
         die("start: log level %u, slot %u", level, w->slot);
     log_init("holdfast-files", (enum log_level)level);
-    log_context("session=%llu server=%s", id, esc(server));
+    log_context("session=%llu account=%s server=%s", id, esc(account), esc(server));
     w->gate = gate_map(gate);
     if (w->gate == NULL)
         die_errno("start: gate");

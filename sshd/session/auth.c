@@ -36,7 +36,9 @@ static int enter(struct session *s, char *server)
 {
     s->in = true;
     s->home = server;
-    if (!store_whoami(s))
+    if (store_whoami(s))
+        log_context("session=%llu account=%s", (unsigned long long)s->id, s->account);
+    else
         conn_close(s, "the service does not answer, please try again");
     return SSH_AUTH_SUCCESS;
 }

@@ -299,6 +299,7 @@ void channel_cut(struct channel *c)
     buf_free(&c->out);
     buf_free(&c->err);
     c->cut = true;
+    conn_cut(c->s);
     work(c);
 }
 

@@ -19,7 +19,7 @@
 #include "sshd/session/hostkeys.h"
 #include "sshd/session/wire.h"
 
-enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000 };
+enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000, CUT_MS = 700 };
 
 static const struct {
     enum ssh_bind_options_e option;
@@ -119,6 +119,26 @@ void conn_close(struct session *s, const char *why)
     s->over = true;
 }
 
+struct cut { struct session *s; uint64_t mark; };
+
+static void cut_due(void *data)
+{
+    FREE_MEM struct cut *k = data;
+    struct session *s = k->s;
+    if (s->over || wire_taken() >= k->mark)
+        return;
+    session_log(s, "connection.cut", "why=what was on its way when a right was taken away was not read in time");
+    s->thrown = true;
+    conn_close(s, NULL);
+}
+
+void conn_cut(struct session *s)
+{
+    struct cut *k = mem_new(sizeof *k);
+    *k = (struct cut){ .s = s, .mark = wire_total() };
+    loop_timer(s->loop, CUT_MS, cut_due, k);
+}
+
 /* libssh says it has no connection any more: the client left, or broke the protocol. */
 static void lost(struct session *s)
 {
@@ -210,13 +230,18 @@ static void farewell(struct session *s)
         ssh_set_fd_towrite(s->ssh);
         ssh_disconnect(s->ssh);
     }
-    uint64_t until = now_ms() + FAREWELL_MS;
+    /* Whoever is put out gets no more of what was on its way than it takes in that time, whoever ends us. */
+    bool put_out = s->thrown || s->why;
+    wire_throw(put_out);
+    uint64_t until = s->thrown ? 0 : now_ms() + FAREWELL_MS;
     wire_flush();
-    while (wire_unsent() > 0 && now_ms() < until) {
-        watch_events(s->client, LOOP_WRITE);
-        loop_once(s->loop, 100);
+    while ((wire_unsent() > 0 || (put_out && wire_taken() < wire_total() && !wire_broken())) && now_ms() < until) {
+        watch_events(s->client, wire_unsent() > 0 ? LOOP_WRITE : 0);
+        loop_once(s->loop, 20);
         wire_flush();
     }
+    if (!s->thrown && wire_taken() >= wire_total())
+        wire_throw(false);
 }
 
 void conn_run(struct session *s)

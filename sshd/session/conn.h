@@ -29,6 +29,7 @@ struct session {
     struct loop *loop;
     struct watch *client, *link;
     bool over;                        /* the loop ends */
+    bool thrown;                      /* and the client is told nothing more */
     char *why;                        /* what the client is told then; owned; NULL: nothing */
 
     /* auth.c */
@@ -72,6 +73,10 @@ void conn_open(struct session *s, int client, const char *hostkeys);
 void conn_run(struct session *s);
 /* Ends the connection after this round; the first reason given counts.  WHY NULL: quietly. */
 void conn_close(struct session *s, const char *why);
+
+/* A channel was cut.  What is on its way to the client can be taken back with the whole connection only: ends it when the client has not taken that
+   in time, be it that it does not read at all. */
+void conn_cut(struct session *s);
 
 /* auth.c */
 void auth_callbacks(struct session *s);

@@ -189,13 +189,17 @@ void exec_ask(struct exec *x, enum op op, const char *server, uint64_t number, c
     x->asked = session_do_later(x->session, op, server, number, arg, answered, x);
 }
 
-static void rights_changed(void *data, const char *server, uint32_t rights)
+/* One about all servers relies on its right on each of them. */
+static void rights_changed(void *data, const char *server, uint32_t rights, uint32_t lost)
 {
     struct exec *x = data;
-    if (x->ended || x->server == NULL || strcmp(server, x->server) != 0 || (rights & x->relied) == x->relied)
+    bool all = x->server == NULL && x->verb->server == SERVER_ALL && (lost & x->relied);
+    bool one = x->server && strcmp(server, x->server) == 0 && (rights & x->relied) != x->relied;
+    if (x->ended || (!all && !one))
         return;
+    session_log(x->session, "channel.cut", "program=%s server=%s why=a right was taken away", x->verb->name, server);
     channel_cut(x->channel);
-    exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", x->server);
+    exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", server);
 }
 
 /* ---- the channel's side ---- */

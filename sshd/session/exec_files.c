@@ -6,7 +6,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 
-enum { ANSWER_MS = 30000 };
+enum { ANSWER_MS = 30000, FILES = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
 
 struct exec_files {
     struct exec *x;
@@ -117,7 +117,8 @@ void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *
     }
     r->m = *m;
     r->has = true;
-    exec_ask(x, OP_FILES, server, 0, NULL, started);
+    /* No more than is needed, so that it need not end with what else is taken away. */
+    exec_ask(x, OP_FILES, server, right & FILES, NULL, started);
 }
 
 struct files *exec_files_link(const struct exec *x)

@@ -29,7 +29,7 @@ static void run_session(struct msg *m)
     s.keepalive = msg_get_u32(m);
     s.keepalive_misses = msg_get_u32(m);
     log_init("holdfast-session", (enum log_level)msg_get_u32(m));
-    log_context("session=%llu", (unsigned long long)s.id);
+    log_context("session=%llu account=-", (unsigned long long)s.id);
     int client = msg_get_fd(m), keys = msg_get_fd(m);
     msg_end(m);
 

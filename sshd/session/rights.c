@@ -34,12 +34,12 @@ void rights_read(struct session *s, struct msg *m)
     }
 }
 
-static void tell(struct session *s, const char *server, uint32_t rights)
+static void tell(struct session *s, const char *server, uint32_t rights, uint32_t lost)
 {
     struct rights_listener *next;
     for (struct rights_listener *l = s->listeners; l; l = next) {
         next = l->next;
-        l->fn(l->data, server, rights);
+        l->fn(l->data, server, rights, lost);
     }
 }
 
@@ -52,6 +52,7 @@ bool rights_change(struct session *s, const char *server, uint32_t rights)
         return rights == 0;
     /* The name may live in the row that goes. */
     FREE_MEM char *name = mem_str(server);
+    uint32_t lost = s->servers[i].rights & ~rights;
     s->servers[i].rights = rights;
     if (rights == 0) {
         free(s->servers[i].name);
@@ -59,7 +60,7 @@ bool rights_change(struct session *s, const char *server, uint32_t rights)
         memmove(&s->servers[i], &s->servers[i + 1], (s->nservers - i - 1) * sizeof *s->servers);
         s->nservers--;
     }
-    tell(s, name, rights);
+    tell(s, name, rights, lost);
     return true;
 }
 

@@ -51,8 +51,8 @@ struct session_turn *session_turn_new(struct session *s, session_turn_fn *fn, vo
 struct session_turn *session_turn_later(struct session *s, uint64_t ms, session_turn_fn *fn, void *data);
 void session_turn_free(struct session_turn *t);   /* NULL is allowed */
 
-/* Told when rights on SERVER changed (0: gone) so that what relied on more is closed; one listener a channel. */
-typedef void rights_fn(void *data, const char *server, uint32_t rights);
+/* Told when rights on SERVER changed (0: gone), LOST of those that were there, so that what relied on more is closed; one listener a channel. */
+typedef void rights_fn(void *data, const char *server, uint32_t rights, uint32_t lost);
 struct rights_listener;
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data);
 void rights_listener_free(struct rights_listener *l);

@@ -30,6 +30,7 @@ void sftp_cut(struct sftp *f, const char *why)
         return;
     f->over = true;
     f->waiting = false;
+    session_log(f->session, "channel.cut", "program=sftp why=%s", why);
     channel_cut(f->channel);
     BUF_FREE struct buf line = BUF(1024);
     buf_put_fmt(&line, "%s\r\n", why);

@@ -145,7 +145,7 @@ bool sftp_spot(struct sftp *f, uint32_t id, struct buf *p, struct sftp_spot *s);
 struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name);
 /* Closes its worker and handles: what is under way is answered with STATUS and TEXT. */
 void sftp_server_end(struct sftp *f, struct sftp_server *s, uint32_t status, const char *text);
-void sftp_server_rights(void *data, const char *server, uint32_t rights);
+void sftp_server_rights(void *data, const char *server, uint32_t rights, uint32_t lost);
 void sftp_servers_free(struct sftp *f);
 
 /* One request to a worker on behalf of a packet; freed when it was answered. */

@@ -143,7 +143,7 @@ struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name)
 
 /* A client whose handles are closed under it does not all notice: where the channel is in the middle of something with the server, or was
    made for it, the channel ends.  One that merely looked at it before goes on with the others. */
-void sftp_server_rights(void *data, const char *server, uint32_t rights)
+void sftp_server_rights(void *data, const char *server, uint32_t rights, uint32_t gone UNUSED)
 {
     struct sftp *f = data;
     struct sftp_server *s = find(f, server);

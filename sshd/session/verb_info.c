@@ -32,6 +32,7 @@ static void whoami_json(struct exec *x, const struct server_right *r, size_t n)
         json_begin(&b, NULL);
         json_str(&b, "server", r[i].name);
         json_str(&b, "owner", r[i].owner);
+        json_str(&b, "role", rights_role(r[i].rights));
         rights_json(&b, r[i].rights);
         json_end(&b);
     }
@@ -56,8 +57,9 @@ void verb_whoami(struct exec *x)
     for (size_t i = 0; i < n; i++) {
         char words[256];
         bool owner = strcmp(r[i].owner, s->account) == 0;
-        exec_print(x, "server %s (%s%s): %s\n", r[i].name, owner ? "yours" : "of ", owner ? "" : r[i].owner,
-                   rights_text(r[i].rights, words, sizeof words));
+        const char *role = rights_role(r[i].rights);
+        exec_print(x, "server %s (%s%s): %s%s%s\n", r[i].name, owner ? "yours" : "of ", owner ? "" : r[i].owner, role ? role : "",
+                   role ? ": " : "", rights_text(r[i].rights, words, sizeof words));
     }
     exec_end(x, EXIT_DONE);
 }

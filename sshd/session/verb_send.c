@@ -172,6 +172,8 @@ void verb_send(struct exec *x)
     }
     if (x->options & OPTION_EXPECT ? !compile(x, g) : false)
         return;
+    /* A console opened to type into is watched as well. */
+    x->relied |= RIGHT_CONSOLE;
     exec_deadline(x, ATTACH_MS);
     exec_ask(x, OP_CONSOLE, x->server, 0, "rw", attached);
 }

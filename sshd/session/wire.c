@@ -3,11 +3,13 @@
 #include "sshd/session/wire.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/die.h"
@@ -22,7 +24,7 @@ static struct wire {
     size_t nin;
     uint8_t *out;            /* owned */
     size_t off, len, cap;
-    uint64_t received;
+    uint64_t received, total;
     unsigned fills;
     bool eof, broken, hold;
     bool busy;               /* the large buffers were needed since wire_rest */
@@ -98,6 +100,22 @@ size_t wire_unsent(void) { return wire.broken ? 0 : wire.len - wire.off; }
 bool wire_ended(void) { return wire.eof && wire.nin == 0; }
 bool wire_broken(void) { return wire.broken; }
 uint64_t wire_received(void) { return wire.received; }
+uint64_t wire_total(void) { return wire.total; }
+
+uint64_t wire_taken(void)
+{
+    int left = 0;
+    if (ioctl(wire.real, SIOCOUTQ, &left) < 0 || left < 0)
+        left = 0;
+    return wire.total - wire_unsent() - (uint64_t)left;
+}
+
+void wire_throw(bool away)
+{
+    const struct linger l = { .l_onoff = away, .l_linger = 0 };
+    setsockopt(wire.real, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+}
+
 void wire_hold(bool hold) { wire.hold = hold; }
 
 void wire_rest(void)
@@ -162,6 +180,7 @@ __attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, s
         return sendto(fd, bytes, size, flags, NULL, 0);
     if (wire.broken)
         return (ssize_t)size;
+    wire.total += size;
     size_t gone = 0;
     if (size >= DIRECT && wire.len == wire.off)
         gone = (size_t)send_now(bytes, size);

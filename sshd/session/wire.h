@@ -28,6 +28,10 @@ size_t wire_unsent(void);
 bool wire_ended(void);        /* the client has ended its side, or the socket is broken, and libssh has eaten all there was */
 bool wire_broken(void);       /* nothing can be sent any more */
 uint64_t wire_received(void); /* bytes, ever */
+uint64_t wire_total(void);    /* bytes for the client, ever */
+uint64_t wire_taken(void);    /* of these, what its kernel has confirmed */
+/* When the socket is closed, what is on its way is thrown away instead of being sent for as long as the client takes. */
+void wire_throw(bool away);
 /* While held, libssh's poll sees no input: for calls that write and must not start to read. */
 void wire_hold(bool hold);
 /* Gives the large buffers back when they have not been needed since the last call. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/rights.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/store.h"
@@ -17,12 +19,19 @@
 enum { ID_MOST = 40 };
 
 struct job {
+    struct job *next;
     struct super *super;
     struct server *server;
+    uint64_t session;
     uint32_t order;
+    char account[NAME_MOST + 1];
+    pid_t pid;              /* of the archive program; 0: not started yet */
+    char why[100];          /* it was ended by us */
     char id[ID_MOST + 1];
     int folder, file, link;
 };
+
+static struct job *jobs;
 
 /* The id becomes a file name. */
 static bool id_ok(const char *id)
@@ -34,6 +43,10 @@ static bool id_ok(const char *id)
 
 static void drop(struct job *j)
 {
+    struct job **at = &jobs;
+    while (*at != j)
+        at = &(*at)->next;
+    *at = j->next;
     j->server->backing_up = false;
     if (j->folder >= 0)
         close(j->folder);
@@ -47,8 +60,14 @@ static void drop(struct job *j)
 
 static void fail(struct job *j, const char *why)
 {
-    log_error("backup.failed", "server=%s id=%s error=\"%s\"", j->server->name, j->id, why);
-    result(j->super, j->order, CODE_FAILED, "the backup of %s failed: %s", j->server->name, why);
+    if (j->why[0]) {
+        log_info("backup.ended", "session=%llu account=%s server=%s id=%s why=\"%s\"", (unsigned long long)j->session, j->account,
+                 j->server->name, j->id, j->why);
+        result(j->super, j->order, CODE_DENIED, "the backup of %s was ended: %s", j->server->name, j->why);
+    } else {
+        log_error("backup.failed", "server=%s id=%s error=\"%s\"", j->server->name, j->id, why);
+        result(j->super, j->order, CODE_FAILED, "the backup of %s failed: %s", j->server->name, why);
+    }
     drop(j);
 }
 
@@ -69,7 +88,8 @@ static void on_end(void *data, pid_t pid, int status)
     (void)pid;
     struct job *j = data;
     struct msg m MSG_FREE;
-    if (msg_recv_client(j->link, &m) != 1 || m.type != ARCHIVE_DONE) {
+    /* Whole or not, it is nobody's who may have it. */
+    if (j->why[0] || msg_recv_client(j->link, &m) != 1 || m.type != ARCHIVE_DONE) {
         fail(j, status_text(status));
         return;
     }
@@ -130,7 +150,8 @@ static int start(struct job *j, struct err *e)
     msg_put_fd(&m, j->file);
     if (io_nonblock(j->link) < 0 || msg_send(j->link, &m) < 0)
         return err_set(e, errno, "archive", "start message");
-    return child_start(s, ROLE_ARCHIVE, server_uid(j->server), theirs, on_end, j, e) < 0 ? -1 : 0;
+    j->pid = child_start(s, ROLE_ARCHIVE, server_uid(j->server), theirs, on_end, j, e);
+    return j->pid < 0 ? -1 : 0;
 }
 
 static void disk_ready(void *data, const char *error)
@@ -138,7 +159,7 @@ static void disk_ready(void *data, const char *error)
     struct job *j = data;
     struct err e;
     char line[400];
-    if (error)
+    if (error || j->why[0])
         fail(j, error);
     else if (start(j, &e) < 0)
         fail(j, err_text(&e, line, sizeof line));
@@ -160,9 +181,34 @@ void backup_create(struct super *s, struct order *o)
     }
     v->backing_up = true;
     struct job *j = mem_new(sizeof *j);
-    *j = (struct job){ .super = s, .server = v, .order = o->id, .folder = -1, .file = -1, .link = -1 };
+    *j = (struct job){ .next = jobs, .super = s, .server = v, .session = o->session->id, .order = o->id, .folder = -1, .file = -1, .link = -1 };
     snprintf(j->id, sizeof j->id, "%s", id);
+    snprintf(j->account, sizeof j->account, "%s", o->account);
+    jobs = j;
     disk_need(v, disk_ready, j);
+}
+
+static void end(struct job *j, const char *why)
+{
+    if (j->why[0])
+        return;
+    snprintf(j->why, sizeof j->why, "%s", why);
+    if (j->pid > 0)
+        kill(j->pid, SIGKILL);
+}
+
+void backups_apply(struct super *s)
+{
+    for (struct job *j = jobs; j; j = j->next)
+        if ((order_rights(&s->conf, conf_server(&s->conf, j->server->name), j->account) & RIGHT_BACKUP_CREATE) == 0)
+            end(j, "the right to do this was taken away");
+}
+
+void backups_end(uint64_t session, const char *why)
+{
+    for (struct job *j = jobs; j; j = j->next)
+        if (j->session == session)
+            end(j, why);
 }
 
 void backup_get(struct super *s, struct order *o)

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/child.h"
+#include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
@@ -95,7 +96,7 @@ static void on_end(void *data, pid_t pid, int status)
     log_info("session.end", "session=%llu account=%s from=%s pid=%d end=\"%s\"", (unsigned long long)c->id,
              c->account[0] ? c->account : "-", c->address, (int)pid, status_text(status));
     store_session_gone(super, c->id, crashed(status));
-    server_waits_drop(super, c->id);
+    server_waits_drop(super, c->id, c->account[0] ? c->account : "-");
     free_session(c);
 }
 
@@ -104,7 +105,7 @@ static void on_grace(void *data)
     struct session *c = data;
     c->grace = NULL;
     c->grace_over = true;
-    log_info("session.grace", "session=%llu from=%s", (unsigned long long)c->id, c->address);
+    log_info("session.grace", "session=%llu account=- from=%s", (unsigned long long)c->id, c->address);
     kill(c->pid, SIGKILL);
 }
 
@@ -121,6 +122,36 @@ void conn_kill(struct super *s, struct session *c, bool at_once)
         kill(c->pid, SIGKILL);
     else if (c->killing == NULL)
         c->killing = loop_timer(s->loop, 500, on_killing, c);
+}
+
+void conn_end(struct super *s, struct session *c, const char *why)
+{
+    struct msg m MSG_FREE;
+    log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)c->id, c->account, why);
+    /* In the store's name, whose end of the link we keep: one that has left no room for it is told by its end alone. */
+    msg_begin(&m, STORE_CLOSE, 0);
+    msg_put_str(&m, why);
+    if (io_nonblock(c->link) < 0 || msg_send(c->link, &m) < 0)
+        log_warn("session.kick", "session=%llu account=%s could not be told", (unsigned long long)c->id, c->account);
+    conn_kill(s, c, false);
+    backups_end(c->id, why);
+}
+
+unsigned conns_apply(struct super *s)
+{
+    unsigned n = 0;
+    for (struct session *c = s->sessions; c; c = c->next) {
+        const struct conf_account *a = conf_account(&s->conf, c->account);
+        unsigned older = 0;
+        /* The list is newest first. */
+        for (const struct session *o = c->next; o; o = o->next)
+            older += o->killing == NULL && strcmp(o->account, c->account) == 0;
+        if (a == NULL || c->killing || older < a->max_connections)
+            continue;
+        conn_end(s, c, "too many connections of this account: it may have fewer now");
+        n++;
+    }
+    return n;
 }
 
 void conn_kill_all(struct super *s)
@@ -242,7 +273,7 @@ void conn_new(struct super *s, int fd, const struct sockaddr_storage *from, stru
         return;
     }
     c->grace = loop_timer(s->loop, s->conf.limits.login_grace, on_grace, c);
-    log_info("session.new", "session=%llu from=%s pid=%d", (unsigned long long)c->id, address, (int)c->pid);
+    log_info("session.new", "session=%llu account=- from=%s pid=%d", (unsigned long long)c->id, address, (int)c->pid);
 }
 
 struct session *conn_find(struct super *s, uint64_t id)

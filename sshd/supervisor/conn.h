@@ -19,6 +19,7 @@ struct session {
     uint8_t *login;                 /* the store's words on how it logged in */
     size_t nlogin;
     char account[NAME_MOST + 1];    /* "" before login */
+    uint64_t generation;            /* of the account, by which the store judged it last */
     int64_t since;                  /* wall ms */
     struct timer *grace, *killing;
     uint64_t began;                 /* ms */
@@ -36,6 +37,10 @@ void conn_hand_over(struct super *s);
 void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind);
 /* Ends the session: now, or, as it was told already why, in half a second. */
 void conn_kill(struct super *s, struct session *c, bool at_once);
+/* Ends the session, which tells its client WHY if it can within half a second, and what it had begun. */
+void conn_end(struct super *s, struct session *c, const char *why);
+/* The configuration changed: ends the newest connections of accounts that have more than they may have now.  How many. */
+unsigned conns_apply(struct super *s);
 void conn_kill_all(struct super *s);
 /* Ends one of those that are not logged in, at random among the oldest quarter of those that have had the time that a login takes, of the sources
    with the most of them.  False: there is none. */

@@ -58,8 +58,8 @@ static void forget(struct errand *r)
 
 static void finish(struct errand *r, uint32_t code, uint32_t sig)
 {
-    log_info("errand.end", "errand=%u session=%llu server=%s code=%u signal=%u why=\"%s\"", r->number, (unsigned long long)r->session,
-             r->server->name, code, sig, r->why);
+    log_info("errand.end", "errand=%u session=%llu account=%s server=%s code=%u signal=%u why=\"%s\"", r->number,
+             (unsigned long long)r->session, r->account, r->server->name, code, sig, r->why);
     struct msg m;
     msg_begin(&m, ERRAND_ENDED, 0);
     msg_put_u32(&m, code);
@@ -152,7 +152,7 @@ static void on_status(void *data, struct link *l, struct msg *m)
 {
     struct errand *r = data;
     (void)l;
-    log_warn("errand.word", "errand=%u session=%llu type=%u", r->number, (unsigned long long)r->session, m->type);
+    log_warn("errand.word", "errand=%u session=%llu account=%s type=%u", r->number, (unsigned long long)r->session, r->account, m->type);
     end(r, "its session broke a rule");
 }
 
@@ -322,8 +322,8 @@ static const char *unfit(const struct errand *r)
     const struct conf_server *c = conf_server(conf, r->server->name);
     const struct conf_account *a = conf_account(conf, r->account);
     if (a == NULL || a->suspended == CONF_YES)
-        return "the account is suspended";
-    if (c == NULL || (order_rights(c, r->account) & r->needs) != r->needs)
+        return a ? "the account is suspended" : "the account was removed";
+    if ((order_rights(conf, c, r->account) & r->needs) != r->needs)
         return "the right to do this was taken away";
     return refusal(r->super, c);
 }

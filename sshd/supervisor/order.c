@@ -24,15 +24,16 @@
 
 enum { LAUNCH_WAIT = 20000, KILL_WAIT = 15000, WAIT_MOST = 3600000 };
 
-uint32_t order_rights(const struct conf_server *c, const char *account)
+uint32_t order_rights(const struct conf *conf, const struct conf_server *v, const char *account)
 {
-    if (strcmp(c->owner, account) == 0)
-        return RIGHT_ALL;
-    uint32_t rights = 0;
-    for (size_t i = 0; i < c->allow.n; i++)
-        if (strcmp(c->allow.v[i].account, account) == 0)
-            rights |= c->allow.v[i].rights;
-    return rights;
+    const struct conf_account *a = conf_account(conf, account);
+    if (v == NULL || a == NULL || a->suspended == CONF_YES)
+        return 0;
+    uint32_t rights = strcmp(v->owner, account) == 0 ? RIGHT_ALL : 0;
+    for (size_t i = 0; i < v->allow.n; i++)
+        if (strcmp(v->allow.v[i].account, account) == 0)
+            rights |= v->allow.v[i].rights;
+    return rights & a->rights;
 }
 
 /* O->NUMBER of them are known to the asker; as many of the others as fit a message. */
@@ -47,7 +48,7 @@ static void do_status_all(struct super *s, struct order *o)
     for (struct server *v = s->servers; v; v = v->next) {
         FREE_MEM char *word = mem_fmt(" %s ", v->name);
         const struct conf_server *c = conf_server(&s->conf, v->name);
-        if (c == NULL || strstr(names, word) == NULL || !(order_rights(c, o->account) & RIGHT_STATUS) || (skip > 0 && skip--))
+        if (c == NULL || strstr(names, word) == NULL || !(order_rights(&s->conf, c, o->account) & RIGHT_STATUS) || (skip > 0 && skip--))
             continue;
         size_t before = rows.body.len;
         server_put_status(v, &rows);
@@ -201,6 +202,12 @@ static void files_ready(void *data, const char *error)
         return;
     }
     struct err e;
+    /* The disk may have taken its time, and rights may have gone. */
+    uint32_t now = order_rights(&s->conf, conf_server(&s->conf, p->server->name), c->account);
+    if (p->rights & ~now) {
+        result(s, p->id, CODE_DENIED, "the right to do this was taken away");
+        return;
+    }
     CLOSE_FD int link = worker_start(s, c, p->server, p->rights, &e);
     if (link < 0) {
         char line[400];
@@ -257,13 +264,18 @@ static void check_and_run(struct super *s, struct order *o, const char *server)
     }
     if (o->session == NULL || strcmp(o->session->account, o->account) != 0)
         result(s, o->id, CODE_DENIED, "the session has gone");
-    else if (s->leaving)
+    else if (o->generation != o->session->generation) {
+        /* What the store knew of the account when it judged is not what it told us last. */
+        log_warn("order.stale", "session=%llu account=%s op=%d generation=%llu known=%llu", (unsigned long long)o->session->id, o->account,
+                 (int)o->op, (unsigned long long)o->generation, (unsigned long long)o->session->generation);
+        result(s, o->id, CODE_LATER, "the account was just changed, please try again");
+    } else if (s->leaving)
         result(s, o->id, CODE_LATER, "the daemon is going down");
     else if (server[0] == '\0' && r->no_server)
         r->run(s, o);
     else if (o->server == NULL || o->conf == NULL)
         result(s, o->id, CODE_FAILED, "no such server");
-    else if (o->rights = order_rights(o->conf, o->account), !allowed(r, o->rights)) {
+    else if (o->rights = order_rights(&s->conf, o->conf, o->account), !allowed(r, o->rights)) {
         log_warn("order.refused", "session=%llu account=%s server=%s op=%d", (unsigned long long)o->session->id, o->account,
                  o->server->name, (int)o->op);
         result(s, o->id, CODE_DENIED, "not permitted");
@@ -279,6 +291,7 @@ void order_take(struct super *s, struct msg *m)
     FREE_MEM char *server = msg_get_text(m, NAME_MOST);
     o.number = msg_get_u64(m);
     FREE_MEM char *text = msg_get_str(m);
+    o.generation = msg_get_u64(m);
     msg_end(m);
     if (op >= OP_COUNT || table[op].run == NULL)
         die("the store broke a rule: order %u", op);

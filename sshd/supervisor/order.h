@@ -14,12 +14,13 @@ struct order {
     const struct conf_server *conf;
     uint32_t rights;                        /* of the account on the server, from the configuration */
     uint64_t number;
+    uint64_t generation;                    /* of the account, by which the store judged the session */
     const char *account, *text;             /* valid during the call */
 };
 
 /* A STORE_ORDER message. */
 void order_take(struct super *s, struct msg *m);
-/* What ACCOUNT may do with C's server. */
-uint32_t order_rights(const struct conf_server *c, const char *account);
+/* What ACCOUNT may do with V's server now, by CONF: nothing if V is NULL, or the account has gone or is suspended. */
+uint32_t order_rights(const struct conf *conf, const struct conf_server *v, const char *account);
 
 #endif

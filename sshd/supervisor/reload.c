@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/policy.h"
@@ -147,10 +149,14 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     unsigned ended = workers_apply(s);
     handles_apply(s);
     errands_apply(s);
+    backups_apply(s);
+    unsigned many = conns_apply(s);
     if (listen_open(s, &e) < 0) {
         char line[400];
         log_error("listen", "error=\"%s\"", err_text(&e, line, sizeof line));
     }
+    if (many)
+        buf_put_fmt(&told, "; %u connections above max_connections closed", many);
     if (ended)
         buf_put_fmt(&told, "; %u channels to files whose deny changed closed", ended);
     FREE_MEM char *more = mem_strn(buf_size(&told) ? (const char *)buf_head(&told) : "", buf_size(&told));

@@ -94,7 +94,7 @@ void server_inside6_address(const struct server *v, char text[INET6_ADDRSTRLEN])
    until it was executed. */
 void server_wait_reply(struct server *v, uint64_t session, uint32_t order, enum event ev, bool full, uint64_t ms);
 /* SESSION has ended: nobody waits for its orders any more. */
-void server_waits_drop(struct super *s, uint64_t session);
+void server_waits_drop(struct super *s, uint64_t session, const char *account);
 void server_put_status(struct server *v, struct msg *m);
 /* Bytes used and, in *INODES, inodes; 0 while the disk is down. */
 uint64_t server_disk_used(struct server *v, uint64_t *inodes);

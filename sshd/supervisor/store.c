@@ -11,6 +11,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/folder.h"
@@ -169,12 +170,15 @@ static void take_logged_in(struct super *s, struct msg *m)
     FREE_MEM char *account = msg_get_text(m, NAME_MOST);
     size_t size;
     const uint8_t *login = msg_get_bytes(m, &size);
+    uint64_t generation = msg_get_u64(m);
     msg_end(m);
     if (size > LOGIN_MOST)
         die("the store broke a rule: %zu bytes of login", size);
     struct session *c = conn_find(s, id);
     const char *why = c ? conn_logged_in(s, c, account, login, size) : "the session has gone";
-    if (why)
+    if (why == NULL)
+        c->generation = generation;
+    else
         log_info("login.refused", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, account, why);
     struct msg out;
     msg_begin(&out, STORE_LOGIN_ANSWER, 0);
@@ -201,10 +205,21 @@ static void take_kick(struct super *s, struct msg *m)
     FREE_MEM char *why = msg_get_str(m);
     msg_end(m);
     struct session *c = conn_find(s, id);
+    /* It may have ended by itself, as it was told as well; what it began must not outlive it. */
+    backups_end(id, why);
     if (c == NULL)
         return;
     log_info("session.kick", "session=%llu account=%s why=\"%s\"", (unsigned long long)id, c->account, esc_text(why));
     conn_kill(s, c, false);
+}
+
+static void take_generation(struct super *s, struct msg *m)
+{
+    struct session *c = conn_find(s, msg_get_u64(m));
+    uint64_t generation = msg_get_u64(m);
+    msg_end(m);
+    if (c && c->account[0])
+        c->generation = generation;
 }
 
 static void take_passwd_done(struct super *s, struct msg *m)
@@ -242,6 +257,7 @@ static const struct {
     { STORE_LOGGED_IN, take_logged_in },
     { STORE_AUTH_FAILED, take_auth_failed },
     { STORE_KICK, take_kick },
+    { STORE_GENERATION, take_generation },
     { STORE_ORDER, take_order },
     { STORE_PASSWD_DONE, take_passwd_done },
 };
@@ -265,6 +281,7 @@ static void push_account(struct link *l, const struct conf_account *a)
     msg_put_u32(&m, a->password == CONF_YES);
     msg_put_u32(&m, a->suspended == CONF_YES);
     msg_put_u32(&m, a->max_connections);
+    msg_put_u32(&m, a->rights);
     msg_put_u32(&m, a->own_keys == CONF_YES);
     msg_put_u32(&m, (uint32_t)a->key.n);
     for (size_t i = 0; i < a->key.n; i++)

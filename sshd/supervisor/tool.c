@@ -137,8 +137,8 @@ static void do_sessions(struct client *c)
     for (struct session *o = c->super->sessions; o; o = o->next) {
         wall_text(o->since, since, sizeof since);
         if (c->json)
-            buf_put_fmt(&b, "{\"id\":%llu,\"account\":\"%s\",\"from\":\"%s\",\"since\":\"%s\",\"pid\":%d}\n",
-                        (unsigned long long)o->id, o->account, o->address, since, (int)o->pid);
+            buf_put_fmt(&b, "{\"id\":%llu,\"account\":\"%s\",\"generation\":%llu,\"from\":\"%s\",\"since\":\"%s\",\"pid\":%d}\n",
+                        (unsigned long long)o->id, o->account, (unsigned long long)o->generation, o->address, since, (int)o->pid);
         else
             buf_put_fmt(&b, "%-8llu %-32s %-28s since %s\n", (unsigned long long)o->id, o->account[0] ? o->account : "-",
                         o->address, since);
@@ -150,16 +150,20 @@ static void do_sessions(struct client *c)
 
 static void do_kick(struct client *c)
 {
-    char *end;
+    char *end, line[64];
+    unsigned n = 0;
     uint64_t id = strtoull(c->argv[0], &end, 10);
-    struct session *o = *end ? NULL : conn_find(c->super, id);
-    if (o == NULL) {
-        client_done(c, CODE_FAILED, "no such session; see 'holdfast sessions'");
-        return;
-    }
-    log_info("session.kick", "session=%llu account=%s why=\"by an admin\"", (unsigned long long)id, o->account);
-    conn_kill(c->super, o, true);
-    client_done(c, 0, "");
+    /* A number is a session's; an account may be named by one, too, and comes second. */
+    const struct session *one = *end ? NULL : conn_find(c->super, id);
+    for (struct session *o = c->super->sessions; o; o = o->next)
+        if (one ? o == one : c->argv[0][0] && strcmp(o->account, c->argv[0]) == 0) {
+            conn_end(c->super, o, "an admin ended this connection");
+            n++;
+        }
+    snprintf(line, sizeof line, "%u session%s closed\n", n, n == 1 ? "" : "s");
+    if (n)
+        client_put(c, line, strlen(line));
+    client_done(c, n ? 0 : CODE_FAILED, n ? "" : "no such session, and no account of that name is logged in; see 'holdfast sessions'");
 }
 
 static void reloaded(void *data, bool ok, const char *text)

@@ -87,7 +87,7 @@ void server_wait_reply(struct server *v, uint64_t session, uint32_t order, enum 
     wait_check(v);
 }
 
-void server_waits_drop(struct super *s, uint64_t session)
+void server_waits_drop(struct super *s, uint64_t session, const char *account)
 {
     unsigned n = 0;
     for (struct server *v = s->servers; v; v = v->next)
@@ -99,5 +99,5 @@ void server_waits_drop(struct super *s, uint64_t session)
             n++;
         }
     if (n)
-        log_info("order.dropped", "session=%llu orders=%u", (unsigned long long)session, n);
+        log_info("order.dropped", "session=%llu account=%s orders=%u", (unsigned long long)session, account, n);
 }

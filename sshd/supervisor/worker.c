@@ -12,14 +12,17 @@
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/handles.h"
+#include "sshd/supervisor/order.h"
 
-enum { WORKERS_PER_SESSION = 40 };
+enum { WORKERS_PER_SESSION = 40, EXCESS_MS = 500 };
 
 struct worker {
     struct worker *next;
     struct server *server;
     struct super *super;
     uint64_t session;
+    uint32_t rights;        /* it was started with */
+    char account[NAME_MOST + 1];
     pid_t pid;
     int link;               /* the worker's own end: what is said there reaches the session */
     unsigned slot;          /* in the server's gate */
@@ -71,7 +74,7 @@ static void on_end(void *data, pid_t pid, int status)
     if (c)
         c->workers--;
     if (status != 0 && !w->ended)
-        log_warn("files.died", "session=%llu server=%s end=\"%s\"", (unsigned long long)w->session, v->name, status_text(status));
+        log_warn("files.died", "session=%llu account=%s server=%s end=\"%s\"", (unsigned long long)w->session, w->account, v->name, status_text(status));
     forget(w);
     let_go(w);
     server_tidy(v);
@@ -96,6 +99,7 @@ static int send_start(struct super *s, const struct worker *w, uint32_t rights, 
     msg_put_u32(&m, (uint32_t)n);
     for (size_t i = 0; i < n; i++)
         msg_put_str(&m, c->deny.v[i]);
+    msg_put_str(&m, w->account);
     msg_put_fd(&m, root);
     msg_put_fd(&m, w->server->gate_fd);
     msg_put_fd(&m, handles_fd(w->handles));
@@ -131,6 +135,7 @@ static struct worker *places(struct super *s, const struct session *c, struct se
     }
     struct worker *w = mem_new(sizeof *w);
     *w = (struct worker){ .server = v, .super = s, .session = c->id, .link = -1, .slot = (unsigned)slot };
+    memcpy(w->account, c->account, sizeof w->account);
     w->handles = handles_join(s, c->account, &w->handles_slot, e);
     if (w->handles == NULL) {
         gate_slot_drop(v->gate, w->slot);
@@ -151,6 +156,7 @@ int worker_start(struct super *s, struct session *c, struct server *v, uint32_t 
     struct worker *w = places(s, c, v, e);
     if (w == NULL)
         return -1;
+    w->rights = rights;
     int link = start(s, c, w, rights, root, e);
     if (link < 0)
         let_go(w);
@@ -161,20 +167,30 @@ static void end(struct worker *w, const char *why)
 {
     struct msg m MSG_FREE;
     w->ended = true;
-    log_info("files.ended", "session=%llu server=%s why=\"%s\"", (unsigned long long)w->session, w->server->name, why);
+    log_info("files.ended", "session=%llu account=%s server=%s why=\"%s\"", (unsigned long long)w->session, w->account, w->server->name, why);
     kill(w->pid, SIGKILL);
     /* The socket is the worker's as well, which from here on sends nothing; a session that has left no room is told by the end alone. */
     msg_begin(&m, FILES_ENDED, 0);
     msg_put_str(&m, why);
     if (io_nonblock(w->link) < 0 || msg_send(w->link, &m) < 0)
-        log_warn("files.ended", "session=%llu could not be told", (unsigned long long)w->session);
+        log_warn("files.ended", "session=%llu account=%s could not be told", (unsigned long long)w->session, w->account);
     close(w->link);
     w->link = -1;
+}
+
+/* A session that was told lets go of its worker by itself, with better words; one that does not, or was never told, loses it here. */
+static void end_excess(void *data)
+{
+    struct super *s = data;
+    for (struct worker *w = workers; w; w = w->next)
+        if (!w->ended && (w->rights & ~order_rights(&s->conf, conf_server(&s->conf, w->server->name), w->account)))
+            end(w, "your rights on this server have changed");
 }
 
 unsigned workers_apply(struct super *s)
 {
     unsigned n = 0;
+    loop_timer(s->loop, EXCESS_MS, end_excess, s);
     for (struct worker *w = workers; w; w = w->next) {
         const struct conf_server *c = conf_server(&s->conf, w->server->name);
         FREE_MEM char *deny = deny_of(c);

@@ -19,7 +19,7 @@ static const struct verb {
 } verbs[] = {
     {"status", "", 0, 0, NULL, false, "the daemon and every server"},
     {"sessions", "", 0, 0, NULL, false, "who is connected"},
-    {"kick", "ID", 1, 1, NULL, false, "end a session"},
+    {"kick", "ACCOUNT|ID", 1, 1, NULL, false, "end all sessions of an account, or one"},
     {"reload", "", 0, 0, NULL, false, "read the ini files again, all or nothing"},
     {"account", "passwd NAME", 2, 2, NULL, true, "set an account's password: asked for, or one line of standard input"},
     {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},

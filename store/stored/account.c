@@ -10,12 +10,28 @@
 
 int account_find(sqlite3 *db, const char *name, struct account *a, struct err *e)
 {
-    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT password, suspended, own_keys FROM account WHERE name = ?", "t", name);
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT password, suspended, own_keys, generation FROM account WHERE name = ?", "t", name);
     int r = q ? query_step(q, e) : -1;
     *a = (struct account){ 0 };
     if (r == 1)
-        *a = (struct account){ .password = query_int(q, 0) != 0, .suspended = query_int(q, 1) != 0, .own_keys = query_int(q, 2) != 0 };
+        *a = (struct account){ .password = query_int(q, 0) != 0, .suspended = query_int(q, 1) != 0, .own_keys = query_int(q, 2) != 0,
+                               .generation = (uint64_t)query_int(q, 3) };
     return r;
+}
+
+#define NEXT "UPDATE generation SET last = last + 1"
+#define TO_NEXT "UPDATE account SET generation = (SELECT last FROM generation) WHERE name "
+
+int account_changed(sqlite3 *db, const char *name, struct err *e)
+{
+    return db_exec(db, NEXT, e) < 0 || db_run(db, e, TO_NEXT "= ?", "t", name) < 0 ? -1 : 0;
+}
+
+int account_changed_of(sqlite3 *db, const char *server, struct err *e)
+{
+    return db_exec(db, NEXT, e) < 0 ||
+           db_run(db, e, TO_NEXT "IN (SELECT owner FROM server WHERE name = ?1 UNION SELECT account FROM allow WHERE server = ?1)", "t",
+                  server) < 0 ? -1 : 0;
 }
 
 int account_has_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e)
@@ -56,14 +72,20 @@ int account_password(sqlite3 *db, const char *name, char **hash, struct err *e)
 
 int account_set_password(sqlite3 *db, const char *name, const char *hash, struct err *e)
 {
-    int r = db_run(db, e, "INSERT INTO password (account, hash, changed) VALUES (?1, ?2, ?3) "
-                          "ON CONFLICT (account) DO UPDATE SET hash = ?2, changed = ?3", "tti", name, hash, wall_ms());
-    return r < 0 ? -1 : 0;
+    if (db_exec(db, "BEGIN IMMEDIATE", e) < 0)
+        return -1;
+    if (db_run(db, e, "INSERT INTO password (account, hash, changed) VALUES (?1, ?2, ?3) "
+                      "ON CONFLICT (account) DO UPDATE SET hash = ?2, changed = ?3", "tti", name, hash, wall_ms()) >= 0 &&
+        account_changed(db, name, e) == 0 && db_exec(db, "COMMIT", e) == 0)
+        return 0;
+    db_exec(db, "ROLLBACK", NULL);
+    return -1;
 }
 
-/* An owner's row in allow, if it has one, takes nothing away. */
+/* An owner's row in allow, if it has one, takes nothing away; the account's ceiling does, from everybody. */
 #define SERVERS \
-    "SELECT s.name, s.owner, CASE WHEN s.owner = ?1 THEN ?2 ELSE a.rights END FROM server s " \
+    "SELECT s.name, s.owner, (CASE WHEN s.owner = ?1 THEN ?2 ELSE a.rights END) & " \
+    "(SELECT rights FROM account WHERE name = ?1) FROM server s " \
     "LEFT JOIN allow a ON a.server = s.name AND a.account = ?1 " \
     "WHERE s.owner IS NOT NULL AND (s.owner = ?1 OR a.rights <> 0)"
 

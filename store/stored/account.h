@@ -13,8 +13,11 @@
 #include "base/name.h"
 #include "store/stored/keys.h"
 
-/* own_keys: may log in with keys that it set itself. */
-struct account { bool password, suspended, own_keys; };
+/* own_keys: may log in with keys that it set itself.  generation: grows with each change of its keys, rights or state, whoever made it. */
+struct account {
+    bool password, suspended, own_keys;
+    uint64_t generation;
+};
 
 struct visible {
     char server[NAME_MOST + 1], owner[NAME_MOST + 1];
@@ -34,6 +37,10 @@ int account_way_in(sqlite3 *db, const char *name, struct err *e);
 /* 1: *HASH is the account's password hash, owned by the caller.  0: it has none. */
 int account_password(sqlite3 *db, const char *name, char **hash, struct err *e);
 int account_set_password(sqlite3 *db, const char *name, const char *hash, struct err *e);
+
+/* Something about account NAME, or about who may use server NAME, has changed: they get a new generation; in the transaction of the change. */
+int account_changed(sqlite3 *db, const char *name, struct err *e);
+int account_changed_of(sqlite3 *db, const char *server, struct err *e);
 
 /* The servers NAME may see, sorted by name; *V is owned by the caller. */
 int account_servers(sqlite3 *db, const char *name, struct visible **v, size_t *n, struct err *e);

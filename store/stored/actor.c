@@ -223,7 +223,8 @@ static void unread(struct session *s)
         MSG_FREE struct msg m = { 0 };
         if (msg_recv_client(link_fd(s->link), &m) != 1)
             return;
-        if (m.type == STORE_ACTIVITY && activity_told(s, &m))
+        request_fn *fn = m.type == STORE_ACTIVITY ? activity_told : m.type == STORE_LOG ? log_told : NULL;
+        if (fn && fn(s, &m))
             return;
     }
 }

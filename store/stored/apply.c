@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "store/stored/account.h"
 #include "store/stored/db.h"
 #include "store/stored/push.h"
 
@@ -36,12 +37,12 @@ static int put_account(sqlite3 *db, const struct pushed_account *a, struct chang
         c->accounts_changed++;
     c->suspended += a->suspended && (r == 0 || !query_int(q, 1));
     query_end(&q);
-    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
-                      "ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, own_keys = ?5, digest = ?6", "tiiiib",
-               a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys,
-               a->digest, sizeof a->digest) < 0)
+    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, rights, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+                      "ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, own_keys = ?5, rights = ?6, digest = ?7",
+               "tiiiiib", a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys,
+               (int64_t)a->rights, a->digest, sizeof a->digest) < 0)
         return -1;
-    return put_keys(db, a, e);
+    return put_keys(db, a, e) < 0 ? -1 : account_changed(db, a->name, e);
 }
 
 /* One past the highest ever given: a row never goes, so no number comes again. */
@@ -84,11 +85,12 @@ static int put_server(sqlite3 *db, struct pushed_server *v, uint32_t numbers, st
         c->servers_changed++;
     else
         c->servers_added++;
-    if (db_run(db, e, "INSERT INTO server (name, number, owner, digest) VALUES (?1, ?2, ?3, ?4) "
+    /* Who could use it, and then who can. */
+    if (account_changed_of(db, v->name, e) < 0 || db_run(db, e, "INSERT INTO server (name, number, owner, digest) VALUES (?1, ?2, ?3, ?4) "
                       "ON CONFLICT (name) DO UPDATE SET owner = ?3, digest = ?4", "titb",
                v->name, number, v->owner, v->digest, sizeof v->digest) < 0)
         return -1;
-    return put_allow(db, v, e);
+    return put_allow(db, v, e) < 0 ? -1 : account_changed_of(db, v->name, e);
 }
 
 static int by_name(const void *a, const void *b)
@@ -96,8 +98,11 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* The names that SQL gives and that are not among the COUNT structs of SIZE at LIST (sorted, name first), each given to DROP. */
-static int drop_absent(sqlite3 *db, const char *sql, const void *list, size_t count, size_t size, const char *const drop[],
+/* The names that SQL gives and that are not among the COUNT structs of SIZE at LIST (sorted, name first), each given to FIRST, unless it is NULL,
+   and to DROP. */
+typedef int first_fn(sqlite3 *db, const char *name, struct err *e);
+
+static int drop_absent(sqlite3 *db, const char *sql, const void *list, size_t count, size_t size, first_fn *first, const char *const drop[],
                        unsigned *dropped, struct err *e)
 {
     QUERY_END sqlite3_stmt *q = db_query(db, e, sql, "");
@@ -110,6 +115,7 @@ static int drop_absent(sqlite3 *db, const char *sql, const void *list, size_t co
             names[n++] = mem_str(query_text(q, 0));
         }
     for (size_t i = 0; i < n; i++) {
+        r = r == 0 && first ? first(db, names[i], e) : r;
         for (size_t j = 0; drop[j] && r == 0; j++)
             r = db_run(db, e, drop[j], "t", names[i]) < 0 ? -1 : 0;
         free(names[i]);
@@ -143,9 +149,9 @@ static int apply(sqlite3 *db, struct push *p, struct changes *c, struct err *e)
         if (put_server(db, &p->servers[i], p->numbers, c, e) < 0)
             return -1;
     /* Accounts last: a server that changed hands or left must have let go of them. */
-    if (drop_absent(db, "SELECT name FROM server WHERE owner IS NOT NULL", p->servers, p->nservers, sizeof *p->servers, end_server,
+    if (drop_absent(db, "SELECT name FROM server WHERE owner IS NOT NULL", p->servers, p->nservers, sizeof *p->servers, account_changed_of, end_server,
                     &c->servers_removed, e) < 0 ||
-        drop_absent(db, "SELECT name FROM account", p->accounts, p->naccounts, sizeof *p->accounts, end_account,
+        drop_absent(db, "SELECT name FROM account", p->accounts, p->naccounts, sizeof *p->accounts, NULL, end_account,
                     &c->accounts_removed, e) < 0)
         return -1;
     return check_visible(db, e);

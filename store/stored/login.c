@@ -134,6 +134,7 @@ static void ask_supervisor(struct session *s)
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
     msg_put_bytes(&m, buf_head(&login), buf_size(&login));
+    msg_put_u64(&m, s->generation);
     link_send(s->store->super, &m);
     buf_free(&login);
 }
@@ -154,6 +155,7 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
     s->phase = PHASE_IN;
     buf_free(&b);
+    /* Its generation is none until it was judged, which is next. */
     struct err e;
     if (session_look(s, &e) < 0)
         complain(&e);
@@ -180,6 +182,7 @@ const char *key_login(struct session *s, struct msg *m)
         s->word = c.word;
         memcpy(s->hash, c.hash, sizeof s->hash);
         memcpy(s->fingerprint, c.fingerprint, sizeof s->fingerprint);
+        s->generation = a.generation;
         ask_supervisor(s);
         return NULL;
     }
@@ -209,8 +212,11 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
     int found = account_find(store->db, s->account, &a, &e);
     if (found < 0)
         complain(&e);
-    bool right = result == PASSWORD_RIGHT && found == 1 && a.password;
+    uint8_t mark[KEY_HASH];
+    bool right = result == PASSWORD_RIGHT && found == 1 && a.password && login_mark(store, s->account, mark, &e) == 1 &&
+                 memcmp(mark, s->hash, sizeof mark) == 0;
     if (right && !a.suspended) {
+        s->generation = a.generation;
         ask_supervisor(s);
         return;
     }
@@ -242,6 +248,16 @@ static char *hash_for(struct session *s, const char *account)
     return hash;
 }
 
+int login_mark(struct store *store, const char *name, uint8_t mark[KEY_HASH], struct err *e)
+{
+    char *hash = NULL;
+    int r = account_password(store->db, name, &hash, e);
+    if (r == 1)
+        key_hash(store->secret, (const uint8_t *)hash, strlen(hash), mark);
+    free(hash);
+    return r;
+}
+
 static const char *try_password(struct session *s, struct msg *m)
 {
     size_t size;
@@ -255,6 +271,9 @@ static const char *try_password(struct session *s, struct msg *m)
     s->account = mem_str(account);
     s->method = "password";
     s->word = NULL;
+    /* By which it is known later whether it is still the password. */
+    if (hash)
+        key_hash(s->store->secret, (const uint8_t *)hash, strlen(hash), s->hash);
     if (password_verify(s->store->passwords, hash, password, size, on_verdict, s->id) == 0)
         return NULL;
     session_answer(s, m->id, false, "too many logins at once, try later");
@@ -288,6 +307,8 @@ void login_answered(struct store *store, struct msg *m)
             complain(&e);
         s->since = wall_ms();
         auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
+        log_info("session.login", "session=%llu account=%s generation=%llu method=%s key=%s from=%s", (unsigned long long)s->id, s->account,
+                 (unsigned long long)s->generation, s->method, s->fingerprint[0] ? s->fingerprint : "-", s->address);
         session_answer(s, s->question, true, "");
         free(why);
         return;

@@ -19,6 +19,7 @@ struct order {
     uint32_t id, op;             /* ours */
     uint64_t session;
     uint32_t asked;              /* the session's id of it */
+    uint32_t rights;             /* of those that count for it, the ones it was given for */
     char backup[BACKUP_ID];
     uint64_t number;
     /* For the record: the session may be gone when it is done. */
@@ -29,10 +30,10 @@ static wish_fn every_server, files, console, rsync;
 
 #define FILES (RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)
 
-/* `all` must all be there, of `any` one at least. */
+/* `all` must all be there, of `any` one at least; `also` count in what is asked for more. */
 static const struct rule {
     const char *word;
-    uint32_t all, any;
+    uint32_t all, any, also;
     bool none;                   /* server "" is allowed */
     uint32_t text_most;          /* bytes; 0: TEXT_MOST */
     enum activity_action action;        /* as which it is recorded, if it is */
@@ -44,14 +45,14 @@ static const struct rule {
     [OP_RESTART] =       { .word = "restart it", .all = RIGHT_START | RIGHT_STOP, .action = ACTIVITY_RESTART },
     [OP_KILL] =          { .word = "kill it", .all = RIGHT_KILL, .action = ACTIVITY_KILL },
     [OP_FILES] =         { .word = "use its files", .any = FILES, .fn = files },
-    [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .fn = console, .action = ACTIVITY_CONSOLE },
+    [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .also = RIGHT_SEND, .fn = console, .action = ACTIVITY_CONSOLE },
     [OP_LOGS] =          { .word = "read its logs", .all = RIGHT_LOGS },
     [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
     [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create, .action = ACTIVITY_BACKUP_CREATE },
     [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
     [OP_KEYS_GET] =      { .word = "have its keys", .none = true, .fn = keys_get },
     [OP_KEYS_SET] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_set },
-    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .fn = rsync, .action = ACTIVITY_RSYNC },
+    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .also = FILES, .fn = rsync, .action = ACTIVITY_RSYNC },
     [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get, .action = ACTIVITY_BACKUP_GET },
     [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
 };
@@ -73,7 +74,7 @@ void wish_refuse(struct wish *w, int code, const char *fmt, ...)
 void wish_failed(struct wish *w, const struct err *e)
 {
     char text[400];
-    log_error("store.database", "session=%llu op=%u %s", (unsigned long long)w->session->id, w->op,
+    log_error("store.database", "session=%llu account=%s op=%u %s", (unsigned long long)w->session->id, w->session->account, w->op,
               err_text(e, text, sizeof text));
     wish_refuse(w, CODE_FAILED, "the store's database failed%s", e->no ? ": no space left" : "");
 }
@@ -97,11 +98,13 @@ static bool every_server(struct wish *w)
     return true;
 }
 
-/* The worker is told exactly what it may do. */
+/* The worker is told exactly what it may do, and may do no more than is wanted: what it may, it must not outlive. */
 static bool files(struct wish *w)
 {
-    w->number = w->rights & FILES;
-    return true;
+    w->number = w->rights & FILES & (w->number ? w->number : FILES);
+    if (w->number == 0)
+        wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not %s", w->server, w->session->account, rules[OP_FILES].word);
+    return w->number != 0;
 }
 
 static bool console(struct wish *w)
@@ -169,6 +172,7 @@ static void forward(struct wish *w)
     o->number = w->number;
     o->session = s->id;
     o->asked = w->id;
+    o->rights = w->op == OP_FILES ? (uint32_t)w->number : w->rights & (rules[w->op].all | rules[w->op].any | rules[w->op].also);
     memcpy(o->backup, w->backup, sizeof o->backup);
     snprintf(o->account, sizeof o->account, "%s", s->account);
     snprintf(o->server, sizeof o->server, "%s", w->server);
@@ -185,6 +189,7 @@ static void forward(struct wish *w)
     msg_put_str(&m, w->server);
     msg_put_u64(&m, w->number);
     msg_put_str(&m, w->order_text ? w->order_text : w->text);
+    msg_put_u64(&m, s->generation);
     link_send(store->super, &m);
 }
 
@@ -199,6 +204,8 @@ const char *order_do(struct session *s, struct msg *m)
         return "malformed order";
     if (w.op >= OP_COUNT || rules[w.op].word == NULL)
         return "an operation that does not exist";
+    if (!session_current(s))
+        return NULL;
     w.server = server;
     w.text = text;
     if (s->orders >= ORDERS_MOST)
@@ -253,10 +260,25 @@ static void record(struct store *store, const struct order *o, struct msg *m)
     actor_order(store, &d);
 }
 
+/* What comes with a result outlives it: whoever lost a right while it was under way gets none of it. */
+static bool still_permitted(struct store *store, const struct order *o)
+{
+    struct err e = { 0 };
+    uint32_t now = 0;
+    return account_rights(store->db, o->account, o->server, &now, &e) == 1 && (o->rights & ~now) == 0;
+}
+
 static void relay(struct session *s, const struct order *o, struct msg *m)
 {
     struct msg out;
     msg_begin(&out, STORE_DO_RESULT, o->asked);
+    if (m->nfds > 0 && !still_permitted(s->store, o)) {
+        msg_put_u32(&out, CODE_NOT_PERMITTED);
+        msg_put_str(&out, "the right to do this was taken away");
+        s->orders--;
+        link_send(s->link, &out);
+        return;
+    }
     buf_put(&out.body, buf_head(&m->body), buf_size(&m->body));
     for (unsigned i = 0; i < m->nfds; i++)
         msg_put_fd(&out, m->fds[i]);

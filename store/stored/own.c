@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "store/stored/account.h"
 #include "store/stored/db.h"
 #include "store/stored/secret.h"
 
@@ -130,7 +131,9 @@ static int replace(struct work *w, const struct keyfile *f, struct err *e)
     for (size_t i = 0; i < f->n; i++)
         if (put(w, &f->keys[i], i + 1, e) < 0)
             return -1;
-    return drop(w, e);
+    if (drop(w, e) < 0)
+        return -1;
+    return w->n ? account_changed(w->db, w->account, e) : 0;
 }
 
 int own_replace(sqlite3 *db, const uint8_t *key, const char *account, const struct keyfile *f, struct own_change **changes, size_t *n,

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "store/proto.h"
 #include "store/stored/account.h"
+#include "store/stored/session.h"
 #include "store/stored/store.h"
 
 /* Asked and not yet answered: the helper's cookie is the address. */
@@ -42,6 +43,8 @@ static const char *keep(struct store *store, const struct setting *t, const char
     if (r == 0)
         return "no such account";
     log_info("passwd.set", "account=%s", t->account);
+    /* Who is in by the old one is out. */
+    sessions_recheck(store, t->account);
     return "";
 }
 

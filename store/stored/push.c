@@ -109,6 +109,7 @@ static void account_digest(const struct store *s, struct pushed_account *a)
     digest_int(&d, a->password);
     digest_int(&d, a->suspended);
     digest_int(&d, a->max_connections);
+    digest_int(&d, a->rights);
     digest_int(&d, a->own_keys);
     for (size_t i = 0; i < a->nkeys; i++) {
         crypto_generichash_update(&d, a->keys[i].hash, sizeof a->keys[i].hash);
@@ -127,6 +128,7 @@ void push_account(struct store *s, struct msg *m)
     a->password = msg_get_u32(m) != 0;
     a->suspended = msg_get_u32(m) != 0;
     a->max_connections = msg_get_u32(m);
+    a->rights = msg_get_u32(m) & RIGHT_ALL;
     a->own_keys = msg_get_u32(m) != 0;
     uint32_t n = msg_get_u32(m);
     /* A key's field is 5 bytes at least, so a count past this is a lie. */

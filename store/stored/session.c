@@ -17,7 +17,6 @@
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
-static request_fn log_request;
 static bool recheck(struct session *s);
 
 /* What a session may ask, and when.  `most` is over the whole connection (0: any number): the session holds its client to fewer tries,
@@ -33,7 +32,7 @@ static const struct request {
     { .type = STORE_PASSWORD_LOGIN, .phases = PHASE_BEFORE, .most = 64,  .fn = password_login },
     { .type = STORE_WHOAMI,         .phases = PHASE_IN,     .most = 0,   .fn = whoami },
     { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
-    { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_request },
+    { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_told },
     { .type = STORE_ACTIVITY,       .phases = PHASE_IN,     .most = 0,   .fn = activity_told },
 };
 
@@ -70,8 +69,8 @@ void session_kick(struct session *s, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
-    log_warn("session.kicked", "session=%llu account=%s why=\"%s\"", (unsigned long long)s->id,
-             s->account ? s->account : "", why);
+    log_warn("session.kicked", "session=%llu account=%s generation=%llu why=\"%s\"", (unsigned long long)s->id,
+             s->account ? s->account : "", (unsigned long long)s->generation, why);
     struct msg m;
     /* Not by link_send: the link may be broken on its way in and still carry this. */
     msg_begin(&m, STORE_CLOSE, 0);
@@ -224,6 +223,8 @@ const char *whoami(struct session *s, struct msg *m)
     struct err e;
     if (!msg_end(m))
         return "malformed question";
+    if (!session_current(s))
+        return NULL;
     if (session_look(s, &e) < 0) {
         char text[400];
         log_error("store.database", "%s", err_text(&e, text, sizeof text));
@@ -244,7 +245,7 @@ const char *whoami(struct session *s, struct msg *m)
     return NULL;
 }
 
-static const char *log_request(struct session *s, struct msg *m)
+const char *log_told(struct session *s, struct msg *m)
 {
     uint32_t level = msg_get_u32(m);
     FREE_MEM char *event = msg_get_text(m, EVENT_MOST);
@@ -256,7 +257,8 @@ static const char *log_request(struct session *s, struct msg *m)
         return NULL;
     }
     if (s->lines_dropped)
-        log_warn("session.lines", "session=%llu dropped=%u", (unsigned long long)s->id, s->lines_dropped);
+        log_warn("session.lines", "session=%llu account=%s dropped=%u", (unsigned long long)s->id, s->phase == PHASE_IN ? s->account : "",
+                 s->lines_dropped);
     s->lines_dropped = 0;
     /* Behind keys of ours: no session can write a line that looks like an event of the store.  Escaped here and nowhere else: whoever
        takes a session over decides what it sends. */
@@ -268,6 +270,9 @@ static const char *log_request(struct session *s, struct msg *m)
 static void tell_rights(struct session *s, const char *server, uint32_t rights)
 {
     struct msg m;
+    char words[256];
+    log_info("session.rights", "session=%llu account=%s server=%s rights=\"%s\"", (unsigned long long)s->id, s->account, server,
+             rights_text(rights, words, sizeof words));
     msg_begin(&m, STORE_RIGHTS, 0);
     msg_put_str(&m, server);
     msg_put_u32(&m, rights);
@@ -290,26 +295,51 @@ static void tell_changes(struct session *s, const struct visible *old, size_t no
     }
 }
 
-/* Why it may not stay, or NULL. */
-static const char *unwelcome(struct session *s, struct err *e)
+static const char *password_gone(struct session *s, struct err *e)
+{
+    uint8_t mark[KEY_HASH];
+    int r = login_mark(s->store, s->account, mark, e);
+    if (r < 0)
+        return "the store cannot check it";
+    return r == 1 && memcmp(mark, s->hash, sizeof mark) == 0 ? NULL : "the password was changed";
+}
+
+/* Why it may not stay, or NULL, and the generation that says so. */
+static const char *unwelcome(struct session *s, uint64_t *generation, struct err *e)
 {
     struct account a;
     int r = account_find(s->store->db, s->account, &a, e);
+    *generation = a.generation;
     if (r <= 0)
         return r < 0 ? "the store cannot check it" : "the account was removed";
     if (a.suspended)
         return "the account is suspended";
     if (strcmp(s->method, "password") == 0)
-        return a.password ? NULL : "the account may not use a password any more";
+        return a.password ? password_gone(s, e) : "the account may not use a password any more";
     r = account_has_key(s->store->db, s->account, s->hash, e);
     return r == 1 ? NULL : r == 0 ? "the key was removed" : "the store cannot check it";
+}
+
+static void new_generation(struct session *s, uint64_t generation)
+{
+    struct msg m;
+    if (s->generation == generation)
+        return;
+    s->generation = generation;
+    msg_begin(&m, STORE_GENERATION, 0);
+    msg_put_u64(&m, s->id);
+    msg_put_u64(&m, generation);
+    link_send(s->store->super, &m);
+    log_info("session.checked", "session=%llu account=%s generation=%llu", (unsigned long long)s->id, s->account,
+             (unsigned long long)generation);
 }
 
 /* False: it was closed. */
 static bool recheck(struct session *s)
 {
     struct err e = { 0 };
-    const char *why = unwelcome(s, &e);
+    uint64_t generation;
+    const char *why = unwelcome(s, &generation, &e);
     struct visible *old = s->seen;
     size_t nold = s->nseen;
     s->seen = NULL;
@@ -322,10 +352,20 @@ static bool recheck(struct session *s)
         s->nseen = nold;
         old = NULL;
         session_kick(s, "%s", why);
-    } else if (s->phase == PHASE_IN)
-        tell_changes(s, old, nold);
+    } else {
+        new_generation(s, generation);
+        if (s->phase == PHASE_IN)
+            tell_changes(s, old, nold);
+    }
     free(old);
     return why == NULL;
+}
+
+bool session_current(struct session *s)
+{
+    struct account a;
+    struct err e = { 0 };
+    return (account_find(s->store->db, s->account, &a, &e) == 1 && a.generation == s->generation) || recheck(s);
 }
 
 unsigned sessions_recheck(struct store *store, const char *account)

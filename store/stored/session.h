@@ -33,7 +33,8 @@ struct session {
     char *account;               /* owned; NULL before */
     const char *method;          /* "publickey" or "password" */
     const char *word;            /* of the key's type */
-    uint8_t hash[KEY_HASH];
+    uint8_t hash[KEY_HASH];      /* of the key; of the password's Argon2id string */
+    uint64_t generation;         /* of the account when it was last judged */
     char fingerprint[KEY_FINGERPRINT];
     uint32_t question;           /* id of the login to answer */
     bool asked_supervisor;
@@ -52,7 +53,7 @@ struct session {
 
 /* Handles one request; NULL, or the rule it broke (then the session is kicked). */
 typedef const char *request_fn(struct session *s, struct msg *m);
-request_fn key_offer, key_login, password_login, whoami, order_do, activity_told;
+request_fn key_offer, key_login, password_login, whoami, order_do, activity_told, log_told;
 
 struct session *session_find(struct store *store, uint64_t id);
 /* Ends the session: tells it WHY, tells the supervisor, forgets it.  S is gone afterwards. */
@@ -66,6 +67,10 @@ void session_nobody(struct session *s);
 /* After a new configuration, or a change of ACCOUNT's keys (NULL: everybody): closes those that may not be here any more (returns how many) and
    tells the others their rights. */
 unsigned sessions_recheck(struct store *store, const char *account);
+/* Before anything is done for S, which is logged in: judges it anew if its account has changed since it was judged.  False: it was closed. */
+bool session_current(struct session *s);
+/* 1: MARK tells the password that account NAME has now from any other.  0: it has none. */
+int login_mark(struct store *store, const char *name, uint8_t mark[KEY_HASH], struct err *e);
 /* Loads what the session may see into `seen`.  0, or -1 with E. */
 int session_look(struct session *s, struct err *e);
 

@@ -383,7 +383,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     sftp_start(c);
     feed(c, bytes + 1, size - 1);
     if (me.choice & 4 && me.listener.fn)
-        me.listener.fn(me.listener.data, "one", RIGHT_FILES_READ);
+        me.listener.fn(me.listener.data, "one", RIGHT_FILES_READ, RIGHT_ALL & ~(uint32_t)RIGHT_FILES_READ);
     if (!c->ended)
         c->ops->eof(c->data, c);
     turn(c, 0);

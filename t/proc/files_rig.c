@@ -79,6 +79,7 @@ void rig_start(uint32_t rights, uint64_t limit)
     msg_put_u32(&m, ndeny);
     for (uint32_t i = 0; i < ndeny; i++)
         msg_put_str(&m, rig.deny[i]);
+    msg_put_str(&m, "alice");
     msg_put_fd(&m, dir);
     msg_put_fd(&m, gate);
     msg_put_fd(&m, handles);

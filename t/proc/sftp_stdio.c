@@ -119,6 +119,7 @@ static void start_message(const struct session *s, size_t i, int link)
     for (int k = 0; k < 4; k++)
         msg_put_u32(&m, k == 0 ? (uint32_t)gate_slot_take(account) : k < 3 ? s->handles : 0);
     gate_unmap(account);
+    msg_put_str(&m, "alice");
     msg_put_fd(&m, dir);
     msg_put_fd(&m, s->gate[i]);
     msg_put_fd(&m, handles);
@@ -383,7 +384,7 @@ static void lose_rights(struct session *s)
     for (size_t i = 0; i < s->nservers; i++) {
         s->servers[i].rights = 0;
         if (s->listener.fn)
-            s->listener.fn(s->listener.data, s->servers[i].name, 0);
+            s->listener.fn(s->listener.data, s->servers[i].name, 0, RIGHT_ALL);
     }
 }
 

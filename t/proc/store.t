@@ -21,10 +21,11 @@ from link import U64, Link, frame, pair
 BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
 PROGRAM = os.path.join(BUILD, "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-SCHEMA = 2
+SCHEMA = 3
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
+GENERATION = 0x420
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
 (STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST) = range(1, 17)
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
@@ -84,13 +85,27 @@ def children(pid):
         return [int(x) for x in f.read().split()]
 
 
+class Super(Link):
+    """The supervisor's end: what it is told of generations is kept apart, by session."""
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.generations = {}
+
+    def recv(self):
+        while True:
+            m = super().recv()
+            if m is None or m.kind != GENERATION:
+                return m
+            self.generations[m.fields[0]] = m.fields[1]
+
+
 class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
         self.days, self.rows, self.numbers = 90, 200000, 3000
 
-    def account(self, name, keys=(), password=0, suspended=0, own=1):
-        self.accounts[name] = [password, suspended, 10, own, len(keys), *keys]
+    def account(self, name, keys=(), password=0, suspended=0, own=1, ceiling=ALL):
+        self.accounts[name] = [password, suspended, 10, ceiling, own, len(keys), *keys]
         return self
 
     def server(self, name, owner, **allow):
@@ -118,7 +133,7 @@ class Store:
         self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
                                         close_fds=False, preexec_fn=plan, env={})
         its.close()
-        self.link = Link(ours)
+        self.link = Super(ours)
         with tempfile.TemporaryFile() as f:
             f.write(secret)
             f.flush()
@@ -170,6 +185,7 @@ class Store:
         m = self.link.recv()
         assert m.kind == LOGGED_IN and m.fields[:2] == [s.id, account], m
         s.login = m.fields[2]
+        self.link.generations[s.id] = m.fields[3]
         self.link.send(LOGIN_ANSWER, U64(s.id), 1, "")
         m = s.recv()
         assert (m.kind, m.id, m.fields[0]) == (ANSWER, ask, 1), m
@@ -822,13 +838,14 @@ def test_orders():
             ("alice", a, STATUS, "", 0, "", (U64(0), "one two")), ("bob", b, STATUS, "", 0, "", (0, "one three")),
             ("alice", a, STATUS, "one", 0, "", (0, "")), ("alice", a, O_START, "one", 5000, "", (5000, "")),
             ("alice", a, KILL, "two", 0, "", (0, "")),
-            ("bob", b, FILES, "one", 12345, "", (BITS["files.read"], "")),
+            ("bob", b, FILES, "one", BITS["files.read"] | BITS["files.write"] | 1, "", (BITS["files.read"], "")),
+            ("alice", a, FILES, "one", BITS["files.write"], "", (BITS["files.write"], "")), ("bob", b, FILES, "one", 0, "", (BITS["files.read"], "")),
             ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.write"] | BITS["files.delete"], "")),
             ("bob", b, RSYNC, "one", 0, "", (0, "")), ("alice", a, RSYNC, "two", 1, "", (1, "")),
             ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
         ask = do(x, op, server, number, text)
         m = s.link.recv()
-        is_((m.kind, m.fields), (ORDER, [x.id, who, op, server, *want]), f"{who}'s order {op} for '{server}' goes on")
+        is_((m.kind, m.fields), (ORDER, [x.id, who, op, server, *want, s.link.generations[x.id]]), f"{who}'s order {op} for '{server}' goes on")
         s.link.send(RESULT, 0, "", 42, U64(7), "as it came", id=m.id)
         r = x.recv()
         is_((r.kind, r.id, r.fields), (DO_RESULT, ask, [0, "", 42, 7, "as it came"]), "and its result comes back untouched")
@@ -969,6 +986,83 @@ def test_reload():
     x = s.session()
     x.ask(PASSWORD_LOGIN, "alice", "pw")
     is_(s.link.recv().kind, AUTH_FAILED, "a later account of the same name has not the old password")
+    s.end()
+
+
+def by_password(s, account, word):
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, account, word)
+    s.link.generations[x.id] = s.link.recv().fields[3]
+    s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+    x.recv()
+    return x
+
+
+def test_generations():
+    """What is known of an account has a number; nothing is done by an older one."""
+    s = Store()
+    c = base()
+    s.push(c)
+    a, b = s.login("alice", ALICE, keep=True), s.login("bob", BOB, keep=True)
+    first = dict(s.link.generations)
+    tap.ok(all(first.values()), "a login is told with one", [repr(first)])
+    s.push(c)
+    c.server("one", "alice", bob=BITS["status"] | BITS["logs"])
+    s.push(c)
+    tap.ok(s.link.generations[b.id] > first[b.id], "a changed right is a new one, told to the supervisor")
+    b.recv()
+    do(b, STATUS, "one")
+    m = s.link.recv()
+    is_(m.fields[-1], s.link.generations[b.id], "and orders carry it")
+    s.link.send(RESULT, 0, "", id=m.id)
+    b.recv()
+
+    # A result with a descriptor that comes when the right has gone.
+    ask = do(b, LOGS, "one")
+    m = s.link.recv()
+    c.server("one", "alice", bob=BITS["status"])
+    s.push(c)
+    b.recv()
+    r, w = os.pipe()
+    s.link.send(RESULT, 0, "", 1, id=m.id, fds=[w])
+    os.close(w)
+    m = b.recv()
+    is_((m.id, m.fields, m.fds), (ask, [77, "the right to do this was taken away"], []), "what comes with a result is not for who lost the right")
+    is_(os.read(r, 1), b"", "and is closed")
+    os.close(r)
+
+    # A ceiling.
+    c.account("alice", [ALICE[0], RSA[0]], password=1, ceiling=BITS["status"] | BITS["logs"])
+    s.push(c)
+    is_(sorted(a.recv().fields for _ in range(2)), [["one", BITS["status"] | BITS["logs"]], ["two", BITS["status"] | BITS["logs"]]],
+        "a ceiling takes from an owner")
+    do(a, O_START, "one")
+    is_(a.recv().fields[0], 77, "who may not then")
+    do(a, LOGS, "one")
+    is_(s.link.recv().kind, ORDER, "but what is below it")
+
+    # A password that is no more.
+    s.passwd("alice", "old")
+    p = by_password(s, "alice", "old")
+    s.link.send(PASSWD, 5, "alice", "new")
+    kinds = [s.link.recv() for _ in range(2)]
+    is_([(m.kind, m.fields) for m in kinds], [(KICK, [p.id, "the password was changed"]), (PASSWD_DONE, [5, ""])],
+        "who is in by the old password is out")
+    is_([(m.kind, m.fields) for m in ended(p)], [(CLOSE, ["the password was changed"])], "and is told")
+    p = by_password(s, "alice", "new")
+    s.push(c.account("zoe"))
+    do(p, LOGS, "one")
+    is_(s.link.recv().kind, ORDER, "who is in by the new one stays")
+
+    # Each use asks: nobody needs to tell the store that something changed.
+    with sqlite3.connect(f"{s.folder}/store.db") as db:
+        db.execute("UPDATE account SET suspended = 1, generation = generation + 1 WHERE name = 'bob'")
+    do(b, STATUS, "one")
+    m = s.link.recv()
+    is_((m.kind, m.fields), (KICK, [b.id, "the account is suspended"]), "a session whose account is not what it was is judged before it does anything")
+    lines = [line for line in s.lines().splitlines() if " session=" in line]
+    tap.ok(any("session.login session=" in line and "account=bob generation=" in line for line in lines), "logins are logged with it")
+    is_([line for line in lines if "account=" not in line], [], "no line of a session without its account")
     s.end()
 
 
@@ -1293,7 +1387,8 @@ def rules():
 
 
 try:
-    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_hand_over,
+    for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_generations,
+                 test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
                  test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, rules, test_kills):
         print(f"# {test.__name__}", flush=True)

@@ -403,6 +403,49 @@ Test(name, lets_in_only_what_is_safe_as_a_file_name)
         cr_assert_not(name_ok(bad[i]), "%s", bad[i]);
 }
 
+#define OPERATOR (RIGHT_STATUS | RIGHT_START | RIGHT_STOP | RIGHT_KILL | RIGHT_CONSOLE | RIGHT_SEND | RIGHT_LOGS | RIGHT_FILES_READ | \
+                  RIGHT_BACKUP_CREATE | RIGHT_BACKUP_READ | RIGHT_ACTIVITY)
+
+Test(rights, roles_and_what_is_taken)
+{
+    static const struct { const char *text; uint32_t bits; } good[] = {
+        { "owner", RIGHT_ALL }, { "*", RIGHT_ALL }, { "operator", OPERATOR }, { "viewer", RIGHT_STATUS | RIGHT_CONSOLE | RIGHT_LOGS },
+        { "operator -kill", OPERATOR & ~(uint32_t)RIGHT_KILL }, { "-kill\t operator ", OPERATOR & ~(uint32_t)RIGHT_KILL },
+        { "viewer backup.create", RIGHT_STATUS | RIGHT_CONSOLE | RIGHT_LOGS | RIGHT_BACKUP_CREATE },
+        { "* -files", RIGHT_ALL & ~(uint32_t)(RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE) },
+        { "operator -restart", OPERATOR & ~(uint32_t)(RIGHT_START | RIGHT_STOP) },
+        { "operator -viewer", (OPERATOR & ~(uint32_t)(RIGHT_CONSOLE | RIGHT_LOGS)) }, { "start -kill", RIGHT_STATUS | RIGHT_START },
+        { "viewer -console -logs", RIGHT_STATUS }, { "status", RIGHT_STATUS }, { "start", RIGHT_STATUS | RIGHT_START },
+    };
+    static const struct { const char *text, *why; } bad[] = {
+        { "", "no right named" }, { " \t", "no right named" }, { "-kill", "no right named" }, { "start -start", "no right is left" },
+        { "viewer -*", "no right is left" }, { "start -status", "status comes with" }, { "status -status", "no right is left" },
+        { "admin", "'admin' is no right; allowed: status start" }, { "start -fly", "'-fly' is no right" }, { "-", "'-' is no right" },
+        { "start --kill", "'--kill' is no right" }, { "Owner", "'Owner' is no right" }, { "start,stop", "'start,stop' is no right" },
+    };
+    char why[256], words[256];
+    uint32_t bits;
+    for (size_t i = 0; i < countof(good); i++) {
+        bits = 0;
+        cr_assert_eq(rights_parse(good[i].text, &bits, why, sizeof why), 0, "%s: %s", good[i].text, why);
+        cr_assert_eq(bits, good[i].bits, "%s: %x", good[i].text, bits);
+    }
+    for (size_t i = 0; i < countof(bad); i++) {
+        bits = 7;
+        cr_assert_eq(rights_parse(bad[i].text, &bits, why, sizeof why), -1, "%s", bad[i].text);
+        cr_assert_not_null(strstr(why, bad[i].why), "%s: %s", bad[i].text, why);
+        cr_assert_eq(bits, 7);
+    }
+    rights_parse("fly", &bits, why, sizeof why);
+    cr_assert_not_null(strstr(why, "* owner operator viewer, -WORD"), "the list is whole: %s", why);
+    cr_assert_str_eq(rights_role(RIGHT_ALL), "owner");
+    cr_assert_str_eq(rights_role(OPERATOR), "operator");
+    cr_assert_null(rights_role(RIGHT_STATUS | RIGHT_START));
+    cr_assert_null(rights_role(0));
+    cr_assert_not_null(strstr(rights_words(words, sizeof words), "activity restart files"));
+    cr_assert_lt(strlen(words), sizeof words - 1);
+}
+
 Test(rights, words_and_bits_agree)
 {
     char text[256];
@@ -413,6 +456,7 @@ Test(rights, words_and_bits_agree)
     cr_assert_eq(rights_of_word(""), 0u);
     cr_assert_str_eq(rights_text(RIGHT_START | RIGHT_LOGS, text, sizeof text), "start logs");
     cr_assert_str_eq(rights_text(RIGHT_ALL, text, 8), text);
+    cr_assert_eq(rights_of_word("viewer"), (uint32_t)(RIGHT_STATUS | RIGHT_CONSOLE | RIGHT_LOGS));
     cr_assert_lt(strlen(text), 8u);
 }
 

@@ -211,6 +211,10 @@ Test(conf, bad_values_of_accounts_and_servers)
     refused("server s", "allow", "b", "ACCOUNT: RIGHT");
     refused("server s", "allow", "b: fly", "'fly' is no right");
     refused("server s", "allow", "b:", "no right named");
+    refused("server s", "allow", "b: -kill", "no right named");
+    refused("server s", "allow", "b: operator -fly", "'-fly' is no right; allowed: status ");
+    refused("account a", "rights", "reader", "'reader' is no right; allowed: status ");
+    refused("account a", "rights", "", "no right named");
     refused("server s", "stop", "tcp:80", "line:TEXT | signal:NAME");
     refused("server s", "stop", "none", "line:TEXT | signal:NAME");
     refused("server s", "stop", "signal:NOPE", "no signal 'NOPE'");

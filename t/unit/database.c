@@ -195,7 +195,8 @@ Test(database, own_keys)
 static void fill(sqlite3 *db)
 {
     struct pushed_allow allow[] = { { .account = "bob", .rights = RIGHT_STATUS | RIGHT_CONSOLE } };
-    struct pushed_account accounts[] = { { .name = "alice", .digest = { 1 } }, { .name = "bob", .suspended = true, .digest = { 2 } } };
+    struct pushed_account accounts[] = { { .name = "alice", .rights = RIGHT_ALL, .digest = { 1 } },
+                                         { .name = "bob", .rights = RIGHT_ALL, .suspended = true, .digest = { 2 } } };
     struct pushed_server servers[] = { { .name = "one", .owner = "alice", .allow = allow, .nallow = 1, .digest = { 3 } },
                                        { .name = "three", .owner = "bob", .digest = { 4 } },
                                        { .name = "two", .owner = "alice", .digest = { 5 } } };
@@ -229,6 +230,82 @@ Test(database, rights)
     cr_assert_str_eq(v[0].owner, "alice");
     cr_assert_str_eq(v[1].server, "three");
     free(v);
+    db_close(db);
+}
+
+Test(database, a_ceiling_holds_on_own_servers_too)
+{
+    sqlite3 *db = opened();
+    uint32_t rights;
+    struct visible *v;
+    size_t n;
+    fill(db);
+    cr_assert_eq(db_exec(db, "UPDATE account SET rights = 1 | 4 WHERE name = 'bob'", &e), 0);
+    cr_assert_eq(account_rights(db, "bob", "one", &rights, &e), 1);
+    cr_assert_eq(rights, RIGHT_STATUS);
+    cr_assert_eq(account_rights(db, "bob", "three", &rights, &e), 1);
+    cr_assert_eq(rights, RIGHT_STATUS | RIGHT_STOP);
+    cr_assert_eq(account_rights(db, "alice", "one", &rights, &e), 1);
+    cr_assert_eq(rights, (uint32_t)RIGHT_ALL, "nobody else's");
+    cr_assert_eq(account_servers(db, "bob", &v, &n, &e), 0);
+    cr_assert(n == 2 && v[0].rights == RIGHT_STATUS && v[1].rights == (RIGHT_STATUS | RIGHT_STOP));
+    free(v);
+    db_close(db);
+}
+
+static uint64_t generation(sqlite3 *db, const char *name)
+{
+    struct account a;
+    cr_assert_eq(account_find(db, name, &a, &e), 1);
+    return a.generation;
+}
+
+/* Each change gives whom it is about a number that was never there before, and nobody else one. */
+Test(database, generations)
+{
+    static const uint8_t key[32] = { 5 };
+    sqlite3 *db = opened();
+    fill(db);
+    uint64_t alice = generation(db, "alice"), bob = generation(db, "bob"), last = alice > bob ? alice : bob;
+    cr_assert(alice > 0 && bob > 0);
+    fill(db);
+    cr_assert_eq(generation(db, "alice"), alice, "the same configuration changes nothing");
+    replaced(db, key, 1, 1, 1, 0);
+    cr_assert_gt(generation(db, "bob"), last, "an own key");
+    last = generation(db, "bob");
+    replaced(db, key, 1, 1, 0, 0);
+    cr_assert_eq(generation(db, "bob"), last, "the same keys");
+    cr_assert_eq(account_set_password(db, "bob", "x", &e), 0);
+    cr_assert_gt(generation(db, "bob"), last, "a password");
+    last = generation(db, "bob");
+    cr_assert_eq(generation(db, "alice"), alice);
+
+    /* Bob loses what he had on alice's server, then his own server goes to alice. */
+    struct pushed_account accounts[] = { { .name = "alice", .rights = RIGHT_ALL, .digest = { 1 } },
+                                         { .name = "bob", .rights = RIGHT_ALL, .suspended = true, .digest = { 2 } } };
+    struct pushed_server servers[] = { { .name = "one", .owner = "alice", .digest = { 33 } }, { .name = "three", .owner = "bob", .digest = { 4 } },
+                                       { .name = "two", .owner = "alice", .digest = { 5 } } };
+    struct push p = { .accounts = accounts, .naccounts = 2, .servers = servers, .nservers = 3, .numbers = 4 };
+    struct changes c = { 0 };
+    cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s", e.text);
+    cr_assert_gt(generation(db, "bob"), last, "a right that was taken away");
+    last = generation(db, "bob");
+    snprintf(servers[1].owner, sizeof servers[1].owner, "alice");
+    servers[1].digest[0] = 44;
+    cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s", e.text);
+    cr_assert_gt(generation(db, "bob"), last, "a server that changed hands: who had it");
+    cr_assert_gt(generation(db, "alice"), last, "and who has it");
+    last = generation(db, "alice");
+    p.nservers = 2;
+    cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s", e.text);
+    cr_assert_gt(generation(db, "alice"), last, "a server that left");
+    last = generation(db, "alice");
+
+    /* One that comes back is not who it was. */
+    p.nservers = p.naccounts = 0;
+    cr_assert_eq(push_apply(db, &p, &c, &e), 0, "%s", e.text);
+    fill(db);
+    cr_assert(generation(db, "alice") > last && generation(db, "bob") > last);
     db_close(db);
 }
 
