@@ -29,6 +29,7 @@ static const struct role_row {
     [ROLE_SESSION] = { .name = "session", .program = "holdfast-session", .with_us = true },
     [ROLE_FILES] = { .name = "files", .program = "holdfast-files", .logs = true, .with_us = true },
     [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true },
+    [ROLE_AID] = { .name = "aid", .program = "holdfast-store", .argument = "aid", .logs = true, .with_us = true },
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
     [ROLE_PLAN] = { .name = "plan", .program = "holdfast-launch", .argument = "-n", .logs = true, .with_us = true },

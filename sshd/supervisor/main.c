@@ -265,7 +265,7 @@ static void begin(void)
     struct err e;
     super.loop = loop_new();
     super.slots = mem_array(super.conf.limits.connections, sizeof(struct session *));
-    super.hostkeys = super.secret = -1;
+    super.hostkeys = super.secret = super.secret_next = -1;
     signals();
     cgroup_find(&super);
     if (super.limits_missing[0])
