@@ -23,7 +23,8 @@ struct aid {
 static void end(struct aid *a)
 {
     if (a->link == NULL && a->pid == 0) {
-        a->super->aid = NULL;
+        if (a->super->aid == a)
+            a->super->aid = NULL;
         free(a);
     }
 }
@@ -32,6 +33,9 @@ static void answer(struct aid *a, int code, const char *text)
 {
     struct client *c = a->client;
     a->client = NULL;
+    /* What is left is its end, and another one may begin. */
+    if (a->super->aid == a)
+        a->super->aid = NULL;
     if (c == NULL)
         return;
     c->left = NULL;
