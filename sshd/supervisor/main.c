@@ -256,6 +256,9 @@ static void limits(void)
         r.rlim_cur = r.rlim_max;
         setrlimit(RLIMIT_NOFILE, &r);
     }
+    /* 0 would still run a piped core handler. */
+    r = (struct rlimit){ 1, 1 };
+    setrlimit(RLIMIT_CORE, &r);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(077);
 }

@@ -265,7 +265,7 @@ static bool parse(struct client *c, struct msg *m, char **verb)
     if (msg_has_fd(m))
         c->fd = msg_get_fd(m);
     bool good = msg_end(m);
-    mem_wipe(m->body.p, m->body.cap);
+    msg_wipe(m);
     return good && m->type == TOOL_REQUEST;
 }
 

@@ -167,10 +167,11 @@ int main(int argc, char **argv)
     static struct store store;
     log_init("holdfast-store", LOG_INFO);
     setup();
-    if (argc == 2 && strcmp(argv[1], "pwhash") == 0)
-        pwhash_main();
     if (argc == 2 && strcmp(argv[1], "aid") == 0)
         aid_main();
+    secret_lock_memory();
+    if (argc == 2 && strcmp(argv[1], "pwhash") == 0)
+        pwhash_main();
     MSG_FREE struct msg m;
     if (argc != 1 || msg_recv(LINK_FD, &m) <= 0)
         die("is started by holdfastd, with its link on descriptor %d", LINK_FD);

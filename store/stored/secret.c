@@ -28,6 +28,22 @@ static _Alignas(4096) union {
     uint8_t page[4096];
 } held;
 
+void secret_lock_memory(void)
+{
+    static enum { ASK, MAY, MAY_NOT } may;
+    struct rlimit most = { 0 };
+    /* Asked once: who is forked later may be locked down by then.  Under any limit a later allocation could fail for it. */
+    if (may == ASK)
+        may = getrlimit(RLIMIT_MEMLOCK, &most) == 0 && most.rlim_cur == RLIM_INFINITY ? MAY : MAY_NOT;
+    else if (may == MAY_NOT)
+        return;
+    if (may == MAY && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+        return;
+    may = MAY_NOT;
+    log_warn("store.unlocked", "memory_limit=%llu why=\"passwords and own keys that are being looked at may be swapped out\"",
+             (unsigned long long)most.rlim_cur);
+}
+
 /* Where the limit forbids it the store still runs: an unlocked page is worse, no login at all is worst. */
 static void hold(void)
 {

@@ -27,6 +27,9 @@ struct secret_bond {
 /* Two places for keys, and one for the key of digests, in memory that is held as long as the process lives. */
 enum secret_place { SECRET_NOW, SECRET_NEXT, SECRET_PLACES };
 
+/* Keeps all memory of this process out of swap, as far as its limit allows: a process forked from it does so again.  Without it the keys' page is locked
+   all the same. */
+void secret_lock_memory(void);
 /* The key from FD (a memfd, borrowed; read from its beginning), in its place until secret_forget.  NULL with E when it has not SECRET_KEY bytes.
    Dies when the memory cannot be locked although the limit allows it; a limit that forbids it is logged. */
 const struct secret *secret_take(int fd, enum secret_place place, struct err *e);

@@ -63,8 +63,16 @@ def text(path):
 
 def trace(pid, log, *more):
     p = subprocess.Popen(["strace", "-qq", "-o", log, *more, "-p", str(pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: "TracerPid:\t0\n" not in text(f"/proc/{pid}/status"))
+    # One that has ended was cut at a call it makes while it waits.
+    until(lambda: not alive(pid) or "TracerPid:\t0\n" not in status(pid))
     return p
+
+
+def status(pid):
+    try:
+        return text(f"/proc/{pid}/status")
+    except OSError:
+        return ""
 
 
 def calls(victim):
@@ -154,10 +162,7 @@ def cut(victim, place, turn, counts):
 
 
 def alive(pid):
-    try:
-        return "\nState:\tZ" not in text(f"/proc/{pid}/status")
-    except OSError:
-        return False
+    return status(pid) != "" and "\nState:\tZ" not in status(pid)
 
 
 open(LOG, "w").close()
