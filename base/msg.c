@@ -128,12 +128,17 @@ static int receive(int fd, struct msg *m, bool client)
     take_fds(m, &h);
     if (n == 0 && m->nfds == 0)
         return 0;
+    uint8_t flags = 0, nfds = 0;
     if (n >= HEADER) {
+        flags = space[2];
+        nfds = space[3];
         m->type = (uint16_t)(space[0] << 8 | space[1]);
         m->id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
         buf_put(&m->body, space + HEADER, (size_t)n - HEADER);
+        /* Any of them may carry a secret. */
+        mem_wipe(space, (size_t)n);
     }
-    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || space[2] != 0 || space[3] != m->nfds) {
+    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || flags != 0 || nfds != m->nfds) {
         broken(m, "bad frame");
         msg_free(m);
         errno = EBADMSG;
@@ -235,7 +240,6 @@ bool msg_end(struct msg *m)
 
 void msg_wipe(struct msg *m)
 {
-    mem_wipe(space, HEADER + m->body.len < sizeof space ? HEADER + m->body.len : sizeof space);
     buf_wipe(&m->body);
 }
 
@@ -243,5 +247,5 @@ void msg_free(struct msg *m)
 {
     while (m->received && m->taken < m->nfds)
         close(m->fds[m->taken++]);
-    buf_free(&m->body);
+    buf_wipe(&m->body);
 }

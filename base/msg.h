@@ -59,9 +59,9 @@ int msg_get_fd(struct msg *m);
 bool msg_has_fd(const struct msg *m);
 /* Everything must have been eaten.  True if the message was well formed (always, from a peer: else we died). */
 bool msg_end(struct msg *m);
-/* For a message that carried a secret, after its use: overwrites its body and what is left of it in the receive buffer. */
+/* For a message that carried a secret, as soon as it was used: overwrites its body.  What it was received through is overwritten already. */
 void msg_wipe(struct msg *m);
-/* Frees the body and closes descriptors that were received and not taken. */
+/* Overwrites and frees the body, and closes descriptors that were received and not taken. */
 void msg_free(struct msg *m);
 
 #endif

@@ -5,14 +5,14 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 3, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 4, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
-    START_STORE = 0x0401,      /* str folder, u32 log level, u32 schema of this build, u32 is the secret key a new one, not saved yet; fd: a
-                                  sealed memfd with that key (32 bytes); answered by STORE_READY */
-    STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 is the secret key used (a new one is to be saved now; not:
-                                  the database holds what was sealed with another one) */
+    START_STORE = 0x0401,      /* str folder, u32 log level, u32 schema of this build, u32 is the secret key a new one, not saved yet; fds: a
+                                  sealed memfd with that key (32 bytes), and one with the key of a rotation that did not end, if there is one;
+                                  answered by STORE_READY */
+    STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 store_sealed (FIRST: a new key is to be saved now) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
     STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 rights
@@ -30,6 +30,21 @@ enum store_super_type {
     STORE_PASSWD,              /* u32 cookie, str account, bytes password -> STORE_PASSWD_DONE */
     STORE_PASSWD_DONE,         /* u32 cookie, str error */
     STORE_RESULT,              /* message id = the order's; see ORDER below */
+    STORE_ROTATE = 0x0418,     /* u32 also where something does not open; fd: a sealed memfd with the new secret key.  Seals everything with it */
+    STORE_ROTATED,             /* store -> supervisor: str error, u32 store_sealed (SECOND: with the new key; UNKNOWN: only the next start can
+                                  tell), u64 texts sealed anew, u64 texts that did not open and were left */
+};
+
+/* Which of the secret keys that the supervisor gave the database is sealed with. */
+enum store_sealed { SEALED_UNKNOWN, SEALED_FIRST, SEALED_SECOND };
+
+/* supervisor -> the store's aid, which looks at the database beside the running store: one of the two, once. */
+enum store_aid_type {
+    START_CHECK = 0x041a,      /* str folder; fd: the secret key */
+    CHECK_FOUND,               /* aid -> supervisor, any number: str part, str what is wrong */
+    CHECK_DONE,                /* aid -> supervisor, last: str error ("" if it could look at all), u64 pages, u64 sealed texts, u32 schema */
+    START_COPY,                /* str folder; fd: an empty file, writable, for the copy */
+    COPY_DONE,                 /* aid -> supervisor, last: str error, u64 bytes, u32 schema */
 };
 
 /* store -> supervisor */

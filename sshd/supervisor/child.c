@@ -25,10 +25,12 @@ static const struct role_row {
     bool logs;          /* has the log on descriptor 2; the others speak through the store or not at all */
     bool with_us;       /* is killed when the supervisor dies */
     bool net_admin;     /* its one capability */
+    bool secrets;       /* may keep all its memory out of swap */
 } roles[ROLE_COUNT] = {
     [ROLE_SESSION] = { .name = "session", .program = "holdfast-session", .with_us = true },
     [ROLE_FILES] = { .name = "files", .program = "holdfast-files", .logs = true, .with_us = true },
-    [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true },
+    [ROLE_STORE] = { .name = "store", .program = "holdfast-store", .logs = true, .with_us = true, .secrets = true },
+    [ROLE_AID] = { .name = "aid", .program = "holdfast-store", .argument = "aid", .logs = true, .with_us = true },
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
     [ROLE_PLAN] = { .name = "plan", .program = "holdfast-launch", .argument = "-n", .logs = true, .with_us = true },
@@ -124,6 +126,10 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* Where we may not raise it, the role says that it runs unlocked. */
+    struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+    if (r->secrets)
+        setrlimit(RLIMIT_MEMLOCK, &all);
     if (r->root)
         drop_own();
     else

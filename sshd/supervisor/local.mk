@@ -34,10 +34,13 @@ holdfastd_SOURCES = \
 	sshd/supervisor/shares.c sshd/supervisor/shares.h \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
+	sshd/supervisor/store_aid.c sshd/supervisor/store_aid.h \
+	sshd/supervisor/store_files.c sshd/supervisor/store_files.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
 	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
+	sshd/supervisor/tool_store.c sshd/supervisor/tool_store.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \

@@ -259,6 +259,9 @@ static void limits(void)
         r.rlim_cur = r.rlim_max;
         setrlimit(RLIMIT_NOFILE, &r);
     }
+    /* 0 would still run a piped core handler. */
+    r = (struct rlimit){ 1, 1 };
+    setrlimit(RLIMIT_CORE, &r);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(077);
 }
@@ -268,7 +271,7 @@ static void begin(void)
     struct err e;
     super.loop = loop_new();
     super.slots = mem_array(super.conf.limits.connections, sizeof(struct session *));
-    super.hostkeys = super.secret = -1;
+    super.hostkeys = super.secret = super.secret_next = -1;
     signals();
     cgroup_find(&super);
     if (super.limits_missing[0])

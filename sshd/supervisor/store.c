@@ -20,6 +20,7 @@
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/server.h"
+#include "sshd/supervisor/store_files.h"
 
 struct passwd_wait {
     struct passwd_wait *next;
@@ -46,6 +47,8 @@ struct store {
     size_t accounts, servers;     /* of it that were sent */
     struct passwd_wait *passwds;
     uint32_t cookies;
+    rotate_fn *rotated;     /* NULL: no rotation is under way */
+    void *rotated_data;
     struct given *given;
     uint32_t orders;
 };
@@ -132,14 +135,49 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
     reload_waited(s);
 }
 
+static enum store_sealed get_sealed(struct msg *m)
+{
+    uint32_t sealed = msg_get_u32(m);
+    if (sealed > SEALED_SECOND)
+        die("the store broke a rule: sealed with key %u", sealed);
+    return (enum store_sealed)sealed;
+}
+
+static void tell_rotated(struct super *s, const char *error, uint64_t texts, uint64_t broken)
+{
+    rotate_fn *fn = s->store->rotated;
+    s->store->rotated = NULL;
+    if (fn)
+        fn(s->store->rotated_data, error, texts, broken);
+}
+
+static void take_rotated(struct super *s, struct msg *m)
+{
+    FREE_MEM char *error = msg_get_str(m);
+    enum store_sealed sealed = get_sealed(m);
+    uint64_t texts = msg_get_u64(m), broken = msg_get_u64(m);
+    char text[400];
+    struct err e;
+    msg_end(m);
+    /* UNKNOWN: both keys stay until the next start of the store. */
+    if (sealed != SEALED_UNKNOWN && secret_settle(s, sealed, &e) < 0) {
+        log_error("secret.rotate", "%s", err_text(&e, text, sizeof text));
+        tell_rotated(s, text, texts, broken);
+    } else
+        tell_rotated(s, error, texts, broken);
+}
+
 static void take_ready(struct super *s, struct msg *m)
 {
     FREE_MEM char *error = msg_get_str(m);
-    bool used = msg_get_u32(m) != 0;
+    enum store_sealed sealed = get_sealed(m);
     struct err e;
     msg_end(m);
-    if (error[0] == '\0' && secret_settle(s, used, &e) < 0)
+    if (error[0] == '\0' && secret_settle(s, sealed, &e) < 0)
         die_err(&e);
+    /* One that the store died of: this one knows how far it came. */
+    tell_rotated(s, error[0] ? "the store died, and cannot start: see the log; its next start ends the rotation or takes it back" :
+                 sealed == SEALED_SECOND ? "" : "the store died; nothing was changed", 0, 0);
     if (error[0])
         log_error("store.start", "error=\"%s\"", error);
     else
@@ -260,6 +298,7 @@ static const struct {
     { STORE_GENERATION, take_generation },
     { STORE_ORDER, take_order },
     { STORE_PASSWD_DONE, take_passwd_done },
+    { STORE_ROTATED, take_rotated },
 };
 
 static void on_msg(void *data, struct link *l, struct msg *m)
@@ -329,7 +368,7 @@ static int try_launch(struct super *s, struct err *e)
 {
     int pair[2];
     FREE_MEM char *folder = mem_fmt("%s/store", s->conf.paths.state);
-    if (folder_make(folder, s->conf.ids.store, 0700, e) < 0)
+    if (folder_make(folder, s->conf.ids.store, 0700, e) < 0 || store_files_mend(folder, s->conf.ids.store, e) < 0)
         return -1;
     if (io_pair(pair) < 0)
         return err_set(e, errno, "socketpair", "%s", "");
@@ -346,6 +385,8 @@ static int try_launch(struct super *s, struct err *e)
     msg_put_u32(&m, STORE_SCHEMA);
     msg_put_u32(&m, s->secret_fresh);
     msg_put_fd(&m, s->secret);
+    if (s->secret_next >= 0)
+        msg_put_fd(&m, s->secret_next);
     link_send(s->store->link, &m);
     return 0;
 }
@@ -437,6 +478,28 @@ void store_passwd(struct super *s, const char *account, const void *password, si
     msg_put_u32(&m, w->cookie);
     msg_put_str(&m, account);
     msg_put_bytes(&m, password, size);
+    link_send(st->link, &m);
+}
+
+void store_rotate(struct super *s, bool force, rotate_fn *fn, void *data)
+{
+    struct store *st = s->store;
+    struct err e;
+    char text[400];
+    if (!store_ready(s) || st->rotated) {
+        fn(data, st && st->rotated ? "a rotation is under way already" : "the store is not running", 0, 0);
+        return;
+    }
+    if (secret_make_next(s, &e) < 0) {
+        fn(data, err_text(&e, text, sizeof text), 0, 0);
+        return;
+    }
+    st->rotated = fn;
+    st->rotated_data = data;
+    struct msg m;
+    msg_begin(&m, STORE_ROTATE, 0);
+    msg_put_u32(&m, force);
+    msg_put_fd(&m, s->secret_next);
     link_send(st->link, &m);
 }
 

@@ -20,6 +20,10 @@ void store_session_gone(struct super *s, uint64_t id, bool crashed);
 typedef void passwd_fn(void *data, const char *error);
 void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data);
 
+/* A new secret key for the database; FN gets "" or why not, how many texts were sealed anew, and how many were left as they did not open (with FORCE). */
+typedef void rotate_fn(void *data, const char *error, uint64_t texts, uint64_t broken);
+void store_rotate(struct super *s, bool force, rotate_fn *fn, void *data);
+
 /* Answers order ID, once; of no effect when the store that gave it has died.  msg_begin'ed by result_begin, the
    op's fields put behind, sent by result_send. */
 void result_begin(struct msg *m, uint32_t id, int code, const char *text);

@@ -23,6 +23,7 @@ struct disk_queue;
 struct errand;
 struct import;
 struct filter;
+struct aid;
 
 struct super {
     struct loop *loop;
@@ -30,6 +31,7 @@ struct super {
     struct conf conf;           /* in force */
     int null_fd, log_fd;
     int hostkeys, secret;       /* sealed memfds */
+    int secret_next;            /* one more, of a rotation under way; -1 */
     bool secret_fresh;          /* made just now, in no file yet */
     bool listening, leaving;    /* leaving: `shutdown` was ordered */
     bool begun;                 /* servers_begin was called */
@@ -45,6 +47,7 @@ struct super {
     struct disk_queue *disks;
     struct errand *errands;     /* list */
     struct import *imports;     /* list */
+    struct aid *aid;            /* looking at the database for an admin; NULL */
     struct filter *filter;      /* NULL as long as no server has needed one */
     char *cgroup;               /* folder of our subtree, NULL if there is none */
     char limits_missing[160];   /* why limits cannot be enforced; "" if they are */

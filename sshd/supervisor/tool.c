@@ -24,6 +24,7 @@
 #include "sshd/supervisor/tool_client.h"
 #include "sshd/supervisor/tool_image.h"
 #include "sshd/supervisor/tool_server.h"
+#include "sshd/supervisor/tool_store.h"
 
 struct tool {
     int fd;
@@ -246,7 +247,7 @@ static const struct { const char *name; unsigned least, most; void (*run)(struct
     { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
     { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 2, tool_server },
-    { "image", 1, 3, tool_image },
+    { "image", 1, 3, tool_image },   { "key", 1, 2, tool_key },         { "store", 1, 1, tool_store },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)
@@ -268,7 +269,7 @@ static bool parse(struct client *c, struct msg *m, char **verb)
     if (msg_has_fd(m))
         c->fd = msg_get_fd(m);
     bool good = msg_end(m);
-    mem_wipe(m->body.p, m->body.cap);
+    msg_wipe(m);
     return good && m->type == TOOL_REQUEST;
 }
 

@@ -8,6 +8,7 @@ holdfast_SOURCES = \
 	sshd/tool/main.c \
 	sshd/tool/request.c \
 	sshd/tool/secret.c \
+	sshd/tool/store.c \
 	sshd/tool/tool.h
 holdfast_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
 holdfast_LDADD = libbase.a $(SODIUM_LIBS)

@@ -26,6 +26,8 @@ static const struct verb {
     {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
     {"image", "WORD ...", 1, 3, image, false, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
+    {"key", "rotate", 1, 1, key, false, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
+    {"store", "WORD ...", 1, 2, store, false, "check: is the database sound?; backup FILE: a copy of it, of one moment"},
     {"shutdown", "", 0, 0, NULL, false, "stop every server and the daemon"},
     {"version", "", 0, 0, NULL, false, "of the daemon"},
     {"help", "[VERB]", 0, 1, help, false, "this"},
@@ -60,7 +62,8 @@ static void print_help(FILE *out)
         print_verb(out, &verbs[i]);
     fprintf(out, "  --run FOLDER     of the daemon to talk to; otherwise as holdfast.ini says\n"
                  "  --config FOLDER  of the ini files, instead of " HOLDFAST_SYSCONF "\n"
-                 "  --json           one object a line\n");
+                 "  --json           one object a line\n"
+                 "  --force          of `store backup`: replace the file; of `key rotate`: leave what does not open\n");
 }
 
 static int help(const struct command *c)
@@ -82,6 +85,7 @@ static int options(int argc, char **argv, struct command *c)
         {"run", required_argument, NULL, 'r'},
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},
+        {"force", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -90,6 +94,7 @@ static int options(int argc, char **argv, struct command *c)
         case 'r': c->run = optarg; break;
         case 'c': c->folder = optarg; break;
         case 'j': c->json = true; break;
+        case 'f': c->force = true; break;
         case 'h': c->verb = "help"; return TOOL_DONE_WELL;
         default: print_help(stderr); return TOOL_USAGE;
         }
@@ -105,6 +110,10 @@ static int options(int argc, char **argv, struct command *c)
 
 static int run(const struct command *c, const struct verb *v)
 {
+    if (c->force && v->local != store && v->local != key) {
+        fprintf(stderr, "holdfast: --force is not for '%s'\n", v->name);
+        return TOOL_USAGE;
+    }
     if (c->argc < v->least || c->argc > v->most) {
         fprintf(stderr, "usage: holdfast %s %s\n", v->name, v->arguments);
         return TOOL_USAGE;

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -65,6 +67,9 @@ int secret_read(const char *who, struct buf *secret)
 {
     char line[PASSWORD_MOST + 1];
     int r;
+    /* Neither a core, nor swap as far as our limit allows; who may attach to us could read the terminal too. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    mlockall(MCL_CURRENT);
     if (isatty(STDIN_FILENO)) {
         r = twice(who, line, sizeof line);
     } else {

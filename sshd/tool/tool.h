@@ -14,7 +14,7 @@ enum { TOOL_DONE_WELL = 0, TOOL_FAILED = 1, TOOL_USAGE = 2, TOOL_UNAVAILABLE = 6
 struct command {
     const char *folder;   /* of the ini files */
     const char *run;      /* the daemon's run folder; NULL: as the ini file says */
-    bool json;
+    bool json, force;
     const char *verb;
     int argc;             /* behind the verb */
     char **argv;
@@ -27,6 +27,9 @@ int request(const struct command *c, const struct buf *secret);
 int secret_read(const char *who, struct buf *secret);
 /* The verb `image`: opens what is to be imported, and asks the daemon. */
 int image(const struct command *c);
+/* The verbs `store` and `key`: a backup is written beside its file and put in place by a rename. */
+int store(const struct command *c);
+int key(const struct command *c);
 /* Prints the host keys' public halves for people, for known_hosts and for DNS. */
 int hostkeys(const struct command *c);
 

@@ -8,24 +8,35 @@
 #include "store/stored/account.h"
 #include "store/stored/db.h"
 #include "store/stored/push.h"
+#include "store/stored/sealed.h"
 
-static int put_keys(sqlite3 *db, const struct pushed_account *a, struct err *e)
+/* A fingerprint, and what sealing adds. */
+enum { PRINT_MOST = KEY_FINGERPRINT + SECRET_NONCE + SECRET_TAG };
+
+static int put_key(sqlite3 *db, const uint8_t *seal, const struct pushed_account *a, size_t i, struct err *e)
+{
+    const struct pushed_key *k = &a->keys[i];
+    BUF_FREE struct buf print = BUF(PRINT_MOST);
+    sealed_print_put(seal, a->name, k->hash, k->fingerprint, &print);
+    /* The same key may stand in `key` and in `keys_file`: the first counts. */
+    return db_run(db, e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added) VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7) "
+                         "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6, sealed_print = ?4 WHERE line = -1", "tbtbtii",
+                  a->name, k->hash, sizeof k->hash, k->type, buf_size(&print) ? (const void *)buf_head(&print) : "", buf_size(&print), k->label,
+                  (int64_t)i + 1, wall_ms());
+}
+
+static int put_keys(sqlite3 *db, const uint8_t *seal, const struct pushed_account *a, struct err *e)
 {
     /* Those that stay keep the time they were added; the account's own are none of the configuration's. */
     if (db_run(db, e, "UPDATE key SET line = -1 WHERE account = ? AND origin = 'ini'", "t", a->name) < 0)
         return -1;
-    for (size_t i = 0; i < a->nkeys; i++) {
-        const struct pushed_key *k = &a->keys[i];
-        /* The same key may stand in `key` and in `keys_file`: the first counts. */
-        if (db_run(db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added) VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7) "
-                          "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6 WHERE line = -1", "tbtttii", a->name, k->hash,
-                   sizeof k->hash, k->type, k->fingerprint, k->label, (int64_t)i + 1, wall_ms()) < 0)
+    for (size_t i = 0; i < a->nkeys; i++)
+        if (put_key(db, seal, a, i, e) < 0)
             return -1;
-    }
     return db_run(db, e, "DELETE FROM key WHERE account = ? AND origin = 'ini' AND line = -1", "t", a->name) < 0 ? -1 : 0;
 }
 
-static int put_account(sqlite3 *db, const struct pushed_account *a, struct changes *c, struct err *e)
+static int put_account(sqlite3 *db, const uint8_t *seal, const struct pushed_account *a, struct changes *c, struct err *e)
 {
     QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT digest, suspended FROM account WHERE name = ?", "t", a->name);
     int r = q ? query_step(q, e) : -1;
@@ -42,7 +53,7 @@ static int put_account(sqlite3 *db, const struct pushed_account *a, struct chang
                "tiiiiib", a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys,
                (int64_t)a->rights, a->digest, sizeof a->digest) < 0)
         return -1;
-    return put_keys(db, a, e) < 0 ? -1 : account_changed(db, a->name, e);
+    return put_keys(db, seal, a, e) < 0 ? -1 : account_changed(db, a->name, e);
 }
 
 /* One past the highest ever given: a row never goes, so no number comes again. */
@@ -143,7 +154,7 @@ static int apply(sqlite3 *db, struct push *p, struct changes *c, struct err *e)
                                               "DELETE FROM allow WHERE server = ?", NULL };
     static const char *const end_account[] = { "DELETE FROM account WHERE name = ?", NULL };
     for (size_t i = 0; i < p->naccounts; i++)
-        if (put_account(db, &p->accounts[i], c, e) < 0)
+        if (put_account(db, p->seal, &p->accounts[i], c, e) < 0)
             return -1;
     for (size_t i = 0; i < p->nservers; i++)
         if (put_server(db, &p->servers[i], p->numbers, c, e) < 0)

@@ -55,6 +55,19 @@ sqlite3 *db_open(const char *path, struct err *e)
     return db;
 }
 
+sqlite3 *db_open_read(const char *path, struct err *e)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(db, 1000);
+        if (db_exec(db, "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;", e) == 0)
+            return db;
+    } else
+        err_set(e, 0, "open", "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+    sqlite3_close(db);
+    return NULL;
+}
+
 void db_close(sqlite3 *db)
 {
     for (struct prepared *p = prepared; p < prepared + PREPARED; p++)

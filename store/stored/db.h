@@ -16,6 +16,8 @@
 
 /* Opens or makes PATH (absolute, in a folder that was checked).  NULL with E. */
 sqlite3 *db_open(const char *path, struct err *e);
+/* To read only, beside who writes.  NULL with E. */
+sqlite3 *db_open_read(const char *path, struct err *e);
 void db_close(sqlite3 *db);
 /* Statements without values, several allowed. */
 int db_exec(sqlite3 *db, const char *sql, struct err *e);

@@ -8,11 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
-#include "base/io.h"
-#include "base/mem.h"
-#include "store/stored/secret.h"
+#include "base/attr.h"
 
 static int check(const struct stat *st, mode_t type, const char *what, mode_t mode, const char *name, struct err *e)
 {
@@ -56,35 +52,9 @@ int folder_open(const char *path, struct err *e)
     return fd_steal(&fd);
 }
 
-static int make_key(const char *file, int folder, struct err *e)
+void folder_tidy(int folder, bool old_key)
 {
-    uint8_t fresh[HASH_KEY];
-    /* A new key would leave every hash in the database without a match. */
-    if (faccessat(folder, "store.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return err_set(e, ENOENT, file, "the database beside it was made with it, restore it");
-    randombytes_buf(fresh, sizeof fresh);
-    int r = io_write_file(file, 0600, fresh, sizeof fresh, e);
-    mem_wipe(fresh, sizeof fresh);
-    return r;
-}
-
-const uint8_t *folder_hash_key(const char *path, int folder, struct err *e)
-{
-    static _Alignas(4096) uint8_t page[4096];
-    char file[PATH_MAX];
-    snprintf(file, sizeof file, "%s/hash.key", path);
-    secret_hold(page, sizeof page);
-    if (faccessat(folder, "hash.key", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && make_key(file, folder, e) < 0)
-        return NULL;
-    CLOSE_FD int fd = openat(folder, "hash.key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        err_set(e, errno, "open", "%s", file);
-        return NULL;
-    }
-    ssize_t n = io_read_all(fd, page, HASH_KEY + 1);
-    if (n != HASH_KEY) {
-        err_set(e, n < 0 ? errno : 0, file, "must hold %d bytes", HASH_KEY);
-        return NULL;
-    }
-    return page;
+    static const char *const left[] = { "copy.db", "copy.db-journal", "hash.key" };
+    for (size_t i = 0; i < countof(left) - !old_key; i++)
+        unlinkat(folder, left[i], 0);
 }

@@ -174,19 +174,39 @@ void key_free(struct key *k)
     *k = (struct key){ 0 };
 }
 
+static const char print_head[] = "SHA256:";
+enum { PRINT_HEAD = sizeof print_head - 1 };
+
 void key_fingerprint(const void *blob, size_t size, char out[KEY_FINGERPRINT])
 {
     uint8_t sum[crypto_hash_sha256_BYTES];
-    static const char head[] = "SHA256:";
     crypto_hash_sha256(sum, blob, size);
-    memcpy(out, head, sizeof head - 1);
-    sodium_bin2base64(out + sizeof head - 1, KEY_FINGERPRINT - (sizeof head - 1), sum, sizeof sum,
-                      sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+    memcpy(out, print_head, PRINT_HEAD);
+    sodium_bin2base64(out + PRINT_HEAD, KEY_FINGERPRINT - PRINT_HEAD, sum, sizeof sum, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+}
+
+static void hash_sum(const uint8_t *secret, const uint8_t sum[crypto_hash_sha256_BYTES], uint8_t out[KEY_HASH])
+{
+    crypto_generichash(out, KEY_HASH, sum, crypto_hash_sha256_BYTES, secret, crypto_generichash_KEYBYTES);
 }
 
 void key_hash(const uint8_t *secret, const void *blob, size_t size, uint8_t out[KEY_HASH])
 {
-    crypto_generichash(out, KEY_HASH, blob, size, secret, crypto_generichash_KEYBYTES);
+    uint8_t sum[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256(sum, blob, size);
+    hash_sum(secret, sum, out);
+}
+
+int key_hash_print(const uint8_t *secret, const char *fingerprint, uint8_t out[KEY_HASH])
+{
+    uint8_t sum[crypto_hash_sha256_BYTES];
+    size_t size;
+    if (strncmp(fingerprint, print_head, PRINT_HEAD) != 0 ||
+        sodium_base642bin(sum, sizeof sum, fingerprint + PRINT_HEAD, strlen(fingerprint) - PRINT_HEAD, NULL, &size, NULL,
+                          sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0 || size != sizeof sum)
+        return -1;
+    hash_sum(secret, sum, out);
+    return 0;
 }
 
 const char *key_word(const char *type)

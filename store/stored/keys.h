@@ -23,7 +23,10 @@ int key_parse(const char *line, struct key *k, struct err *e);
 void key_free(struct key *k);
 /* "SHA256:..." as ssh-keygen -l prints it. */
 void key_fingerprint(const void *blob, size_t size, char out[KEY_FINGERPRINT]);
+/* A keyed hash under SECRET (HASH_KEY bytes): of a key's blob, or of its fingerprint, which gives the same, so that hashes can be made anew under
+   another key where no blob is kept.  key_hash_print: 0, or -1 when that is no fingerprint. */
 void key_hash(const uint8_t *secret, const void *blob, size_t size, uint8_t out[KEY_HASH]);
+int key_hash_print(const uint8_t *secret, const char *fingerprint, uint8_t out[KEY_HASH]);
 /* The word OpenSSH logs for a key type ("ED25519"); "UNKNOWN" for another. */
 const char *key_word(const char *type);
 

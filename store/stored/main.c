@@ -13,14 +13,15 @@
 #include "base/mem.h"
 #include "store/proto.h"
 #include "store/stored/activity.h"
+#include "store/stored/aid.h"
 #include "store/stored/backup.h"
 #include "store/stored/db.h"
 #include "store/stored/folder.h"
 #include "store/stored/lock.h"
 #include "store/stored/migrate.h"
-#include "store/stored/own.h"
 #include "store/stored/secret.h"
 #include "store/stored/store.h"
+#include "store/stored/vault.h"
 
 static const struct {
     uint16_t type;
@@ -36,6 +37,7 @@ static const struct {
     { STORE_LOGIN_ANSWER, login_answered },
     { STORE_PASSWD, passwd },
     { STORE_RESULT, order_result },
+    { STORE_ROTATE, rotate },
 };
 
 static void on_super(void *data, struct link *l UNUSED, struct msg *m)
@@ -65,15 +67,30 @@ static int check_schema(uint32_t wanted, struct err *e)
                    migrate_newest());
 }
 
-/* Keeps the secret key from FD if it is the one that the database was sealed with; FRESH: it was made just now, so that nothing can be. */
-static int take_secret(struct store *s, int fd, bool fresh, struct err *e)
+/* Keeps the key of FDS (-1: there is none) that the database is sealed with; FRESH: the first was made just now.  Where neither is, the first is good for
+   hashes all the same: those of keys that the ini files name fit again once they came. */
+static int take_secret(struct store *s, const int fds[2], bool fresh, struct err *e)
 {
-    const uint8_t *key = secret_take(fd, e);
-    int fits = key ? own_opens(s->db, fresh ? NULL : key, e) : -1;
-    s->seal = fits == 1 ? key : NULL;
-    if (fits != 1)
-        secret_forget();
-    return fits < 0 ? -1 : 0;
+    uint8_t *digest = secret_digest_key();
+    int fits = 0;
+    for (int i = 0; i < 2 && fits == 0; i++) {
+        if (fds[i] < 0)
+            continue;
+        s->keys = secret_take(fds[i], SECRET_NOW, e);
+        fits = s->keys ? vault_fit(s->db, s->keys, fresh && i == 0, digest, e) : -1;
+        s->sealed = fits == 1 ? i == 0 ? SEALED_FIRST : SEALED_SECOND : SEALED_UNKNOWN;
+    }
+    if (fits == 0) {
+        s->keys = secret_take(fds[0], SECRET_NOW, e);
+        secret_forget_key(SECRET_NOW);
+        randombytes_buf(digest, HASH_KEY);
+    }
+    if (fits < 0 || s->keys == NULL)
+        return -1;
+    s->secret = s->keys->hash;
+    s->seal = fits == 1 ? s->keys->key : NULL;
+    s->digest = digest;
+    return 0;
 }
 
 /* Returns the folder's descriptor, or -1 with E. */
@@ -81,9 +98,6 @@ static int open_all(struct store *s, const char *path, struct err *e)
 {
     int folder = folder_open(path, e);
     if (folder < 0)
-        return -1;
-    s->secret = folder_hash_key(path, folder, e);
-    if (s->secret == NULL)
         return -1;
     FREE_MEM char *file = mem_fmt("%s/store.db", path);
     s->db = db_open(file, e);
@@ -102,7 +116,7 @@ static void ready(struct store *s, uint32_t id, const char *error)
     struct msg m;
     msg_begin(&m, STORE_READY, id);
     msg_put_str(&m, error);
-    msg_put_u32(&m, s->seal != NULL);
+    msg_put_u32(&m, s->sealed);
     link_send(s->super, &m);
 }
 
@@ -115,16 +129,20 @@ static void start(struct store *s, struct msg *m)
     uint32_t schema = msg_get_u32(m);
     bool fresh = msg_get_u32(m) != 0;
     CLOSE_FD int secret = msg_get_fd(m);
+    CLOSE_FD int next = msg_has_fd(m) ? msg_get_fd(m) : -1;
     msg_end(m);
     log_init("holdfast-store", level);
     s->loop = loop_new();
     s->super = link_new(s->loop, LINK_FD, &super_events, s);
     int folder = check_schema(schema, &e) < 0 ? -1 : open_all(s, path, &e);
-    if (folder < 0 || take_secret(s, secret, fresh, &e) < 0) {
+    if (folder < 0 || take_secret(s, (const int[]){ secret, next }, fresh, &e) < 0) {
         ready(s, m->id, err_text(&e, text, sizeof text));
         die_err(&e);
     }
     close(fd_steal(&secret));
+    if (next >= 0)
+        close(fd_steal(&next));
+    folder_tidy(folder, s->seal != NULL);
     s->passwords = passwords_new(s->loop, s);
     lock_store(folder);
     close(folder);
@@ -149,6 +167,9 @@ int main(int argc, char **argv)
     static struct store store;
     log_init("holdfast-store", LOG_INFO);
     setup();
+    if (argc == 2 && strcmp(argv[1], "aid") == 0)
+        aid_main();
+    secret_lock_memory();
     if (argc == 2 && strcmp(argv[1], "pwhash") == 0)
         pwhash_main();
     MSG_FREE struct msg m;

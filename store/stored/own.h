@@ -12,12 +12,11 @@
 #include "base/err.h"
 #include "store/stored/keyfile.h"
 
-/* 1: what is sealed in the database opens with KEY, or nothing is.  0: it does not, or KEY is NULL and something is. */
-int own_opens(sqlite3 *db, const uint8_t *key, struct err *e);
-/* Adds the lines of ACCOUNT to OUT; *ADDED is when the last came (wall ms; 0: there is none).  1, or 0 when one does not open with KEY (NULL: none does). */
+/* Adds the lines of ACCOUNT to OUT, a comment for one that does not open; *ADDED is when the last came (wall ms; 0: there is none).  1, or 0 when there
+   are some and KEY is NULL. */
 int own_lines(sqlite3 *db, const uint8_t *key, const char *account, struct buf *out, int64_t *added, struct err *e);
 /* Adds a comment for each key that the admin gave ACCOUNT and that is not an own one as well. */
-int own_comments(sqlite3 *db, const char *account, struct buf *out, struct err *e);
+int own_comments(sqlite3 *db, const uint8_t *key, const char *account, struct buf *out, struct err *e);
 
 struct own_change {
     bool added;                        /* or removed */
@@ -25,7 +24,7 @@ struct own_change {
     const char *word;                  /* of its type, static */
 };
 
-/* Makes the rows of ACCOUNT those of F, in one transaction.  *CHANGES (owned by the caller) tells what came and went.  0, or -1 with E and nothing
+/* Makes the rows of ACCOUNT those of F, and those that do not open, in one transaction.  *CHANGES (owned by the caller) tells what came and went.  0, or -1 with E and nothing
    changed. */
 int own_replace(sqlite3 *db, const uint8_t *key, const char *account, const struct keyfile *f, struct own_change **changes, size_t *n,
                 struct err *e);

@@ -33,7 +33,7 @@ static int gather(struct wish *w, const struct account *a, struct buf *out, int6
     struct store *store = w->session->store;
     if (!a->own_keys)
         buf_put_fmt(out, "# own keys are turned off for this account: those below do not log in\n");
-    if (own_comments(store->db, w->session->account, out, e) < 0)
+    if (own_comments(store->db, store->seal, w->session->account, out, e) < 0)
         return -1;
     return own_lines(store->db, store->seal, w->session->account, out, added, e);
 }

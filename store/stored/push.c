@@ -55,6 +55,7 @@ void push_begin(struct store *s, struct msg *m)
 {
     push_free(s->push);
     s->push = mem_new(sizeof *s->push);
+    s->push->seal = s->seal;
     s->push->activity_days = msg_get_u32(m);
     s->push->activity_rows = msg_get_u32(m);
     uint32_t numbers = msg_get_u32(m);
@@ -105,14 +106,14 @@ static void get_key(struct store *s, struct pushed_account *a, uint32_t number, 
 static void account_digest(const struct store *s, struct pushed_account *a)
 {
     crypto_generichash_state d;
-    crypto_generichash_init(&d, s->secret, crypto_generichash_KEYBYTES, sizeof a->digest);
+    crypto_generichash_init(&d, s->digest, crypto_generichash_KEYBYTES, sizeof a->digest);
     digest_int(&d, a->password);
     digest_int(&d, a->suspended);
     digest_int(&d, a->max_connections);
     digest_int(&d, a->rights);
     digest_int(&d, a->own_keys);
     for (size_t i = 0; i < a->nkeys; i++) {
-        crypto_generichash_update(&d, a->keys[i].hash, sizeof a->keys[i].hash);
+        digest_str(&d, a->keys[i].fingerprint);
         digest_str(&d, a->keys[i].label);
     }
     crypto_generichash_final(&d, a->digest, sizeof a->digest);
@@ -146,7 +147,7 @@ void push_account(struct store *s, struct msg *m)
 static void server_digest(const struct store *s, struct pushed_server *v)
 {
     crypto_generichash_state d;
-    crypto_generichash_init(&d, s->secret, crypto_generichash_KEYBYTES, sizeof v->digest);
+    crypto_generichash_init(&d, s->digest, crypto_generichash_KEYBYTES, sizeof v->digest);
     digest_str(&d, v->owner);
     for (size_t i = 0; i < v->nallow; i++) {
         digest_str(&d, v->allow[i].account);

@@ -49,6 +49,7 @@ struct push {
     size_t naccounts, nservers;
     uint32_t activity_days, activity_rows;
     uint32_t numbers;       /* a server's is below; at most PUSH_NUMBERS */
+    const uint8_t *seal;         /* the store's, borrowed */
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 

@@ -17,6 +17,7 @@
 #include "store/stored/lock.h"
 #include "store/stored/password.h"
 #include "store/stored/pwhash.h"
+#include "store/stored/secret.h"
 
 static void reply(const struct msg *m)
 {
@@ -53,6 +54,7 @@ static void make(struct msg *m)
 
 static NORETURN void work(void)
 {
+    secret_lock_memory();
     for (;;) {
         struct msg m;
         if (msg_recv(LINK_FD, &m) <= 0)

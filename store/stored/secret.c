@@ -1,6 +1,7 @@
 #include "store/stored/secret.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -19,36 +20,88 @@ _Static_assert(SECRET_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the k
 _Static_assert(SECRET_NONCE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "the nonce's size is the cipher's");
 _Static_assert(SECRET_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "the tag's size is the cipher's");
 
-/* One byte more than the key, to see a longer one. */
-static _Alignas(4096) uint8_t held[4096];
+static _Alignas(4096) union {
+    struct {
+        struct secret secrets[SECRET_PLACES];
+        uint8_t digest[HASH_KEY];
+    };
+    uint8_t page[4096];
+} held;
+
+void secret_lock_memory(void)
+{
+    static enum { ASK, MAY, MAY_NOT } may;
+    struct rlimit most = { 0 };
+    /* Asked once: who is forked later may be locked down by then.  Under any limit a later allocation could fail for it. */
+    if (may == ASK)
+        may = getrlimit(RLIMIT_MEMLOCK, &most) == 0 && most.rlim_cur == RLIM_INFINITY ? MAY : MAY_NOT;
+    else if (may == MAY_NOT)
+        return;
+    if (may == MAY && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+        return;
+    may = MAY_NOT;
+    log_warn("store.unlocked", "memory_limit=%llu why=\"passwords and own keys that are being looked at may be swapped out\"",
+             (unsigned long long)most.rlim_cur);
+}
 
 /* Where the limit forbids it the store still runs: an unlocked page is worse, no login at all is worst. */
-void secret_hold(void *page, size_t size)
+static void hold(void)
 {
+    static bool done;
     struct rlimit most;
-    if (mlock(page, size) < 0) {
+    if (done)
+        return;
+    done = true;
+    if (mlock(&held, sizeof held) < 0) {
         int why = errno;
-        if (getrlimit(RLIMIT_MEMLOCK, &most) < 0 || most.rlim_cur >= size || (why != EPERM && why != ENOMEM))
+        if (getrlimit(RLIMIT_MEMLOCK, &most) < 0 || most.rlim_cur >= sizeof held || (why != EPERM && why != ENOMEM))
             die("mlock of a key: %s", strerror(why));
-        log_warn("store.unlocked", "memory_limit=%llu needed=%zu", (unsigned long long)most.rlim_cur, size);
+        log_warn("store.unlocked", "memory_limit=%llu needed=%zu", (unsigned long long)most.rlim_cur, sizeof held);
     }
-    madvise(page, size, MADV_DONTDUMP);
+    madvise(&held, sizeof held, MADV_DONTDUMP);
 }
 
-const uint8_t *secret_take(int fd, struct err *e)
+static void derive(const uint8_t *key, const char *what, uint8_t *out, size_t size)
 {
-    secret_hold(held, sizeof held);
-    ssize_t n = pread(fd, held, SECRET_KEY + 1, 0);
-    if (n == SECRET_KEY)
-        return held;
-    secret_forget();
-    err_set(e, n < 0 ? errno : 0, "secret key", "must have %d bytes", SECRET_KEY);
-    return NULL;
+    crypto_generichash(out, size, (const unsigned char *)what, strlen(what), key, SECRET_KEY);
 }
 
-void secret_forget(void)
+const struct secret *secret_take(int fd, enum secret_place place, struct err *e)
 {
-    mem_wipe(held, sizeof held);
+    struct secret *s = &held.secrets[place];
+    hold();
+    /* Behind the key lies its hash key: a byte more than the key, to see a longer one, has room. */
+    ssize_t n = pread(fd, s, SECRET_KEY + 1, 0);
+    if (n != SECRET_KEY) {
+        secret_forget(place);
+        err_set(e, n < 0 ? errno : 0, "secret key", "must have %d bytes", SECRET_KEY);
+        return NULL;
+    }
+    derive(s->key, "holdfast hash key", s->hash, sizeof s->hash);
+    derive(s->key, "holdfast key id", s->id, sizeof s->id);
+    return s;
+}
+
+void secret_advance(void)
+{
+    held.secrets[SECRET_NOW] = held.secrets[SECRET_NEXT];
+    secret_forget(SECRET_NEXT);
+}
+
+void secret_forget(enum secret_place place)
+{
+    mem_wipe(&held.secrets[place], sizeof held.secrets[place]);
+}
+
+void secret_forget_key(enum secret_place place)
+{
+    mem_wipe(held.secrets[place].key, SECRET_KEY);
+}
+
+uint8_t *secret_digest_key(void)
+{
+    hold();
+    return held.digest;
 }
 
 /* Each part with its length in front: no two bonds give the same bytes. */

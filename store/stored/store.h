@@ -11,9 +11,11 @@
 #include "base/link.h"
 #include "base/loop.h"
 #include "base/msg.h"
+#include "store/proto.h"
 #include "store/stored/password.h"
 
 struct session;
+struct secret;
 struct order;
 struct push;
 struct activity;
@@ -23,8 +25,11 @@ struct store {
     struct loop *loop;
     struct link *super;           /* its end is ours */
     sqlite3 *db;
-    const uint8_t *secret;        /* HASH_KEY bytes, locked */
-    const uint8_t *seal;          /* SECRET_KEY bytes, locked; NULL: not what the database was sealed with */
+    const struct secret *keys;    /* what the next three point into, locked */
+    const uint8_t *secret;        /* HASH_KEY bytes, for hashes of public keys */
+    const uint8_t *seal;          /* SECRET_KEY bytes; NULL: not what the database was sealed with */
+    enum store_sealed sealed;     /* as for STORE_READY */
+    const uint8_t *digest;        /* HASH_KEY bytes, for digests of sections; random where `seal` is NULL */
     struct passwords *passwords;
     struct session *sessions;     /* owned, a list */
     struct order *orders;         /* owned, a list */
@@ -37,7 +42,7 @@ struct store {
 
 /* What the supervisor may ask; every message of its that is none of these ends us, as does a broken one. */
 typedef void super_fn(struct store *s, struct msg *m);
-super_fn session_new, session_gone, sessions_list, login_answered, passwd, order_result;
+super_fn session_new, session_gone, sessions_list, login_answered, passwd, order_result, rotate;
 super_fn push_begin, push_account, push_server, push_end;
 
 #endif

@@ -32,8 +32,10 @@ ok "the host's things are there" wait_until 5 grep -q '^end=' "$SCRATCH/host/can
 neighbour() { hf alice logs two -n 60 | grep -oE '(^|[[:space:]])(ns-[a-z]+|abstract|tcp|socket|ipc|mqueue|pid|end)=.*' | sed 's/^[[:space:]]*/two-/' >"$SCRATCH/two"; grep -q '^two-end=' "$SCRATCH/two"; }
 ok "the neighbour's are" wait_until 10 neighbour
 files=$PREFIX/state/servers
+for f in "$CONFIG/secret.key" "$PREFIX/state/store/store.db"; do ok "on the host there is $(basename "$f")" test -f "$f"; done
 as_server two sh -c 'echo "of two" >secret; chmod 0644 secret'
-{ cat "$SCRATCH/host/canary" "$SCRATCH/two"; echo "secret=$files/two/secret"; } >"$SCRATCH/canary"
+{ cat "$SCRATCH/host/canary" "$SCRATCH/two"; echo "secret=$files/two/secret"
+    echo "secret-key=$CONFIG/secret.key"; echo "store=$PREFIX/state/store"; echo "store-db=$PREFIX/state/store/store.db"; } >"$SCRATCH/canary"
 put alice "$SCRATCH/canary" /one/canary >/dev/null
 # What only the host's root could put there.
 owner=$(stat -c %u "$files/one/run")

@@ -96,13 +96,29 @@ Test(secret, taken_whole_or_not)
         cr_assert_geq(fd, 0);
         /* Where the one before stopped does not count. */
         lseek(fd, 5, SEEK_SET);
-        const uint8_t *got = secret_take(fd, &e);
+        const struct secret *got = secret_take(fd, SECRET_NOW, &e);
         cr_assert_eq(got != NULL, files[i].good, "%zu", files[i].size);
         if (got) {
-            cr_assert_eq(memcmp(got, bytes, SECRET_KEY), 0);
-            secret_forget();
-            cr_assert(sodium_is_zero(got, SECRET_KEY));
+            cr_assert_eq(memcmp(got->key, bytes, SECRET_KEY), 0);
+            secret_forget_key(SECRET_NOW);
+            cr_assert(sodium_is_zero(got->key, SECRET_KEY) && !sodium_is_zero(got->hash, HASH_KEY));
+            secret_forget(SECRET_NOW);
+            cr_assert(sodium_is_zero((const void *)got, sizeof *got));
         } else
             cr_assert_not_null(strstr(e.text, "32 bytes"), "%s", e.text);
     }
+}
+
+Test(secret, one_takes_the_place_of_the_other)
+{
+    struct err e = { 0 };
+    CLOSE_FD int one = io_sealed("key", key, sizeof key), two = io_sealed("key", other, sizeof other);
+    const struct secret *now = secret_take(one, SECRET_NOW, &e);
+    const struct secret before = *now, *next = secret_take(two, SECRET_NEXT, &e);
+    cr_assert(memcmp(before.hash, next->hash, HASH_KEY) != 0 && memcmp(before.id, next->id, SECRET_ID) != 0);
+    cr_assert(memcmp(before.hash, before.key, HASH_KEY) != 0 && memmem(before.key, SECRET_KEY, before.id, SECRET_ID) == NULL);
+    const struct secret want = *next;
+    secret_advance();
+    cr_assert_eq(memcmp(now, &want, sizeof want), 0);
+    cr_assert(sodium_is_zero((const void *)next, sizeof *next));
 }

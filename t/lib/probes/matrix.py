@@ -60,7 +60,8 @@ def canary():
             break
         lines.append(line)
     with open(SERVER + "/canary", "w") as f:
-        f.writelines(lines + ["two-" + line for line in lines] + [f"secret={HOME}/secret\n", f"nofile={LIMITS['nofile']}\n"])
+        f.writelines(lines + ["two-" + line for line in lines] + [f"{key}={HOME}/secret\n" for key in ("secret", "secret-key", "store", "store-db")] +
+                     [f"nofile={LIMITS['nofile']}\n"])
     return p
 
 
