@@ -23,6 +23,7 @@ libstored_a_SOURCES = \
 	store/stored/password.c store/stored/password.h \
 	store/stored/push.c store/stored/push.h \
 	store/stored/secret.c store/stored/secret.h \
+	store/stored/sources.c \
 	store/stored/session.c store/stored/session.h \
 	store/stored/store.h
 nodist_libstored_a_SOURCES = store/stored/schema.inc
@@ -37,7 +38,7 @@ holdfast_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS)
 
 # The steps of the schema, as rows of a C table.
-SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql
+SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql $(srcdir)/store/schema/003-sources.sql
 BUILT_SOURCES += store/stored/schema.inc
 CLEANFILES += store/stored/schema.inc
 EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS

@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 2, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 3, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -30,7 +30,15 @@ enum store_super_type {
     STORE_PASSWD,              /* u32 cookie, str account, bytes password -> STORE_PASSWD_DONE */
     STORE_PASSWD_DONE,         /* u32 cookie, str error */
     STORE_RESULT,              /* message id = the order's; see ORDER below */
+    /* Sources, which the supervisor has in memory.  A row: bytes address (4: one of IPv4; 8: the first half of IPv6), u64 when it was written (wall ms),
+       u64 ms of penalties left then, u32 are they in force, u64 ms it was refused for too many tries still, u64 ms its tries are remembered still,
+       u32 keys and u32 passwords tried, u32 why it is refused (a number of the supervisor's), u64 since when (wall ms), u32 connections turned away. */
+    STORE_SOURCES_LOAD = 0x0410, /* bytes address: those behind it, "" from the start -> STORE_SOURCES_PAGE */
+    STORE_SOURCES_PAGE,        /* store -> supervisor: u32 n (at most SOURCES_ROWS; 0: that was all), n rows */
+    STORE_SOURCES_SAVE,        /* u32 n, n rows: one transaction; of which nothing is left goes -> STORE_SOURCES_SAVED */
+    STORE_SOURCES_SAVED,       /* store -> supervisor: u32 is it written? */
 };
+enum { SOURCES_ROWS = 400 };
 
 /* store -> supervisor */
 enum store_order_type {

@@ -25,8 +25,8 @@ struct session {
     unsigned workers;
 };
 
-/* Takes CLIENT over, whatever happens. */
-void conn_new(struct super *s, int client, const struct sockaddr_storage *from, struct source *src);
+/* Takes CLIENT over.  False: there is no slot, and CLIENT is the caller's as before. */
+bool conn_new(struct super *s, int client, const struct sockaddr_storage *from);
 struct session *conn_find(struct super *s, uint64_t id);   /* NULL if it has gone */
 /* From the store: ACCOUNT is in.  NULL if that is accepted, else why not. */
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size);

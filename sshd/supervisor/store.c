@@ -1,6 +1,7 @@
 #include "sshd/supervisor/store.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/server.h"
+#include "sshd/supervisor/source_keep.h"
 
 struct passwd_wait {
     struct passwd_wait *next;
@@ -67,6 +69,7 @@ static void lost(struct super *s)
         free(given_take(st, st->given->ours));
     st->ready = false;
     st->starting = true;
+    source_keeper_lost(s);
     listen_accept(s, false);
     link_free(st->link);
     st->link = NULL;
@@ -128,6 +131,11 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
     reload_waited(s);
 }
 
+static void push_first(struct super *s)
+{
+    store_push(s, &s->conf, pushed_at_start);
+}
+
 static void take_ready(struct super *s, struct msg *m)
 {
     FREE_MEM char *error = msg_get_str(m);
@@ -139,7 +147,7 @@ static void take_ready(struct super *s, struct msg *m)
     if (error[0])
         log_error("store.start", "error=\"%s\"", error);
     else
-        store_push(s, &s->conf, pushed_at_start);
+        source_load(s, push_first);
 }
 
 static void take_conf_done(struct super *s, struct msg *m)
@@ -241,6 +249,8 @@ static const struct {
     { STORE_KICK, take_kick },
     { STORE_ORDER, take_order },
     { STORE_PASSWD_DONE, take_passwd_done },
+    { STORE_SOURCES_PAGE, source_take_rows },
+    { STORE_SOURCES_SAVED, source_take_saved },
 };
 
 static void on_msg(void *data, struct link *l, struct msg *m)
@@ -401,6 +411,28 @@ void store_passwd(struct super *s, const char *account, const void *password, si
     msg_put_str(&m, account);
     msg_put_bytes(&m, password, size);
     link_send(st->link, &m);
+}
+
+void store_send(struct super *s, struct msg *m)
+{
+    if (s->store->link)
+        link_send(s->store->link, m);
+    else
+        msg_free(m);
+}
+
+bool store_wait(struct super *s, uint16_t type, uint64_t ms)
+{
+    uint64_t until = now_ms() + ms, now;
+    while (s->store->link && link_waiting(s->store->link) == 0 && (now = now_ms()) < until) {
+        struct pollfd p = { .fd = link_fd(s->store->link), .events = POLLIN };
+        MSG_FREE struct msg m = { .type = 0 };
+        if (poll(&p, 1, (int)(until - now)) <= 0 || msg_recv(p.fd, &m) <= 0)
+            return false;
+        if (m.type == type)
+            return true;
+    }
+    return false;
 }
 
 void result_begin(struct msg *m, uint32_t id, int code, const char *text)

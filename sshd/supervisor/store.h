@@ -20,6 +20,11 @@ void store_session_gone(struct super *s, uint64_t id, bool crashed);
 typedef void passwd_fn(void *data, const char *error);
 void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data);
 
+/* Any message; dropped when there is no store. */
+void store_send(struct super *s, struct msg *m);
+/* At our end: waits MS at most for a message of TYPE; all others are dropped.  False: it did not come. */
+bool store_wait(struct super *s, uint16_t type, uint64_t ms);
+
 /* Answers order ID, once; of no effect when the store that gave it has died.  msg_begin'ed by result_begin, the
    op's fields put behind, sent by result_send. */
 void result_begin(struct msg *m, uint32_t id, int code, const char *text);

@@ -22,6 +22,7 @@
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
+#include "sshd/supervisor/tool_ban.h"
 #include "sshd/supervisor/tool_image.h"
 #include "sshd/supervisor/tool_server.h"
 
@@ -242,7 +243,7 @@ static const struct { const char *name; unsigned least, most; void (*run)(struct
     { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
     { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 2, tool_server },
-    { "image", 1, 3, tool_image },
+    { "image", 1, 3, tool_image }, { "ban", 1, 3, tool_ban },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)

@@ -25,6 +25,7 @@ static const struct verb {
     {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},
     {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
     {"image", "WORD ...", 1, 3, image, false, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
+    {"ban", "WORD ...", 1, 3, NULL, false, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
     {"shutdown", "", 0, 0, NULL, false, "stop every server and the daemon"},
     {"version", "", 0, 0, NULL, false, "of the daemon"},

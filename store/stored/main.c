@@ -36,6 +36,8 @@ static const struct {
     { STORE_LOGIN_ANSWER, login_answered },
     { STORE_PASSWD, passwd },
     { STORE_RESULT, order_result },
+    { STORE_SOURCES_LOAD, sources_load },
+    { STORE_SOURCES_SAVE, sources_save },
 };
 
 static void on_super(void *data, struct link *l UNUSED, struct msg *m)
