@@ -22,6 +22,7 @@ libstored_a_SOURCES = \
 	store/stored/passwd.c \
 	store/stored/password.c store/stored/password.h \
 	store/stored/push.c store/stored/push.h \
+	store/stored/rates.c store/stored/rates.h \
 	store/stored/secret.c store/stored/secret.h \
 	store/stored/sources.c \
 	store/stored/session.c store/stored/session.h \

@@ -36,6 +36,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/source_keep.c sshd/supervisor/source_keep.h \
 	sshd/supervisor/source_table.c sshd/supervisor/source_table.h \
+	sshd/supervisor/standing.c sshd/supervisor/standing.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
 	sshd/supervisor/tool_ban.c sshd/supervisor/tool_ban.h \

@@ -298,6 +298,13 @@ int source_pardon(struct super *s, const char *text, struct err *e)
 
 const char *penalty_word(enum penalty why) { return penalties[why].word; }
 const char *penalty_reason(enum penalty why) { return penalties[why].reason; }
+
+uint64_t source_penalty(const struct source *src)
+{
+    uint64_t now = now_ms();
+    return src->until > now ? src->until - now : 0;
+}
+
 enum penalty source_why(const struct source *src) { return (enum penalty)src->why; }
 
 void source_state(const struct source *src, struct source_state *out)

@@ -55,6 +55,8 @@ const char *source_text(const struct source *src);
 /* Of `why`: one word; and a reason to tell the client. */
 const char *penalty_word(enum penalty why);
 const char *penalty_reason(enum penalty why);
+/* Ms of penalties accrued, in force or not. */
+uint64_t source_penalty(const struct source *src);
 enum penalty source_why(const struct source *src);
 
 /* What lists say; times in wall ms. */

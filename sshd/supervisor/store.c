@@ -12,6 +12,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/rate.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/folder.h"
@@ -345,6 +346,25 @@ static void push_server(struct link *l, const struct conf_server *v)
     link_send(l, &m);
 }
 
+static void put_rates(const struct conf *conf, struct msg *m)
+{
+    struct rate rates[RATES];
+    for (unsigned i = 0; i < RATES; i++)
+        rates[i] = rate_default((enum rate_verb)i);
+    for (size_t i = 0; i < conf->limits.rate.n; i++) {
+        struct rate r;
+        int verb = rate_parse(conf->limits.rate.v[i], &r, NULL);
+        if (verb >= 0)
+            rates[verb] = r;
+    }
+    msg_put_u32(m, RATES);
+    for (unsigned i = 0; i < RATES; i++) {
+        msg_put_u32(m, i);
+        msg_put_u32(m, rates[i].burst);
+        msg_put_u64(m, rates[i].ms);
+    }
+}
+
 void store_push(struct super *s, const struct conf *conf, push_fn *fn)
 {
     struct store *st = s->store;
@@ -358,6 +378,7 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     msg_put_u32(&m, conf->log.activity_days);
     msg_put_u32(&m, conf->log.activity_rows);
     msg_put_u32(&m, conf_ranges(conf));
+    put_rates(conf, &m);
     link_send(st->link, &m);
     for (size_t i = 0; i < conf->naccounts; i++)
         push_account(st->link, &conf->accounts[i]);

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "base/name.h"
+#include "base/rate.h"
 #include "store/stored/keys.h"
 
 /* What one message can answer, and what an account may see and still be told in one. */
@@ -49,6 +50,7 @@ struct push {
     size_t naccounts, nservers;
     uint32_t activity_days, activity_rows;
     uint32_t numbers;       /* a server's is below; at most PUSH_NUMBERS */
+    struct rate rates[RATES];
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 
