@@ -13,25 +13,25 @@ struct row {
     int64_t saved, penalty, in_force, cool, tries, keys, passwords, why, since, refused;
 };
 
-/* Terms of any length that a sum of may be made with a time. */
-static int64_t term(uint64_t ms)
+/* Times and terms of which sums can be made. */
+static int64_t ms_of(uint64_t ms)
 {
-    const uint64_t most = 1ull << 40;
+    const uint64_t most = 1ull << 60;
     return (int64_t)(ms < most ? ms : most);
 }
 
 static void get(struct msg *m, struct row *r)
 {
     r->address = msg_get_bytes(m, &r->size);
-    r->saved = term(msg_get_u64(m));
-    r->penalty = term(msg_get_u64(m));
+    r->saved = ms_of(msg_get_u64(m));
+    r->penalty = ms_of(msg_get_u64(m));
     r->in_force = msg_get_u32(m) != 0;
-    r->cool = term(msg_get_u64(m));
-    r->tries = term(msg_get_u64(m));
+    r->cool = ms_of(msg_get_u64(m));
+    r->tries = ms_of(msg_get_u64(m));
     r->keys = msg_get_u32(m);
     r->passwords = msg_get_u32(m);
     r->why = msg_get_u32(m);
-    r->since = term(msg_get_u64(m));
+    r->since = ms_of(msg_get_u64(m));
     r->refused = msg_get_u32(m);
     if (r->size != 4 && r->size != 8)
         die("a source of %zu bytes", r->size);
