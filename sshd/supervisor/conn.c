@@ -85,9 +85,18 @@ static void punish(struct session *c, int status)
         source_punish(super, c->source, PENALTY_NOAUTH);
 }
 
+static void kill_now(const struct session *c)
+{
+    if (c->pid > 0)
+        kill(c->pid, SIGKILL);
+}
+
 static void on_end(void *data, pid_t pid, int status)
 {
     struct session *c = data;
+    /* What the store has said of it may lie unread still, and was earned all the same. */
+    c->pid = 0;
+    store_listen(super);
     punish(c, status);
     waited(c);
     log_info("session.end", "session=%llu account=%s from=%s pid=%d end=\"%s\"", (unsigned long long)c->id,
@@ -103,20 +112,20 @@ static void on_grace(void *data)
     c->grace = NULL;
     c->grace_over = true;
     log_info("session.grace", "session=%llu from=%s", (unsigned long long)c->id, c->address);
-    kill(c->pid, SIGKILL);
+    kill_now(c);
 }
 
 static void on_killing(void *data)
 {
     struct session *c = data;
     c->killing = NULL;
-    kill(c->pid, SIGKILL);
+    kill_now(c);
 }
 
 void conn_kill(struct super *s, struct session *c, bool at_once)
 {
     if (at_once)
-        kill(c->pid, SIGKILL);
+        kill_now(c);
     else if (c->killing == NULL)
         c->killing = loop_timer(s->loop, 500, on_killing, c);
 }
@@ -124,7 +133,7 @@ void conn_kill(struct super *s, struct session *c, bool at_once)
 void conn_kill_all(struct super *s)
 {
     for (struct session *c = s->sessions; c; c = c->next)
-        kill(c->pid, SIGKILL);
+        kill_now(c);
 }
 
 /* A descriptor of its own on the same memfd: a shared one would share its offset as well. */
@@ -222,7 +231,7 @@ void conn_hand_over(struct super *s)
         if (c->account[0])
             store_session_new(s, c);
         else
-            kill(c->pid, SIGKILL);
+            kill_now(c);
 }
 
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size)

@@ -12,7 +12,7 @@ struct session {
     struct session *next;
     uint64_t id;
     unsigned slot;
-    pid_t pid;
+    pid_t pid;                      /* 0: it has ended */
     struct source *source;
     char address[64];               /* "ADDRESS port PORT" */
     int link;                       /* the store's end of its link: kept, so that a new store can take it up */

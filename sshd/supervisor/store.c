@@ -442,6 +442,12 @@ void store_send(struct super *s, struct msg *m)
         msg_free(m);
 }
 
+void store_listen(struct super *s)
+{
+    if (s->store->link)
+        link_wake(s->store->link);
+}
+
 bool store_wait(struct super *s, uint16_t type, uint64_t ms)
 {
     uint64_t until = now_ms() + ms, now;

@@ -22,6 +22,8 @@ void store_passwd(struct super *s, const char *account, const void *password, si
 
 /* Any message; dropped when there is no store. */
 void store_send(struct super *s, struct msg *m);
+/* Reads what it has sent, now. */
+void store_listen(struct super *s);
 /* At our end: waits MS at most for a message of TYPE; all others are dropped.  False: it did not come. */
 bool store_wait(struct super *s, uint16_t type, uint64_t ms);
 
