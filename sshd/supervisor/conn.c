@@ -81,8 +81,12 @@ static void punish(struct session *c, int status)
         return;
     else if (c->grace_over)
         source_punish(super, c->source, PENALTY_GRACE);
-    else if (!c->tried)
+    else if (!c->tried) {
+        /* As OpenSSH words it: the ddos mode of filters reads it. */
+        log_as(c->id);
+        log_info("Connection", "closed by %s [preauth]", c->address);
         source_punish(super, c->source, PENALTY_NOAUTH);
+    }
 }
 
 static void kill_now(const struct session *c)
@@ -112,6 +116,8 @@ static void on_grace(void *data)
     c->grace = NULL;
     c->grace_over = true;
     log_info("session.grace", "session=%llu from=%s", (unsigned long long)c->id, c->address);
+    log_as(c->id);
+    log_info("Timeout", "before authentication for %s", c->address);
     kill_now(c);
 }
 

@@ -59,6 +59,7 @@ static void failed(struct session *s, enum auth_failure what)
 static void auth_line(const struct session *s, const char *verdict, const char *method, bool known, const char *account,
                       const char *word, const char *fingerprint)
 {
+    log_as(s->id);
     log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
              s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "");
 }
@@ -70,6 +71,7 @@ static void unknown(struct session *s, const char *account)
         return;
     free(s->invalid);
     s->invalid = mem_str(account);
+    log_as(s->id);
     log_info("Invalid", "user %s from %s port %u", esc(account), s->address, s->port);
     failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
@@ -94,9 +96,11 @@ static bool refused_offer(struct session *s, const struct claim *c)
     if (account_any_key(s->store->db, c->hash, &e) == 1)
         return true;
     /* For filters that read the log, once a connection, where OpenSSH writes it too. */
-    if (++s->refused_offers == OFFERS_LOGGED)
+    if (++s->refused_offers == OFFERS_LOGGED) {
+        log_as(s->id);
         log_error("maximum", "authentication attempts exceeded for %s from %s port %u ssh2 [preauth]", esc(c->account), s->address,
                   s->port);
+    }
     failed(s, AUTH_UNKNOWN_KEY);
     return false;
 }
@@ -159,8 +163,9 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
         complain(&e);
 }
 
-static void suspended(const char *account)
+static void suspended(const struct session *s, const char *account)
 {
+    log_as(s->id);
     log_info("User", "%s not allowed because account is locked", account);
 }
 
@@ -184,7 +189,7 @@ const char *key_login(struct session *s, struct msg *m)
         return NULL;
     }
     if (fits == 1)
-        suspended(c.account);
+        suspended(s, c.account);
     else if (fits == 0) {
         if (!found)
             unknown(s, c.account);
@@ -215,7 +220,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
         return;
     }
     if (right)
-        suspended(s->account);
+        suspended(s, s->account);
     else if (result != PASSWORD_LOST && found >= 0) {
         if (!found)
             unknown(s, s->account);
