@@ -9,6 +9,7 @@
 #include "base/conf_table.h"
 #include "base/mem.h"
 #include "base/net.h"
+#include "base/rate.h"
 
 static bool form_address(const char *text, struct err *why)
 {
@@ -69,6 +70,18 @@ static bool form_table(const char *text, struct err *why)
     if (strncmp(text, "holdfast", 8) != 0 || !name_ok(text))
         return err_set(why, 0, "", "must begin with holdfast; a-z 0-9 . _ - may follow") == 0;
     return true;
+}
+
+static bool form_any_net(const char *text, struct err *why)
+{
+    struct net n;
+    return net_parse(text, &n, why) == 0;
+}
+
+static bool form_rate(const char *text, struct err *why)
+{
+    struct rate r;
+    return rate_parse(text, &r, why) >= 0;
 }
 
 static bool form_egress(const char *text, struct err *why)
@@ -234,6 +247,8 @@ static const struct form {
     { "ADDRESS:PORT", form_address, false },
     { "IP address", form_ip, false },
     { "IPv4 network", form_net, false },
+    { "network, as", form_any_net, false },
+    { "VERB BURST/TIME", form_rate, false },
     { "IPv6 network", form_net6, false },
     { "table of nftables", form_table, false },
     { "allow or deny NET", form_egress, false },

@@ -23,11 +23,14 @@
     O(keepalive, "keepalive", TIME, "60s", "time", "of silence before the client is asked for a sign of life") \
     O(keepalive_misses, "keepalive_misses", UINT, "3", "times, 1 to 1000", "unanswered before the connection is dead") \
     O(penalty_crash, "penalty_crash", TIME, "90s", "time", "a source is refused for after a session of its died") \
-    O(penalty_auth, "penalty_auth", TIME, "5s", "time", "added for a failed login or an unknown account") \
+    O(penalty_auth, "penalty_auth", TIME, "5s", "time", "added for a failed login") \
+    O(penalty_user, "penalty_user", TIME, "5s", "time", "added for an unknown account") \
     O(penalty_noauth, "penalty_noauth", TIME, "1s", "time", "added for leaving without a try") \
     O(penalty_grace, "penalty_grace", TIME, "10s", "time", "added for running into the login grace") \
     O(penalty_min, "penalty_min", TIME, "15s", "time", "accrued before a source is refused") \
     O(penalty_max, "penalty_max", TIME, "10m", "time", "accrued at most") \
+    O(exempt, "exempt", LIST, "", "network, as 192.0.2.0/24 or 2001:db8::/32; repeat for more", "never punished, nor dropped when many are not logged in") \
+    O(rate, "rate", LIST, "", "VERB BURST/TIME; repeat for more", "how often an account may do what costs much; in place of the verb's default") \
     O(image_size, "image_size", SIZE, "20G", "bytes, at least 1M", "an imported image unpacked") \
     O(image_files, "image_files", UINT, "1000000", "files and folders, 16 to 100000000", "of an imported image")
 

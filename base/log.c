@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@ static const char *program = "holdfast";
 static enum log_level level_max = LOG_INFO;
 static int log_fd = STDERR_FILENO;
 static char context[128];
+static uint64_t number;
 
 void log_init(const char *name, enum log_level most)
 {
@@ -22,6 +24,11 @@ void log_init(const char *name, enum log_level most)
 void log_to(int fd)
 {
     log_fd = fd;
+}
+
+void log_as(uint64_t n)
+{
+    number = n;
 }
 
 void log_context(const char *fmt, ...)
@@ -55,6 +62,8 @@ static const char *const level_word[] = { "error: ", "warning: ", "", "debug: " 
 
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
 {
+    uint64_t whose = number ? number : (uint64_t)getpid();
+    number = 0;
     if (level > level_max)
         return;
     int saved = errno;
@@ -65,7 +74,7 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
     size_t at = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-    at = addf(line, size, at, ".%03ldZ %s[%d]: %s%s", now.tv_nsec / 1000000, program, (int)getpid(), level_word[level],
+    at = addf(line, size, at, ".%03ldZ %s[%" PRIu64 "]: %s%s", now.tv_nsec / 1000000, program, whose, level_word[level],
               event);
     if (context[0])
         at = addf(line, size, at, " %s", context);

@@ -3,6 +3,7 @@
 #define BASE_LOG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 
@@ -13,6 +14,9 @@ void log_init(const char *name, enum log_level most);
 void log_to(int fd);
 /* In front of every later line's keys, e.g. "session=12"; copied, cut at 127 bytes. */
 void log_context(const char *fmt, ...) PRINTF(1, 2);
+/* The next line is about connection N and carries this number in place of the process's: filters made for OpenSSH, which has a process for each
+   connection, take all lines with one number for one client. */
+void log_as(uint64_t n);
 /* EVENT is a word or a phrase of ours; FMT prints "key=value" pairs.  Lines are cut at 2 KiB. */
 void log_line(enum log_level level, const char *event, const char *fmt, ...) PRINTF(3, 4);
 

@@ -22,9 +22,11 @@ libstored_a_SOURCES = \
 	store/stored/passwd.c \
 	store/stored/password.c store/stored/password.h \
 	store/stored/push.c store/stored/push.h \
+	store/stored/rates.c store/stored/rates.h \
 	store/stored/rotate.c \
 	store/stored/sealed.c store/stored/sealed.h \
 	store/stored/secret.c store/stored/secret.h \
+	store/stored/sources.c \
 	store/stored/session.c store/stored/session.h \
 	store/stored/store.h \
 	store/stored/vault.c store/stored/vault.h
@@ -42,7 +44,8 @@ holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_L
 
 # The steps of the schema, as rows of a C table.
 SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql \
-	$(srcdir)/store/schema/003-generation.sql $(srcdir)/store/schema/004-vault.sql
+	$(srcdir)/store/schema/003-generation.sql $(srcdir)/store/schema/004-vault.sql \
+	$(srcdir)/store/schema/005-sources.sql
 BUILT_SOURCES += store/stored/schema.inc
 CLEANFILES += store/stored/schema.inc
 EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS

@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 4, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 5, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -14,7 +14,8 @@ enum store_super_type {
                                   answered by STORE_READY */
     STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 store_sealed (FIRST: a new key is to be saved now) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
-    STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time */
+    STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time,
+                                  u32 n, per rate (base/rate.h): u32 verb, u32 burst, u64 ms */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 rights
                                   ceiling (at most these, on every server), u32 may have own keys, u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
@@ -30,6 +31,13 @@ enum store_super_type {
     STORE_PASSWD,              /* u32 cookie, str account, bytes password -> STORE_PASSWD_DONE */
     STORE_PASSWD_DONE,         /* u32 cookie, str error */
     STORE_RESULT,              /* message id = the order's; see ORDER below */
+    /* Sources, which the supervisor has in memory.  A row: bytes address (4: one of IPv4; 8: the first half of IPv6), u64 when it was written (wall ms),
+       u64 ms of penalties left then, u32 are they in force, u64 ms it was refused for too many tries still, u64 ms its tries are remembered still,
+       u32 keys and u32 passwords tried, u32 why it is refused (a number of the supervisor's), u64 since when (wall ms), u32 connections turned away. */
+    STORE_SOURCES_LOAD = 0x0410, /* bytes address: those behind it, "" from the start -> STORE_SOURCES_PAGE */
+    STORE_SOURCES_PAGE,        /* store -> supervisor: u32 n (at most SOURCES_ROWS; 0: that was all), n rows */
+    STORE_SOURCES_SAVE,        /* u32 n, n rows: one transaction; of which nothing is left goes -> STORE_SOURCES_SAVED */
+    STORE_SOURCES_SAVED,       /* store -> supervisor: u32 is it written? */
     STORE_ROTATE = 0x0418,     /* u32 also where something does not open; fd: a sealed memfd with the new secret key.  Seals everything with it */
     STORE_ROTATED,             /* store -> supervisor: str error, u32 store_sealed (SECOND: with the new key; UNKNOWN: only the next start can
                                   tell), u64 texts sealed anew, u64 texts that did not open and were left */
@@ -51,6 +59,7 @@ enum store_aid_type {
 enum store_generation_type {
     STORE_GENERATION = 0x0420, /* u64 session id, u64 generation: its account changed, and it was judged anew and may stay */
 };
+enum { SOURCES_ROWS = 400 };
 
 /* store -> supervisor */
 enum store_order_type {
@@ -66,9 +75,12 @@ enum store_order_type {
 /* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */
 enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_UNKNOWN_KEY, AUTH_FAILURES };
 
+/* Of an answer; NO_TRY, to an offer that will not do: the key is somebody's here, which is no try. */
+enum store_verdict { VERDICT_NO, VERDICT_YES, VERDICT_CODE, VERDICT_NO_TRY };
+
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {
-    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 would it do?, str "" */
+    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 store_verdict, str "" */
     STORE_KEY_LOGIN,           /* the same, after the signature was verified -> STORE_ANSWER: u32 in?, str why not */
     STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 in?, str why not */
     STORE_ANSWER,
@@ -152,6 +164,18 @@ enum op {
                                                                       u64 wall ms, str account, str address, str server, u32 action, bytes
                                                                       path, bytes other path, u64 number, u32 flags, u32 times; ask again
                                                                       with the last id until n is 0 */
+    OP_LIMITS = 25, /* -                            ""           server "": u32 connections of the account, u32 of them at most, u32 channels of one,
+                                                                      u32 handles of a channel, u32 of the account, u32 of everybody; of the
+                                                                      source of this connection: str address, u32 is it exempt, u64 ms it is
+                                                                      refused, u64 ms of penalties accrued, u32 keys tried, u32 of at most,
+                                                                      u32 passwords, u32 of at most; by the store: u32 n, per verb with a
+                                                                      rate: str verb, u32 is it of bytes, u64 at once (0: any number), u64 ms
+                                                                      until that is there again, u64 left, u64 ms until all is there */
+                       /*            bytes          verb         answered by the store alone: takes so many of the verb's rate; 75: they are
+                                                                      not there.  "sum", "check-file" */
+    OP_SESSIONS = 26, /* -           skip                        server "", answered by the store alone: u32 n, per session of the account behind
+                                                                      the first `skip`, as many as fit: u64 id, str address, u32 port, u64
+                                                                      since (wall ms), str method, str key fingerprint, u32 is it this one */
     OP_COUNT
 };
 

@@ -8,7 +8,8 @@
 #include "sshd/session/blob.h"
 #include "sshd/session/conn.h"
 
-enum { BLOB_MOST = 4096, RSA_LEAST = 3072 };
+/* KNOWN_MOST: below what the store takes of offers on one connection. */
+enum { BLOB_MOST = 4096, RSA_LEAST = 3072, KNOWN_MOST = 200 };
 
 /* "ACCOUNT+SERVER" in two; both owned by the caller, *SERVER NULL without a "+". */
 static char *account_of(const char *user, char **server)
@@ -50,6 +51,8 @@ static int refused(struct session *s, enum store_yes yes, const char *why, uint3
         conn_close(s, "the service does not answer, please try again");
         return SSH_AUTH_DENIED;
     }
+    if (yes == STORE_NO_TRY)
+        return failed(s, &s->keys_known, KNOWN_MOST);
     if (*why) {
         /* The failure goes out before the farewell, and a client may leave on it; the banner comes before both. */
         ssh_string banner = ssh_string_from_char(why);

@@ -33,7 +33,7 @@ struct session {
     char *why;                        /* what the client is told then; owned; NULL: nothing */
 
     /* auth.c */
-    uint32_t keys_failed, passwords_failed, others_failed;
+    uint32_t keys_failed, keys_known, passwords_failed, others_failed;   /* known: of somebody else, which is no failure */
     bool in;                          /* logged in */
     char *account, *home;             /* owned */
     char *method, *fingerprint, *address;
@@ -83,7 +83,7 @@ void auth_callbacks(struct session *s);
 
 /* store.c: questions of this folder's own.  They wait (at most 20 s); a store that is gone ends the process. */
 void store_open(struct session *s);
-enum store_yes { STORE_NO, STORE_YES, STORE_SILENT };
+enum store_yes { STORE_NO, STORE_YES, STORE_SILENT, STORE_NO_TRY };
 /* *WHY is owned by the caller, "" if none. */
 enum store_yes store_key(struct session *s, bool login, const char *account, const void *blob, size_t size, const char *type,
                          char **why);

@@ -16,6 +16,8 @@ enum { BLOCK_LEAST = 256, DIGESTS_MOST = 240 * 1024 };
 
 struct sftp_check {
     struct sftp_check *next;
+    struct sftp *sftp;
+    uint32_t asked;               /* the question whether the account may have so many bytes hashed; 0: it may */
     uint32_t id;
     unsigned cost;
     bool echo;                    /* the answer begins with the extension's name */
@@ -30,6 +32,8 @@ struct sftp_check {
 
 static void check_free(struct sftp_check *k)
 {
+    if (k->asked)
+        session_do_cancel(k->sftp->session, k->asked);
     if (k->handle < 0 && k->fd >= 0)
         close(k->fd);
     hash_free(k->hash);
@@ -94,12 +98,28 @@ static bool slice(struct sftp *f, struct sftp_check *k)
     return false;
 }
 
+static struct sftp_check *next_one(const struct sftp *f)
+{
+    struct sftp_check *k = f->checks;
+    while (k && k->asked)
+        k = k->next;
+    return k;
+}
+
+static void turn(void *data);
+
+static void go_on(struct sftp *f)
+{
+    if (f->turn == NULL && next_one(f))
+        f->turn = session_turn_new(f->session, turn, f);
+}
+
 static void turn(void *data)
 {
     struct sftp *f = data;
     f->turn = NULL;
     sftp_enter(f);
-    struct sftp_check *k = f->checks;
+    struct sftp_check *k = next_one(f);
     /* Small blocks: as many as make a slice. */
     uint64_t until = k->offset + HASH_SLICE;
     bool more = true;
@@ -107,8 +127,7 @@ static void turn(void *data)
         more = slice(f, k);
     if (!more)
         check_end(f, k);
-    if (f->checks)
-        f->turn = session_turn_new(f->session, turn, f);
+    go_on(f);
     sftp_leave(f);
 }
 
@@ -128,6 +147,21 @@ void sftp_checks_end(struct sftp *f, const struct sftp_server *s, uint32_t statu
     }
 }
 
+static void allowed(void *data, int code, const char *text, struct msg *answer)
+{
+    struct sftp_check *k = data;
+    struct sftp *f = k->sftp;
+    (void)answer;
+    k->asked = 0;
+    sftp_enter(f);
+    if (code != 0) {
+        sftp_status(f, k->id, FX_FAILURE, text);
+        check_end(f, k);
+    }
+    go_on(f);
+    sftp_leave(f);
+}
+
 static void start(struct sftp *f, struct sftp_check *k)
 {
     struct sftp_check **at = &f->checks;
@@ -139,8 +173,9 @@ static void start(struct sftp *f, struct sftp_check *k)
         sftp_pin(f, (uint32_t)k->handle);
     else
         k->server->open++;
-    if (f->turn == NULL)
-        f->turn = session_turn_new(f->session, turn, f);
+    if (k->left > 0)
+        k->asked = session_do_later(f->session, OP_LIMITS, "", k->left, "check-file", allowed, k);
+    go_on(f);
 }
 
 /* The range within the file as it is now.  NULL, or why not. */
@@ -191,7 +226,7 @@ static struct sftp_check *fields(struct sftp *f, uint32_t id, struct buf *p, boo
         return NULL;
     }
     struct sftp_check *k = mem_new(sizeof *k);
-    *k = (struct sftp_check){ .id = id, .cost = f->op->cost, .echo = echo, .hash = h, .offset = offset, .left = length,
+    *k = (struct sftp_check){ .sftp = f, .id = id, .cost = f->op->cost, .echo = echo, .hash = h, .offset = offset, .left = length,
                               .block = block, .fd = -1, .handle = -1, .digests = BUF(DIGESTS_MOST + HASH_MOST) };
     return k;
 }

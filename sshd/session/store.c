@@ -245,10 +245,10 @@ static enum store_yes yes_or_no(struct session *s, struct msg *q, char **why)
     }
     if (a.type != STORE_ANSWER)
         die("the store answered a login with message %u", a.type);
-    bool yes = msg_get_u32(&a) != 0;
+    uint32_t verdict = msg_get_u32(&a);
     *why = msg_get_text(&a, 1024);
     msg_end(&a);
-    return yes ? STORE_YES : STORE_NO;
+    return verdict == VERDICT_YES ? STORE_YES : verdict == VERDICT_NO_TRY ? STORE_NO_TRY : STORE_NO;
 }
 
 /* Accounts have short names; what is longer is no account, and its head is enough for the log. */

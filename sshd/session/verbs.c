@@ -40,6 +40,10 @@ const struct verb verbs[] = {
       .usage = "activity [SERVER] [-n RECORDS] [--json]", .help = "who did what, from where, when: the last records (50)" },
     { .name = "whoami", .options = OPTION_JSON, .run = verb_whoami, .usage = "whoami [--json]",
       .help = "your account, key, address and rights" },
+    { .name = "limits", .options = OPTION_JSON, .run = verb_limits, .usage = "limits [--json]",
+      .help = "connections, rates and tries: what is used and what is left" },
+    { .name = "sessions", .options = OPTION_JSON, .run = verb_sessions, .usage = "sessions [--json]",
+      .help = "who is logged in as you, from where" },
     { .name = "help", .most = 2, .run = verb_help, .usage = "help [VERB]", .help = "this" },
     { .name = "version", .options = OPTION_JSON, .run = verb_version, .usage = "version [--json]", .help = "of this service" },
     /* What stock clients send to find out what is at the other end. */

@@ -19,6 +19,8 @@ void verb_send(struct exec *x);
 void verb_logs(struct exec *x);
 void verb_quota(struct exec *x);
 void verb_whoami(struct exec *x);
+void verb_limits(struct exec *x);
+void verb_sessions(struct exec *x);
 void verb_backup_create(struct exec *x);
 void verb_backup_list(struct exec *x);
 void verb_backup_get(struct exec *x);

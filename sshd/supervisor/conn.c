@@ -61,7 +61,7 @@ static void free_session(struct session *c)
             break;
         }
     super->slots[c->slot] = NULL;
-    source_release(c->source);
+    source_release(super, c->source);
     timer_free(c->grace);
     timer_free(c->killing);
     if (c->link >= 0)
@@ -77,20 +77,32 @@ static bool crashed(int status)
 
 static void punish(struct session *c, int status)
 {
-    const struct conf_limits *limits = &super->conf.limits;
     if (crashed(status))
-        source_punish(super, c->source, limits->penalty_crash, "session died");
+        source_punish(super, c->source, PENALTY_CRASH);
     else if (c->account[0] || c->put_out)
         return;
     else if (c->grace_over)
-        source_punish(super, c->source, limits->penalty_grace, "login grace exceeded");
-    else if (!c->tried)
-        source_punish(super, c->source, limits->penalty_noauth, "left without a try");
+        source_punish(super, c->source, PENALTY_GRACE);
+    else if (!c->tried) {
+        /* As OpenSSH words it: the ddos mode of filters reads it. */
+        log_as(c->id);
+        log_info("Connection", "closed by %s [preauth]", c->address);
+        source_punish(super, c->source, PENALTY_NOAUTH);
+    }
+}
+
+static void kill_now(const struct session *c)
+{
+    if (c->pid > 0)
+        kill(c->pid, SIGKILL);
 }
 
 static void on_end(void *data, pid_t pid, int status)
 {
     struct session *c = data;
+    /* What the store has said of it may lie unread still, and was earned all the same. */
+    c->pid = 0;
+    store_listen(super);
     punish(c, status);
     waited(c);
     log_info("session.end", "session=%llu account=%s from=%s pid=%d end=\"%s\"", (unsigned long long)c->id,
@@ -106,20 +118,22 @@ static void on_grace(void *data)
     c->grace = NULL;
     c->grace_over = true;
     log_info("session.grace", "session=%llu account=- from=%s", (unsigned long long)c->id, c->address);
-    kill(c->pid, SIGKILL);
+    log_as(c->id);
+    log_info("Timeout", "before authentication for %s", c->address);
+    kill_now(c);
 }
 
 static void on_killing(void *data)
 {
     struct session *c = data;
     c->killing = NULL;
-    kill(c->pid, SIGKILL);
+    kill_now(c);
 }
 
 void conn_kill(struct super *s, struct session *c, bool at_once)
 {
     if (at_once)
-        kill(c->pid, SIGKILL);
+        kill_now(c);
     else if (c->killing == NULL)
         c->killing = loop_timer(s->loop, 500, on_killing, c);
 }
@@ -157,7 +171,7 @@ unsigned conns_apply(struct super *s)
 void conn_kill_all(struct super *s)
 {
     for (struct session *c = s->sessions; c; c = c->next)
-        kill(c->pid, SIGKILL);
+        kill_now(c);
 }
 
 static bool may_put_out(const struct session *c, uint64_t now)
@@ -245,17 +259,15 @@ static int start(struct super *s, struct session *c, int client, const char *add
     return 0;
 }
 
-void conn_new(struct super *s, int fd, const struct sockaddr_storage *from, struct source *src)
+bool conn_new(struct super *s, int fd, const struct sockaddr_storage *from)
 {
     super = s;
-    CLOSE_FD int client = fd;
     int slot = slot_free(s);
-    if (slot < 0) {
-        log_warn("connection.refused", "source=%s why=max_connections", source_text(src));
-        return;
-    }
+    if (slot < 0)
+        return false;
+    CLOSE_FD int client = fd;
     struct session *c = mem_new(sizeof *c);
-    *c = (struct session){ .next = s->sessions, .id = ++s->next_session, .slot = (unsigned)slot, .source = src,
+    *c = (struct session){ .next = s->sessions, .id = ++s->next_session, .slot = (unsigned)slot, .source = source_enter(s, from),
                            .since = wall_ms(), .began = now_ms(), .link = -1 };
     char address[48] = "";
     unsigned port = address_text(from, address, sizeof address);
@@ -263,17 +275,17 @@ void conn_new(struct super *s, int fd, const struct sockaddr_storage *from, stru
     s->sessions = c;
     s->slots[slot] = c;
     s->unauthenticated++;
-    source_enter(src);
     struct err e;
     if (start(s, c, client, address, port, &e) < 0) {
         char line[400];
         log_error("session.start", "error=\"%s\"", err_text(&e, line, sizeof line));
         waited(c);
         free_session(c);
-        return;
+        return true;
     }
     c->grace = loop_timer(s->loop, s->conf.limits.login_grace, on_grace, c);
     log_info("session.new", "session=%llu account=- from=%s pid=%d", (unsigned long long)c->id, address, (int)c->pid);
+    return true;
 }
 
 struct session *conn_find(struct super *s, uint64_t id)
@@ -290,7 +302,7 @@ void conn_hand_over(struct super *s)
         if (c->account[0])
             store_session_new(s, c);
         else
-            kill(c->pid, SIGKILL);
+            kill_now(c);
 }
 
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size)
@@ -306,7 +318,7 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     c->tried = true;
     if (n >= a->max_connections)
         return "too many connections of this account";
-    source_forgive(c->source);
+    source_forgive(s, c->source);
     waited(c);
     snprintf(c->account, sizeof c->account, "%s", account);
     c->login = mem_new(size);
@@ -319,15 +331,13 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
 
 void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind)
 {
-    const struct conf_limits *l = &s->conf.limits;
-    const struct { const char *word; enum source_try try; uint32_t most; uint64_t penalty; } rows[AUTH_FAILURES] = {
-        [AUTH_BAD_KEY] = { "failed key", TRY_KEY, l->auth_tries, l->penalty_auth },
-        [AUTH_BAD_PASSWORD] = { "failed password", TRY_PASSWORD, l->password_tries, l->penalty_auth },
-        [AUTH_UNKNOWN_ACCOUNT] = { "unknown account", TRY_KEY, l->auth_tries, l->penalty_auth },
-        [AUTH_UNKNOWN_KEY] = { "unknown keys", TRY_KEY, l->auth_tries, 0 },
+    static const struct { enum source_try try; enum penalty penalty; bool tried; } rows[AUTH_FAILURES] = {
+        [AUTH_BAD_KEY] = { TRY_KEY, PENALTY_AUTH, true },
+        [AUTH_BAD_PASSWORD] = { TRY_PASSWORD, PENALTY_AUTH, true },
+        [AUTH_UNKNOWN_ACCOUNT] = { TRY_KEY, PENALTY_USER, true },
+        [AUTH_UNKNOWN_KEY] = { TRY_KEY, PENALTY_NONE, false },
     };
-    if (kind != AUTH_UNKNOWN_KEY)
-        c->tried = true;
-    source_punish(s, c->source, rows[kind].penalty, rows[kind].word);
-    source_try(s, c->source, rows[kind].try, rows[kind].most);
+    c->tried = c->tried || rows[kind].tried;
+    source_punish(s, c->source, rows[kind].penalty);
+    source_try(s, c->source, rows[kind].try);
 }

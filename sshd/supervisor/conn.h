@@ -12,7 +12,7 @@ struct session {
     struct session *next;
     uint64_t id;
     unsigned slot;
-    pid_t pid;
+    pid_t pid;                      /* 0: it has ended */
     struct source *source;
     char address[64];               /* "ADDRESS port PORT" */
     int link;                       /* the store's end of its link: kept, so that a new store can take it up */
@@ -27,8 +27,8 @@ struct session {
     unsigned workers;
 };
 
-/* Takes CLIENT over, whatever happens. */
-void conn_new(struct super *s, int client, const struct sockaddr_storage *from, struct source *src);
+/* Takes CLIENT over.  False: there is no slot, and CLIENT is the caller's as before. */
+bool conn_new(struct super *s, int client, const struct sockaddr_storage *from);
 struct session *conn_find(struct super *s, uint64_t id);   /* NULL if it has gone */
 /* From the store: ACCOUNT is in.  NULL if that is accepted, else why not. */
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size);

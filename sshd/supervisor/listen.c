@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/refuse.h"
 #include "sshd/supervisor/source.h"
 
 struct listener {
@@ -68,38 +69,47 @@ static bool drop_early(struct super *s)
     return false;
 }
 
-static const char *refusal(struct super *s, struct source *src)
+/* REFUSE_NOT: it may come in; *MS is how long a ban lasts. */
+static enum refusal refusal(struct super *s, const struct source *src, uint64_t *ms)
 {
-    if (source_refused(s, src))
-        return "penalty";
+    *ms = 0;
+    if (source_exempt(src))
+        return REFUSE_NOT;
+    if (source_refused(src, ms))
+        return REFUSE_PENALTY;
     if (source_pending(src) >= s->conf.limits.per_source)
-        return "max_per_source";
-    if (drop_early(s))
-        return "max_unauthenticated";
-    return NULL;
+        return REFUSE_PER_SOURCE;
+    return drop_early(s) ? REFUSE_EARLY : REFUSE_NOT;
 }
 
-static void on_connect(void *data, int fd, unsigned events)
+/* False: nobody waits. */
+static bool take_one(struct super *s, int fd)
 {
-    (void)events;
-    struct super *s = data;
-    /* The store died in this very round: nobody could decide about it, and the next round will not ask. */
-    if (!s->listening)
-        return;
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
     CLOSE_FD int client = accept4(fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
     if (client < 0) {
         if (errno == EMFILE || errno == ENFILE)
             log_error("accept", "error=\"%s\"", strerror(errno));
-        return;
+        return false;
     }
-    struct source *src = source_of(s, &from);
-    const char *why = refusal(s, src);
-    if (why == NULL)
-        conn_new(s, fd_steal(&client), &from, src);
+    uint64_t ms;
+    struct source *src = source_find(s, &from);
+    enum refusal why = refusal(s, src, &ms);
+    if (why == REFUSE_NOT && conn_new(s, client, &from))
+        fd_steal(&client);
     else
-        log_info("connection.refused", "source=%s why=%s", source_text(src), why);
+        refuse(s, fd_steal(&client), &from, src, why == REFUSE_NOT ? REFUSE_FULL : why, ms);
+    return true;
+}
+
+static void on_connect(void *data, int fd, unsigned events)
+{
+    enum { ROUND = 16 };
+    (void)events;
+    struct super *s = data;
+    /* The store may die in this very round: nobody could decide then, and the next round will not ask. */
+    for (int i = 0; i < ROUND && s->listening && take_one(s, fd); i++) {}
 }
 
 static struct listener *find(struct super *s, const char *text)

@@ -28,15 +28,20 @@ holdfastd_SOURCES = \
 	sshd/supervisor/notify.c sshd/supervisor/notify.h \
 	sshd/supervisor/order.c sshd/supervisor/order.h \
 	sshd/supervisor/plan.c sshd/supervisor/plan.h \
+	sshd/supervisor/refuse.c sshd/supervisor/refuse.h \
 	sshd/supervisor/reload.c sshd/supervisor/reload.h \
 	sshd/supervisor/secret.c sshd/supervisor/secret.h \
 	sshd/supervisor/server.c sshd/supervisor/server.h \
 	sshd/supervisor/shares.c sshd/supervisor/shares.h \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
+	sshd/supervisor/source_keep.c sshd/supervisor/source_keep.h \
+	sshd/supervisor/source_table.c sshd/supervisor/source_table.h \
+	sshd/supervisor/standing.c sshd/supervisor/standing.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/store_aid.c sshd/supervisor/store_aid.h \
 	sshd/supervisor/store_files.c sshd/supervisor/store_files.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
+	sshd/supervisor/tool_ban.c sshd/supervisor/tool_ban.h \
 	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \

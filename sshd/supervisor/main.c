@@ -27,6 +27,7 @@
 #include "sshd/supervisor/notify.h"
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/secret.h"
+#include "sshd/supervisor/source_keep.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/super.h"
 #include "sshd/supervisor/tool.h"
@@ -216,6 +217,7 @@ void super_leave(struct super *s, int code)
 {
     notify_send("STOPPING=1");
     conn_kill_all(s);
+    source_keep_all(s);
     tool_close(s);
     _exit(code);
 }

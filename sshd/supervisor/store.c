@@ -1,6 +1,7 @@
 #include "sshd/supervisor/store.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/rate.h"
 #include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/conn.h"
@@ -20,6 +22,7 @@
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/server.h"
+#include "sshd/supervisor/source_keep.h"
 #include "sshd/supervisor/store_files.h"
 
 struct passwd_wait {
@@ -73,6 +76,7 @@ static void lost(struct super *s)
         free(given_take(st, st->given->ours));
     st->ready = false;
     st->starting = true;
+    source_keeper_lost(s);
     listen_accept(s, false);
     link_free(st->link);
     st->link = NULL;
@@ -167,6 +171,11 @@ static void take_rotated(struct super *s, struct msg *m)
         tell_rotated(s, error, texts, broken);
 }
 
+static void push_first(struct super *s)
+{
+    store_push(s, &s->conf, pushed_at_start);
+}
+
 static void take_ready(struct super *s, struct msg *m)
 {
     FREE_MEM char *error = msg_get_str(m);
@@ -181,7 +190,7 @@ static void take_ready(struct super *s, struct msg *m)
     if (error[0])
         log_error("store.start", "error=\"%s\"", error);
     else
-        store_push(s, &s->conf, pushed_at_start);
+        source_load(s, push_first);
 }
 
 static void take_conf_done(struct super *s, struct msg *m)
@@ -299,6 +308,8 @@ static const struct {
     { STORE_ORDER, take_order },
     { STORE_PASSWD_DONE, take_passwd_done },
     { STORE_ROTATED, take_rotated },
+    { STORE_SOURCES_PAGE, source_take_rows },
+    { STORE_SOURCES_SAVED, source_take_saved },
 };
 
 static void on_msg(void *data, struct link *l, struct msg *m)
@@ -416,6 +427,25 @@ bool store_starting(const struct super *s)
     return s->store == NULL || s->store->starting;
 }
 
+static void put_rates(const struct conf *conf, struct msg *m)
+{
+    struct rate rates[RATES];
+    for (unsigned i = 0; i < RATES; i++)
+        rates[i] = rate_default((enum rate_verb)i);
+    for (size_t i = 0; i < conf->limits.rate.n; i++) {
+        struct rate r;
+        int verb = rate_parse(conf->limits.rate.v[i], &r, NULL);
+        if (verb >= 0)
+            rates[verb] = r;
+    }
+    msg_put_u32(m, RATES);
+    for (unsigned i = 0; i < RATES; i++) {
+        msg_put_u32(m, i);
+        msg_put_u32(m, rates[i].burst);
+        msg_put_u64(m, rates[i].ms);
+    }
+}
+
 void store_push(struct super *s, const struct conf *conf, push_fn *fn)
 {
     struct store *st = s->store;
@@ -429,6 +459,7 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     msg_put_u32(&m, conf->log.activity_days);
     msg_put_u32(&m, conf->log.activity_rows);
     msg_put_u32(&m, conf_ranges(conf));
+    put_rates(conf, &m);
     link_send(st->link, &m);
     st->pushing = conf;
     st->accounts = st->servers = 0;
@@ -501,6 +532,34 @@ void store_rotate(struct super *s, bool force, rotate_fn *fn, void *data)
     msg_put_u32(&m, force);
     msg_put_fd(&m, s->secret_next);
     link_send(st->link, &m);
+}
+
+void store_send(struct super *s, struct msg *m)
+{
+    if (s->store->link)
+        link_send(s->store->link, m);
+    else
+        msg_free(m);
+}
+
+void store_listen(struct super *s)
+{
+    if (s->store->link)
+        link_wake(s->store->link);
+}
+
+bool store_wait(struct super *s, uint16_t type, uint64_t ms)
+{
+    uint64_t until = now_ms() + ms, now;
+    while (s->store->link && link_waiting(s->store->link) == 0 && (now = now_ms()) < until) {
+        struct pollfd p = { .fd = link_fd(s->store->link), .events = POLLIN };
+        MSG_FREE struct msg m = { .type = 0 };
+        if (poll(&p, 1, (int)(until - now)) <= 0 || msg_recv(p.fd, &m) <= 0)
+            return false;
+        if (m.type == type)
+            return true;
+    }
+    return false;
 }
 
 void result_begin(struct msg *m, uint32_t id, int code, const char *text)

@@ -23,6 +23,12 @@ void store_passwd(struct super *s, const char *account, const void *password, si
 /* A new secret key for the database; FN gets "" or why not, how many texts were sealed anew, and how many were left as they did not open (with FORCE). */
 typedef void rotate_fn(void *data, const char *error, uint64_t texts, uint64_t broken);
 void store_rotate(struct super *s, bool force, rotate_fn *fn, void *data);
+/* Any message; dropped when there is no store. */
+void store_send(struct super *s, struct msg *m);
+/* Reads what it has sent, now. */
+void store_listen(struct super *s);
+/* At our end: waits MS at most for a message of TYPE; all others are dropped.  False: it did not come. */
+bool store_wait(struct super *s, uint16_t type, uint64_t ms);
 
 /* Answers order ID, once; of no effect when the store that gave it has died.  msg_begin'ed by result_begin, the
    op's fields put behind, sent by result_send. */

@@ -16,6 +16,7 @@
 struct session;
 struct server;
 struct source;
+struct sources;
 struct listener;
 struct store;
 struct tool;
@@ -39,7 +40,7 @@ struct super {
     struct session *sessions;   /* list */
     struct session **slots;     /* by slot, limits.connections of them */
     uint64_t next_session;
-    struct source *sources;
+    struct sources *sources;    /* NULL until somebody came */
     unsigned unauthenticated;
     struct server *servers;     /* list, in the order of conf.servers */
     struct store *store;

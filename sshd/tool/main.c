@@ -25,6 +25,7 @@ static const struct verb {
     {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},
     {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
     {"image", "WORD ...", 1, 3, image, false, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
+    {"ban", "WORD ...", 1, 3, NULL, false, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
     {"key", "rotate", 1, 1, key, false, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
     {"store", "WORD ...", 1, 2, store, false, "check: is the database sound?; backup FILE: a copy of it, of one moment"},

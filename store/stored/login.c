@@ -59,6 +59,7 @@ static void failed(struct session *s, enum auth_failure what)
 static void auth_line(const struct session *s, const char *verdict, const char *method, bool known, const char *account,
                       const char *word, const char *fingerprint)
 {
+    log_as(s->id);
     log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
              s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "");
 }
@@ -70,6 +71,7 @@ static void unknown(struct session *s, const char *account)
         return;
     free(s->invalid);
     s->invalid = mem_str(account);
+    log_as(s->id);
     log_info("Invalid", "user %s from %s port %u", esc(account), s->address, s->port);
     failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
@@ -87,17 +89,20 @@ static int look_up(struct session *s, const struct claim *c, struct account *a, 
 }
 
 /* A client offers what its agent holds, so a key that does not fit is no attack until there are many, which the supervisor counts; one that is
-   somebody's here never counts. */
-static void refused_offer(struct session *s, const struct claim *c)
+   somebody's here never counts: true then. */
+static bool refused_offer(struct session *s, const struct claim *c)
 {
     struct err e;
     if (account_any_key(s->store->db, c->hash, &e) == 1)
-        return;
+        return true;
     /* For filters that read the log, once a connection, where OpenSSH writes it too. */
-    if (++s->refused_offers == OFFERS_LOGGED)
+    if (++s->refused_offers == OFFERS_LOGGED) {
+        log_as(s->id);
         log_error("maximum", "authentication attempts exceeded for %s from %s port %u ssh2 [preauth]", esc(c->account), s->address,
                   s->port);
+    }
     failed(s, AUTH_UNKNOWN_KEY);
+    return false;
 }
 
 const char *key_offer(struct session *s, struct msg *m)
@@ -110,9 +115,8 @@ const char *key_offer(struct session *s, struct msg *m)
     int fits = look_up(s, &c, &a, &found);
     if (fits == 0 && !found)
         unknown(s, c.account);
-    else if (fits == 0)
-        refused_offer(s, &c);
-    session_answer(s, m->id, fits == 1 && !a.suspended, "");
+    bool counts = fits != 0 || !found || !refused_offer(s, &c);
+    session_answer(s, m->id, fits == 1 && !a.suspended ? VERDICT_YES : counts ? VERDICT_NO : VERDICT_NO_TRY, "");
     return NULL;
 }
 
@@ -121,7 +125,7 @@ static void ask_supervisor(struct session *s)
 {
     struct msg m;
     if (s->refusal) {
-        session_answer(s, s->question, false, s->refusal);
+        session_answer(s, s->question, VERDICT_NO, s->refusal);
         session_nobody(s);
         return;
     }
@@ -159,8 +163,9 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
         complain(&e);
 }
 
-static void suspended(const char *account)
+static void suspended(const struct session *s, const char *account)
 {
+    log_as(s->id);
     log_info("User", "%s not allowed because account is locked", account);
 }
 
@@ -185,7 +190,7 @@ const char *key_login(struct session *s, struct msg *m)
         return NULL;
     }
     if (fits == 1)
-        suspended(c.account);
+        suspended(s, c.account);
     else if (fits == 0) {
         if (!found)
             unknown(s, c.account);
@@ -193,7 +198,7 @@ const char *key_login(struct session *s, struct msg *m)
             failed(s, AUTH_BAD_KEY);
         auth_line(s, "Failed", "publickey", found, c.account, c.word, c.fingerprint);
     }
-    session_answer(s, m->id, false, fits < 0 ? "the store cannot read its database, try later" :
+    session_answer(s, m->id, VERDICT_NO, fits < 0 ? "the store cannot read its database, try later" :
                    fits == 1 ? "the account is suspended" : "");
     return NULL;
 }
@@ -219,7 +224,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
         return;
     }
     if (right)
-        suspended(s->account);
+        suspended(s, s->account);
     else if (result != PASSWORD_LOST && found >= 0) {
         if (!found)
             unknown(s, s->account);
@@ -227,7 +232,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
             failed(s, AUTH_BAD_PASSWORD);
         auth_line(s, "Failed", "password", found == 1, s->account, NULL, NULL);
     }
-    session_answer(s, s->question, false, right ? "the account is suspended" : result == PASSWORD_LOST || found < 0 ?
+    session_answer(s, s->question, VERDICT_NO, right ? "the account is suspended" : result == PASSWORD_LOST || found < 0 ?
                    "the store cannot verify it now, try later" : "");
     session_nobody(s);
 }
@@ -274,7 +279,7 @@ static const char *try_password(struct session *s, struct msg *m)
         key_hash(s->store->secret, (const uint8_t *)hash, strlen(hash), s->hash);
     if (password_verify(s->store->passwords, hash, password, size, on_verdict, s->id) == 0)
         return NULL;
-    session_answer(s, m->id, false, "too many logins at once, try later");
+    session_answer(s, m->id, VERDICT_NO, "too many logins at once, try later");
     session_nobody(s);
     return NULL;
 }
@@ -307,12 +312,12 @@ void login_answered(struct store *store, struct msg *m)
         auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
         log_info("session.login", "session=%llu account=%s generation=%llu method=%s key=%s from=%s", (unsigned long long)s->id, s->account,
                  (unsigned long long)s->generation, s->method, s->fingerprint[0] ? s->fingerprint : "-", s->address);
-        session_answer(s, s->question, true, "");
+        session_answer(s, s->question, VERDICT_YES, "");
         free(why);
         return;
     }
     s->refusal = why;
     log_info("login.refused", "session=%llu account=%s why=%s", (unsigned long long)id, s->account, esc(why));
-    session_answer(s, s->question, false, why);
+    session_answer(s, s->question, VERDICT_NO, why);
     session_nobody(s);
 }

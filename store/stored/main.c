@@ -38,6 +38,8 @@ static const struct {
     { STORE_PASSWD, passwd },
     { STORE_RESULT, order_result },
     { STORE_ROTATE, rotate },
+    { STORE_SOURCES_LOAD, sources_load },
+    { STORE_SOURCES_SAVE, sources_save },
 };
 
 static void on_super(void *data, struct link *l UNUSED, struct msg *m)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/rights.h"
 #include "store/stored/actor.h"
+#include "store/stored/rates.h"
 
 enum { ORDERS_MOST = 32 };
 
@@ -36,6 +37,8 @@ static const struct rule {
     uint32_t all, any, also;
     bool none;                   /* server "" is allowed */
     uint32_t text_most;          /* bytes; 0: TEXT_MOST */
+    bool costs;                  /* has a rate: */
+    enum rate_verb rate;
     enum activity_action action;        /* as which it is recorded, if it is */
     wish_fn *fn;
 } rules[OP_COUNT] = {
@@ -48,13 +51,18 @@ static const struct rule {
     [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .also = RIGHT_SEND, .fn = console, .action = ACTIVITY_CONSOLE },
     [OP_LOGS] =          { .word = "read its logs", .all = RIGHT_LOGS },
     [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
-    [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create, .action = ACTIVITY_BACKUP_CREATE },
+    [OP_BACKUP_CREATE] = { .word = "back it up", .all = RIGHT_BACKUP_CREATE, .fn = backup_create, .action = ACTIVITY_BACKUP_CREATE, .costs = true,
+                         .rate = RATE_BACKUP_CREATE },
     [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
     [OP_KEYS_GET] =      { .word = "have its keys", .none = true, .fn = keys_get },
     [OP_KEYS_SET] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_set },
-    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .also = FILES, .fn = rsync, .action = ACTIVITY_RSYNC },
-    [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get, .action = ACTIVITY_BACKUP_GET },
+    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .also = FILES, .fn = rsync, .action = ACTIVITY_RSYNC, .costs = true,
+                           .rate = RATE_RSYNC },
+    [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get, .action = ACTIVITY_BACKUP_GET, .costs = true,
+                           .rate = RATE_BACKUP_GET },
     [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
+    [OP_LIMITS] =        { .word = "have its limits", .none = true, .fn = limits },
+    [OP_SESSIONS] =      { .word = "have its sessions", .none = true, .fn = sessions_own },
 };
 
 void wish_refuse(struct wish *w, int code, const char *fmt, ...)
@@ -193,6 +201,13 @@ static void forward(struct wish *w)
     link_send(store->super, &m);
 }
 
+/* What it costs is taken before it is looked at further: that already writes. */
+static bool affordable(struct wish *w)
+{
+    const struct rule *r = &rules[w->op];
+    return !r->costs || rates_take(w, r->rate, 1);
+}
+
 const char *order_do(struct session *s, struct msg *m)
 {
     struct wish w = { .session = s, .id = m->id, .op = msg_get_u32(m) };
@@ -210,8 +225,12 @@ const char *order_do(struct session *s, struct msg *m)
     w.text = text;
     if (s->orders >= ORDERS_MOST)
         wish_refuse(&w, CODE_LATER, "%d operations of this connection are under way, try later", ORDERS_MOST);
-    else if (permitted(&w) && (rules[w.op].fn == NULL || rules[w.op].fn(&w)))
-        forward(&w);
+    else if (permitted(&w) && affordable(&w)) {
+        if (rules[w.op].fn == NULL || rules[w.op].fn(&w))
+            forward(&w);
+        else if (rules[w.op].costs)
+            rates_give_back(s->store, s->account, rules[w.op].rate);
+    }
     free(w.order_text);
     return NULL;
 }
@@ -244,6 +263,15 @@ static bool carried_out(struct msg *m)
     bool done = code == CODE_OK || buf_size(&m->body) > 0;
     m->body.off = 0;
     return done;
+}
+
+/* What was refused at once has cost nothing; what failed may have. */
+static void refund(struct store *store, const struct order *o, struct msg *m)
+{
+    uint32_t code = msg_get_u32(m);
+    m->body.off = 0;
+    if (rules[o->op].costs && (code == CODE_STATE || code == CODE_LATER || code == CODE_NOT_PERMITTED))
+        rates_give_back(store, o->account, rules[o->op].rate);
 }
 
 static void record(struct store *store, const struct order *o, struct msg *m)
@@ -282,6 +310,8 @@ static void relay(struct session *s, const struct order *o, struct msg *m)
     buf_put(&out.body, buf_head(&m->body), buf_size(&m->body));
     for (unsigned i = 0; i < m->nfds; i++)
         msg_put_fd(&out, m->fds[i]);
+    if (o->op == OP_LIMITS && carried_out(m))
+        rates_put(s->store, o->account, &out);
     s->orders--;
     link_send(s->link, &out);
 }
@@ -299,6 +329,7 @@ void order_result(struct store *store, struct msg *m)
     if (o->backup[0])
         settle(store, o, m);
     record(store, o, m);
+    refund(store, o, m);
     struct session *s = session_find(store, o->session);
     if (s)
         relay(s, o, m);

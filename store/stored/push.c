@@ -13,6 +13,7 @@
 #include "store/stored/activity.h"
 #include "store/stored/db.h"
 #include "store/stored/push.h"
+#include "store/stored/rates.h"
 #include "store/stored/session.h"
 
 static struct push *open_push(struct store *s)
@@ -51,6 +52,20 @@ void push_free(struct push *p)
     free(p);
 }
 
+static void get_rates(struct push *p, struct msg *m)
+{
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t verb = msg_get_u32(m);
+        if (verb >= RATES)
+            die("a rate of verb %u, which has none", verb);
+        p->rates[verb].burst = msg_get_u32(m);
+        p->rates[verb].ms = msg_get_u64(m);
+        if (p->rates[verb].burst && (p->rates[verb].ms == 0 || p->rates[verb].ms > 1ull << 40))
+            die("a rate in %llu ms", (unsigned long long)p->rates[verb].ms);
+    }
+}
+
 void push_begin(struct store *s, struct msg *m)
 {
     push_free(s->push);
@@ -60,6 +75,7 @@ void push_begin(struct store *s, struct msg *m)
     s->push->activity_rows = msg_get_u32(m);
     uint32_t numbers = msg_get_u32(m);
     s->push->numbers = numbers < PUSH_NUMBERS ? numbers : PUSH_NUMBERS;
+    get_rates(s->push, m);
     msg_end(m);
 }
 
@@ -242,8 +258,10 @@ void push_end(struct store *s, struct msg *m)
     if (p->error == NULL && push_apply(s->db, p, &c, &e) < 0)
         wrong(p, "%s", err_text(&e, text, sizeof text));
     bool applied = p->error == NULL;
-    if (applied)
+    if (applied) {
         activity_limits(s->activity, p->activity_days, p->activity_rows);
+        rates_apply(s, p->rates);
+    }
     unsigned closed = applied ? sessions_recheck(s, NULL) : 0;
     struct msg out;
     msg_begin(&out, STORE_CONF_DONE, m->id);

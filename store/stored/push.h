@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "base/name.h"
+#include "base/rate.h"
 #include "store/stored/keys.h"
 
 /* What one message can answer, and what an account may see and still be told in one. */
@@ -50,6 +51,7 @@ struct push {
     uint32_t activity_days, activity_rows;
     uint32_t numbers;       /* a server's is below; at most PUSH_NUMBERS */
     const uint8_t *seal;         /* the store's, borrowed */
+    struct rate rates[RATES];
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 

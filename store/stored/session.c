@@ -84,11 +84,11 @@ void session_kick(struct session *s, const char *fmt, ...)
     forget(s);
 }
 
-void session_answer(struct session *s, uint32_t id, bool yes, const char *why)
+void session_answer(struct session *s, uint32_t id, enum store_verdict verdict, const char *why)
 {
     struct msg m;
     msg_begin(&m, STORE_ANSWER, id);
-    msg_put_u32(&m, yes);
+    msg_put_u32(&m, verdict);
     msg_put_str(&m, why);
     link_send(s->link, &m);
 }

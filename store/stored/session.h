@@ -61,7 +61,7 @@ void session_kick(struct session *s, const char *fmt, ...) PRINTF(2, 3);
 /* S was logged in before the store died: takes ACCOUNT over, and the LOGIN that an earlier store gave the supervisor. */
 void login_resume(struct session *s, char *account, const void *login, size_t size);
 /* STORE_ANSWER to request ID. */
-void session_answer(struct session *s, uint32_t id, bool yes, const char *why);
+void session_answer(struct session *s, uint32_t id, enum store_verdict verdict, const char *why);
 /* The login failed: back to PHASE_BEFORE and forget whose it would have been. */
 void session_nobody(struct session *s);
 /* After a new configuration, or a change of ACCOUNT's keys (NULL: everybody): closes those that may not be here any more (returns how many) and

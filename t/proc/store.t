@@ -24,10 +24,14 @@ UID = 64001 if os.getuid() == 0 else os.getuid()
 SCHEMA = 3
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
+S_LOAD, S_PAGE, S_SAVE, S_SAVED = range(0x410, 0x414)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 GENERATION = 0x420
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
 (STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST) = range(1, 17)
+LIMITS, O_SESSIONS = 25, 26
+# As base/rate.h numbers them: name, of bytes?
+RATES = [("backup.create", 0), ("backup.get", 0), ("rsync", 0), ("sum", 1), ("check-file", 1)]
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
                                         "backup.create backup.read activity".split())}
 ALL = (1 << len(BITS)) - 1
@@ -103,6 +107,11 @@ class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
         self.days, self.rows, self.numbers = 90, 200000, 3000
+        self.rates = {}     # verb: [burst, ms]; others have none
+
+    def begin(self):
+        rates = [x for v, (burst, ms) in self.rates.items() for x in (v, burst, U64(ms))]
+        return self.days, self.rows, self.numbers, len(self.rates), *rates
 
     def account(self, name, keys=(), password=0, suspended=0, own=1, ceiling=ALL):
         self.accounts[name] = [password, suspended, 10, ceiling, own, len(keys), *keys]
@@ -150,7 +159,7 @@ class Store:
 
     def push(self, conf):
         """(error, summary, numbers, messages that came before the answer)"""
-        self.link.send(BEGIN, conf.days, conf.rows, conf.numbers)
+        self.link.send(BEGIN, *conf.begin())
         for name, rest in conf.accounts.items():
             self.link.send(ACCOUNT, name, *rest)
         for name, rest in conf.servers.items():
@@ -385,7 +394,7 @@ def test_keys():
     s = Store()
     s.push(base())
     x = s.session()
-    for who, k, want in (("alice", ALICE, 1), ("alice", RSA, 1), ("alice", EVE, 0), ("alice", BOB, 0), ("nobody", ALICE, 0),
+    for who, k, want in (("alice", ALICE, 1), ("alice", RSA, 1), ("alice", EVE, 0), ("alice", BOB, 2), ("nobody", ALICE, 0),
                          ("carol", ECDSA, 0)):
         ask = x.ask(KEY_OFFER, who, k[1], k[2])
         m = x.recv()
@@ -1087,7 +1096,7 @@ def test_kills():
                 if len(c.servers) > 300:
                     for n in [n for n in c.servers if n[0] == "t"]:
                         del c.servers[n]
-                s.link.send(BEGIN)
+                s.link.send(BEGIN, *c.begin())
                 for name, rest in list(c.accounts.items()):
                     s.link.send(ACCOUNT, name, *rest)
                 for name, rest in list(c.servers.items()):
@@ -1217,7 +1226,7 @@ def test_own_keys():
     is_(e.ask(WHOAMI) and e.recv().fields[:3], ["alice", "publickey", EVE[3]], "an own key logs in")
     x = s.session()
     x.ask(KEY_OFFER, "bob", EVE[1], EVE[2])
-    is_(x.recv().fields[0], 0, "nobody else's account")
+    is_(x.recv().fields[0], 2, "nobody else's account")
     b = s.login("bob", BOB)
     is_(keys_get(b)[4], shown(BOB), "nor is it shown to bob")
     found = [w for w, t in (("base64", EVE[0].split()[1]), ("end of base64", BIG[0].split()[1][-40:]), ("label", "label-of-mine"), ("blob", EVE[1][-30:]))
@@ -1384,6 +1393,191 @@ def test_full():
     is_(s.end(), 0, "and the store lives")
 
 
+def row(address, saved, penalty, in_force=1, cool=0, tries=0, keys=0, passwords=0, why=2, since=1, refused=0):
+    return [address, U64(saved), U64(penalty), in_force, U64(cool), U64(tries), keys, passwords, why, U64(since), refused]
+
+
+def save(s, *rows):
+    s.link.send(S_SAVE, len(rows), *[f for r in rows for f in r])
+    m = s.link.recv()
+    return m and (m.kind, m.fields) == (S_SAVED, [1])
+
+
+def pages(s):
+    got, after, n = {}, b"", 0
+    while True:
+        s.link.send(S_LOAD, after)
+        m = s.link.recv()
+        assert m.kind == S_PAGE, m
+        if m.fields[0] == 0:
+            return got, n
+        n += 1
+        rows = [m.fields[i:i + 11] for i in range(1, len(m.fields), 11)]
+        assert len(rows) == m.fields[0] <= 400, m
+        for r in rows:
+            after = r[0].encode("utf-8", "surrogateescape") if isinstance(r[0], str) else bytes(r[0])
+            got[after] = r[1:]
+
+
+def test_sources():
+    s = Store()
+    wall = int(time.time() * 1000)
+    is_(pages(s), ({}, 0), "no sources at first")
+    four, six = bytes([192, 0, 2, 1]), bytes([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2])
+    tap.ok(save(s, row(four, wall, 600000, cool=5, tries=7, keys=3, passwords=2, why=3, since=wall - 9, refused=12),
+                row(six, wall, 0, in_force=0, tries=60000, keys=1)), "two are written")
+    s.kill()
+    s = Store(s.folder)
+    is_(pages(s)[0], {four: [wall, 600000, 1, 5, 7, 3, 2, 3, wall - 9, 12], six: [wall, 0, 0, 0, 60000, 1, 0, 2, 1, 0]},
+        "and are there behind a kill, field by field")
+    tap.ok(save(s, row(four, wall, 300000), row(six, wall, 0)), "one is changed, of one nothing is left")
+    is_(sorted(pages(s)[0]), [four], "which goes")
+    tap.ok(save(s, row(four, wall - 300000, 299999), row(six, wall + 86400000, 1000)), "one that is over, one from the future")
+    is_(sorted(pages(s)[0]), [six], "what is over goes, what a clock that was ahead wrote does not")
+    many = [bytes([10, 1, i >> 8, i & 255]) for i in range(1000)]
+    for i in range(0, 1000, 400):
+        save(s, *[row(a, wall, 60000) for a in many[i:i + 400]])
+    got, n = pages(s)
+    is_((len(got), set(got) == set(many + [six]), n), (1001, True, 3), "a thousand come in pages")
+    save(s, *[row(a, wall - 70000, 60000) for a in many[:400]])
+    is_(len(pages(s)[0]), 601, "old rows are purged")
+    db = sqlite3.connect(s.folder + "/store.db")
+    is_(db.execute("SELECT COUNT(*) FROM source").fetchone()[0], 601, "from the disk as well")
+    db.close()
+    s.end()
+    for what, fields in (("an address of 5 bytes", [1, *row(b"12345", wall, 1)]), ("401 rows", [401, *[f for i in range(401) for f in row(four, wall, 1)]]),
+                         ("a row missing", [2, *row(four, wall, 1)])):
+        s = Store()
+        s.link.send(S_SAVE, *fields)
+        is_(s.process.wait(10), 71, f"a supervisor that sends {what} ends the store")
+    s = Store(file_limit=150 << 10)
+    s.push(base())
+    sizes = [save(s, *[row(bytes([10, 2 + j, i >> 8, i & 255]), wall, 600000) for i in range(400)]) for j in range(10)]
+    tap.ok(sizes[0] and not sizes[-1], "no room: what is not written is said not to be")
+    a = s.login("alice", ALICE)
+    do(a, STATUS)
+    is_(s.link.recv().fields[5], "one two", "and logins go on")
+    s.end()
+
+
+def limits(s, a):
+    do(a, LIMITS)
+    m = s.link.recv()
+    assert (m.kind, m.fields[2]) == (ORDER, LIMITS), m
+    s.link.send(RESULT, 0, "", 5, 10, id=m.id)
+    m = a.recv()
+    assert m.fields[:4] == [0, "", 5, 10] and m.fields[4] == len(RATES), m
+    f = m.fields[5:]
+    return {f[i]: f[i + 1:i + 6] for i in range(0, len(f), 6)}
+
+
+def order(s, a, op, *rest, code=0, fields=()):
+    """What the session is told: passed on and answered with CODE, or refused by the store."""
+    do(a, op, *rest)
+    m = s.link.recv() if not quiet_for(a) else None
+    if m:
+        s.link.send(RESULT, code, "", *fields, id=m.id)
+    m = a.recv()
+    return m.fields[0], m.fields[1]
+
+
+def quiet_for(a):
+    """An answer is there already."""
+    a.sock.settimeout(0.3)
+    try:
+        return bool(a.sock.recv(1, socket.MSG_PEEK))
+    except (socket.timeout, BlockingIOError):
+        return False
+    finally:
+        a.sock.settimeout(10)
+
+
+def test_rates():
+    s = Store()
+    c = base()
+    c.rates = {2: [3, 3600000], 3: [100, 1000 * 3600], 4: [100, 3600000], 1: [2, 4000]}
+    s.push(c)
+    a, other, b = s.login("alice", ALICE), s.login("alice", ALICE), s.login("bob", BOB)
+    is_(limits(s, a), {"backup.create": [0, 0, 0, 0, 0], "backup.get": [0, 2, 4000, 2, 0], "rsync": [0, 3, 3600000, 3, 0],
+                       "sum": [1, 100 << 20, 3600000, 100 << 20, 0], "check-file": [1, 100 << 20, 3600000, 100 << 20, 0]}, "all is there at first")
+    for who in (a, other, a):
+        is_(order(s, who, RSYNC, "one")[0], 0, "as often as the rate says")
+    code, words = order(s, other, RSYNC, "one")
+    tap.ok(code == 75 and re.search(r"rate of rsync .*retry after 1(1\d\d|200) s", words), "then no connection of the account, told when", [words])
+    is_(order(s, b, RSYNC, "one")[0], 0, "another account may")
+    is_(order(s, a, QUOTA, "one")[0], 0, "and other verbs")
+    left = limits(s, other)["rsync"]
+    tap.ok(left[3] == 0 and 3590000 < left[4] <= 3600000, "limits shows it", [repr(left)])
+    for _ in range(5):
+        is_(order(s, b, RSYNC, "one", code=3)[0], 3, "what is refused at once costs nothing")
+    is_(order(s, b, RSYNC, "one", code=1)[0], 1, "what fails may have")
+    is_(order(s, b, RSYNC, "one", code=1)[0], 1, "again")
+    is_(order(s, b, RSYNC, "one")[0], 75, "and then")
+    do(a, LIMITS, "", 60 << 20, "sum")
+    is_(a.recv().fields[:2], [0, ""], "bytes are counted")
+    do(other, LIMITS, "", 60 << 20, "sum")
+    m = other.recv()
+    tap.ok(m.fields[0] == 75 and re.search(r"retry after 7[12]\d s", m.fields[1]), "over all connections of the account", [repr(m.fields)])
+    do(other, LIMITS, "", 60 << 20, "check-file")
+    is_(other.recv().fields[0], 0, "each verb apart")
+    do(b, LIMITS, "", 1 << 50, "sum")
+    is_(b.recv().fields[0], 0, "more than the whole is taken as the whole")
+    for word in ("rsync", "nosuch"):
+        do(b, LIMITS, "", 1, word)
+        is_(b.recv().fields[0], 2, f"{word} is nothing that is counted in bytes")
+    is_([order(s, a, B_GET, "one", 0, "none")[0] for _ in range(3)], [1, 1, 1], "what the store refuses costs nothing")
+    c.rates[2] = [2, 4000]
+    s.push(c)
+    got = [order(s, a, RSYNC, "one") for _ in range(3)]
+    is_(([g[0] for g in got], "retry after 2 s" in got[2][1]), ([0, 0, 75], True), "of two in 4 s, when they are gone")
+    time.sleep(2.1)
+    is_([order(s, a, RSYNC, "one")[0] for _ in range(2)], [0, 75], "one comes back in 2 s: no burst at an edge")
+    c.rates[2] = [3, 30000]
+    s.push(c)
+    is_([order(s, a, RSYNC, "one")[0] for _ in range(4)], [0, 0, 0, 75], "a new configuration's rate holds at once")
+    del c.rates[2]
+    s.push(c)
+    is_([order(s, a, RSYNC, "one")[0] for _ in range(5)], [0] * 5, "and none")
+    s.end()
+
+
+def test_sessions_own():
+    s = Store()
+    s.push(base())
+    a, b = s.login("alice", ALICE), s.login("bob", BOB)
+    c = s.login("alice", ALICE, address="2001:db8::7", port=99)
+    s.session()
+    do(a, O_SESSIONS)
+    f = a.recv().fields
+    rows = sorted(f[i:i + 7] for i in range(3, len(f), 7))
+    is_(f[:3], [0, "", 2], "alice has two sessions, and sees nobody else's")
+    is_([(r[0], r[1], r[2], r[4], r[5], r[6]) for r in rows], [(a.id, "192.0.2.7", 4711, "publickey", ALICE[3], 1), (c.id, "2001:db8::7", 99, "publickey", ALICE[3], 0)],
+        "told with where from and how")
+    do(a, O_SESSIONS, "", 2)
+    is_(a.recv().fields, [0, "", 0], "and then no more")
+    s.end()
+
+
+def test_known_keys():
+    """A key of another account is no try, however often it is offered."""
+    s = Store()
+    s.push(base())
+    x = s.session()
+    for _ in range(100):
+        x.ask(KEY_OFFER, "bob", ALICE[1], ALICE[2])
+        is_two = x.recv().fields[0] == 2
+        if not is_two:
+            break
+    tap.ok(is_two and quiet(s.link), "a known key that does not fit is answered as one, and nobody counts it")
+    x.ask(KEY_OFFER, "bob", EVE[1], EVE[2])
+    is_(x.recv().fields[0], 0, "an unknown one is not")
+    m = s.link.recv()
+    is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 3]), "and is counted")
+    x.ask(KEY_OFFER, "nobodyhere", ALICE[1], ALICE[2])
+    is_(x.recv().fields[0], 0, "nor is one for an unknown account")
+    s.end()
+
+
 def rules():
     s = Store()
     s.push(base())
@@ -1395,7 +1589,7 @@ try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_generations,
                  test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
-                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, rules, test_kills):
+                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates, test_sessions_own, test_known_keys, rules, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()
 finally:

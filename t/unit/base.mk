@@ -22,7 +22,7 @@ t_unit_shares_SOURCES = t/unit/shares.c sshd/supervisor/shares.c sshd/supervisor
 t_unit_shares_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_shares_LDADD = libbase.a $(CRITERION_LIBS)
 
-t_unit_source_SOURCES = t/unit/source.c sshd/supervisor/source.c sshd/supervisor/source.h
+t_unit_source_SOURCES = t/unit/source.c sshd/supervisor/source.c sshd/supervisor/source_keep.c sshd/supervisor/source_table.c
 t_unit_source_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_source_LDADD = libbase.a $(CRITERION_LIBS)
 
