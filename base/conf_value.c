@@ -353,9 +353,7 @@ static void free_ports(void *field)
 
 static int unknown_right(const char *word, struct err *why)
 {
-    char known[256];
-    rights_text(RIGHT_ALL, known, sizeof known);
-    return err_set(why, 0, "", "'%.40s' is no right; allowed: %s restart files backup *", word, known);
+    return err_set(why, 0, "", "'%.40s' is no right; allowed: %s", word, rights_words());
 }
 
 static int parse_allow(const struct conf_option *o, void *field, const char *text, struct err *why)
@@ -369,16 +367,10 @@ static int parse_allow(const struct conf_option *o, void *field, const char *tex
     at += strspn(at, " \t");
     if (*at != ':' || !name_ok(account))
         return -1;
-    uint32_t rights = 0;
-    for (at++, at += strspn(at, " \t"); *at; at += strspn(at, " \t")) {
-        size_t len = strcspn(at, " \t");
-        FREE_MEM char *word = mem_strn(at, len);
-        uint32_t bits = rights_of_word(word);
-        if (bits == 0)
-            return unknown_right(word, why);
-        rights |= bits;
-        at += len;
-    }
+    char unknown[41];
+    uint32_t rights = rights_of_words(at + 1, unknown, sizeof unknown);
+    if (unknown[0])
+        return unknown_right(unknown, why);
     for (size_t i = 0; i < list->n; i++)
         if (strcmp(list->v[i].account, account) == 0)
             return err_set(why, 0, "", "'%s' is allowed something twice: one line per account", account);

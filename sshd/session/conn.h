@@ -36,6 +36,8 @@ struct session {
     bool in;                          /* logged in */
     char *account, *home;             /* owned */
     char *method, *fingerprint, *address;
+    char *key_options, *command;      /* of the key, as written, "" if none; the command runs whatever is asked for */
+    uint32_t key_flags;
 
     /* store.c */
     uint32_t last_id, stores;   /* stores: that took us over */

@@ -65,6 +65,7 @@ static void free_session(struct session *c)
     if (c->link >= 0)
         close(c->link);
     free(c->login);
+    free(c->servers);
     free(c);
 }
 
@@ -191,7 +192,7 @@ void conn_new(struct super *s, int fd, const struct sockaddr_storage *from, stru
     }
     struct session *c = mem_new(sizeof *c);
     *c = (struct session){ .next = s->sessions, .id = ++s->next_session, .slot = (unsigned)slot, .source = src,
-                           .since = wall_ms(), .link = -1 };
+                           .since = wall_ms(), .link = -1, .servers = mem_str("") };
     char address[48] = "";
     unsigned port = address_text(from, address, sizeof address);
     snprintf(c->address, sizeof c->address, "%s port %u", address, port);
@@ -228,7 +229,8 @@ void conn_hand_over(struct super *s)
             kill(c->pid, SIGKILL);
 }
 
-const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size)
+const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size, uint32_t rights,
+                           const char *servers)
 {
     const struct conf_account *a = conf_account(&s->conf, account);
     if (a == NULL || a->suspended == CONF_YES)
@@ -247,6 +249,9 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     c->login = mem_new(size);
     memcpy(c->login, login, size);
     c->nlogin = size;
+    c->rights = rights;
+    free(c->servers);
+    c->servers = mem_str(servers);
     timer_free(c->grace);
     c->grace = NULL;
     return NULL;
@@ -261,6 +266,10 @@ void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind
         [AUTH_UNKNOWN_ACCOUNT] = { "unknown account", TRY_KEY, l->auth_tries, l->penalty_auth },
         [AUTH_UNKNOWN_KEY] = { "unknown keys", TRY_KEY, l->auth_tries, 0 },
     };
+    if (kind == AUTH_REFUSED_KEY) {
+        c->tried = true;
+        return;
+    }
     if (kind != AUTH_UNKNOWN_KEY)
         c->tried = true;
     source_punish(s, c->source, rows[kind].penalty, rows[kind].word);

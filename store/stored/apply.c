@@ -16,9 +16,11 @@ static int put_keys(sqlite3 *db, const struct pushed_account *a, struct err *e)
     for (size_t i = 0; i < a->nkeys; i++) {
         const struct pushed_key *k = &a->keys[i];
         /* The same key may stand in `key` and in `keys_file`: the first counts. */
-        if (db_run(db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added) VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7) "
-                          "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6 WHERE line = -1", "tbtttii", a->name, k->hash,
-                   sizeof k->hash, k->type, k->fingerprint, k->label, (int64_t)i + 1, wall_ms()) < 0)
+        if (db_run(db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added, options) "
+                          "VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7, ?8) "
+                          "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6, options = ?8 WHERE line = -1", "tbtttiit",
+                   a->name, k->hash, sizeof k->hash, k->type, k->fingerprint, k->label, (int64_t)i + 1, wall_ms(),
+                   k->options ? k->options : "") < 0)
             return -1;
     }
     return db_run(db, e, "DELETE FROM key WHERE account = ? AND origin = 'ini' AND line = -1", "t", a->name) < 0 ? -1 : 0;

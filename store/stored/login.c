@@ -17,11 +17,13 @@ struct claim {
     uint8_t hash[KEY_HASH];
     char fingerprint[KEY_FINGERPRINT];
     const char *word;
+    char *options;              /* of the key, where it is the account's; owned */
 };
 
 static void claim_end(struct claim *c)
 {
     free(c->account);
+    free(c->options);
 }
 
 #define CLAIM_END __attribute__((cleanup(claim_end)))
@@ -75,11 +77,11 @@ static void unknown(struct session *s, const char *account)
 }
 
 /* 1: the key is the account's.  *FOUND: there is such an account. */
-static int look_up(struct session *s, const struct claim *c, struct account *a, bool *found)
+static int look_up(struct session *s, struct claim *c, struct account *a, bool *found)
 {
     struct err e = { 0 };
     int there = account_find(s->store->db, c->account, a, &e);
-    int fits = there == 1 ? account_has_key(s->store->db, c->account, c->hash, &e) : there;
+    int fits = there == 1 ? account_key(s->store->db, c->account, c->hash, &c->options, &e) : there;
     *found = there == 1;
     if (fits < 0)
         complain(&e);
@@ -112,7 +114,9 @@ const char *key_offer(struct session *s, struct msg *m)
         unknown(s, c.account);
     else if (fits == 0)
         refused_offer(s, &c);
-    session_answer(s, m->id, fits == 1 && !a.suspended, "");
+    struct key_options o = KEY_OPTIONS_NONE;
+    session_answer(s, m->id, fits == 1 && !a.suspended && key_admitted(s, c.account, c.options, &o), "");
+    key_options_end(&o);
     return NULL;
 }
 
@@ -130,10 +134,13 @@ static void ask_supervisor(struct session *s)
     buf_put_str(&login, s->method);
     buf_put_bytes(&login, s->hash, sizeof s->hash);
     buf_put_str(&login, s->fingerprint);
+    buf_put_bytes(&login, s->options_digest, sizeof s->options_digest);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
     msg_put_bytes(&m, buf_head(&login), buf_size(&login));
+    msg_put_u32(&m, s->options.rights);
+    msg_put_str(&m, s->options.servers ? s->options.servers : "");
     link_send(s->store->super, &m);
     buf_free(&login);
 }
@@ -141,18 +148,20 @@ static void ask_supervisor(struct session *s)
 void login_resume(struct session *s, char *account, const void *login, size_t size)
 {
     struct buf b = BUF(LOGIN_MOST);
-    size_t nhash;
+    size_t nhash, ndigest;
     buf_put(&b, login, size);
     FREE_MEM char *method = buf_get_str(&b);
     const uint8_t *hash = buf_get_bytes(&b, &nhash);
     FREE_MEM char *fingerprint = buf_get_str(&b);
-    if (b.bad || nhash != sizeof s->hash || buf_size(&b) != 0)
+    const uint8_t *digest = buf_get_bytes(&b, &ndigest);
+    if (b.bad || nhash != sizeof s->hash || ndigest != sizeof s->options_digest || buf_size(&b) != 0)
         die("the supervisor hands over a login that is none of ours");
     s->account = account;
     s->method = strcmp(method, "password") == 0 ? "password" : "publickey";
     memcpy(s->hash, hash, sizeof s->hash);
     snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
     s->phase = PHASE_IN;
+    session_key_resume(s, digest);
     buf_free(&b);
     struct err e;
     if (session_look(s, &e) < 0)
@@ -173,6 +182,13 @@ const char *key_login(struct session *s, struct msg *m)
         return "malformed login with a key";
     int fits = look_up(s, &c, &a, &found);
     if (fits == 1 && !a.suspended) {
+        struct key_options o;
+        if (!key_admitted(s, c.account, c.options, &o)) {
+            session_answer(s, m->id, false, "");
+            return NULL;
+        }
+        session_key_hold(s, c.options, &o);
+        c.options = NULL;
         s->phase = PHASE_ASKING;
         s->question = m->id;
         s->account = mem_str(c.account);
@@ -289,6 +305,9 @@ void login_answered(struct store *store, struct msg *m)
         s->since = wall_ms();
         auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
         session_answer(s, s->question, true, "");
+        if (s->word && account_key_used(store->db, s->account, s->hash, s->address, &e) < 0)
+            complain(&e);
+        sessions_expire(store);
         free(why);
         return;
     }

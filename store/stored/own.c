@@ -58,12 +58,13 @@ int own_lines(sqlite3 *db, const uint8_t *key, const char *account, struct buf *
 int own_comments(sqlite3 *db, const char *account, struct buf *out, struct err *e)
 {
     unsigned more = 0;
-    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT type, fingerprint, label FROM key WHERE account = ?1 AND origin = 'ini' AND hash NOT IN "
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT type, fingerprint, label, options FROM key WHERE account = ?1 AND origin = 'ini' AND hash NOT IN "
                                                 "(SELECT hash FROM key WHERE account = ?1 AND origin = 'own') ORDER BY line", "t", account);
     int r = q ? 1 : -1;
     while (r == 1 && (r = query_step(q, e)) == 1) {
         if (buf_size(out) < COMMENTS_MOST)
-            buf_put_fmt(out, "# set by the admin: %s %s %s\n", query_text(q, 0), query_text(q, 1), query_text(q, 2));
+            buf_put_fmt(out, "# set by the admin: %s%s%s %s %s\n", query_text(q, 3), query_text(q, 3)[0] ? " " : "", query_text(q, 0),
+                        query_text(q, 1), query_text(q, 2));
         else
             more++;
     }
@@ -104,10 +105,11 @@ static int put(struct work *w, const struct keyfile_key *k, size_t line, struct 
     const struct secret_bond b = bond(w->account, k->hash);
     secret_seal(w->key, &b, k->text, strlen(k->text), &sealed);
     int n = there < 0 ? -1 :
-            db_run(w->db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added, sealed) "
-                             "VALUES (?1, ?2, 'own', ?3, ?4, '', ?5, ?6, ?7) "
-                             "ON CONFLICT (account, hash, origin) DO UPDATE SET line = ?5, sealed = ?7", "tbttiib", w->account, k->hash,
-                   sizeof k->hash, k->type, k->fingerprint, (int64_t)line, wall_ms(), buf_head(&sealed), buf_size(&sealed));
+            db_run(w->db, e, "INSERT INTO key (account, hash, origin, type, fingerprint, label, line, added, sealed, options) "
+                             "VALUES (?1, ?2, 'own', ?3, ?4, '', ?5, ?6, ?7, ?8) "
+                             "ON CONFLICT (account, hash, origin) DO UPDATE SET line = ?5, sealed = ?7, options = ?8", "tbttiibt", w->account,
+                   k->hash, sizeof k->hash, k->type, k->fingerprint, (int64_t)line, wall_ms(), buf_head(&sealed), buf_size(&sealed),
+                   k->options ? k->options : "");
     buf_wipe(&sealed);
     return n < 0 ? -1 : 0;
 }

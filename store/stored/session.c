@@ -58,6 +58,7 @@ static void forget(struct session *s)
     free(s->invalid);
     free(s->refusal);
     free(s->seen);
+    session_key_drop(s);
     free(s);
 }
 
@@ -98,6 +99,7 @@ void session_nobody(struct session *s)
     s->account = NULL;
     s->method = NULL;
     s->fingerprint[0] = '\0';
+    session_key_drop(s);
     s->asked_supervisor = false;
     s->phase = PHASE_BEFORE;
 }
@@ -162,7 +164,7 @@ void session_new(struct store *store, struct msg *m)
         die("session %llu is here already", (unsigned long long)id);
     struct session *s = mem_new(sizeof *s);
     *s = (struct session){ .store = store, .id = id, .address = address, .port = port, .phase = PHASE_BEFORE,
-                           .since = wall_ms(), .next = store->sessions };
+                           .since = wall_ms(), .next = store->sessions, .options = KEY_OPTIONS_NONE };
     bucket_init(&s->lines, LINES_BURST, LINES_RATE, now_ms());
     bucket_init(&s->changes, CHANGES_BURST, CHANGES_RATE, now_ms());
     s->link = link_new(store->loop, fd, &events, s);
@@ -176,7 +178,8 @@ void session_new(struct store *store, struct msg *m)
     msg_begin(&anew, STORE_ANEW, 0);
     link_send(s->link, &anew);
     /* What was its right when the old store died may not be any more. */
-    recheck(s);
+    if (recheck(s))
+        sessions_expire(store);
 }
 
 void session_gone(struct store *store, struct msg *m)
@@ -214,7 +217,23 @@ void sessions_list(struct store *store, struct msg *m)
 int session_look(struct session *s, struct err *e)
 {
     free(s->seen);
-    return account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
+    int r = account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
+    size_t n = 0;
+    for (size_t i = 0; i < s->nseen; i++) {
+        s->seen[n] = s->seen[i];
+        s->seen[n].rights = key_options_rights(&s->options, s->seen[n].server, s->seen[n].rights);
+        n += s->seen[n].rights != 0;
+    }
+    s->nseen = n;
+    return r;
+}
+
+int session_rights(struct session *s, const char *server, uint32_t *rights, struct err *e)
+{
+    int r = account_rights(s->store->db, s->account, server, rights, e);
+    if (r == 1)
+        *rights = key_options_rights(&s->options, server, *rights);
+    return r == 1 && *rights == 0 ? 0 : r;
 }
 
 const char *whoami(struct session *s, struct msg *m)
@@ -232,6 +251,9 @@ const char *whoami(struct session *s, struct msg *m)
     msg_put_str(&out, s->method);
     msg_put_str(&out, s->fingerprint);
     msg_put_str(&out, s->address);
+    msg_put_str(&out, s->options_text ? s->options_text : "");
+    msg_put_u32(&out, s->options.flags);
+    msg_put_str(&out, s->options.command ? s->options.command : "");
     msg_put_u32(&out, (uint32_t)s->nseen);
     for (size_t i = 0; i < s->nseen; i++) {
         msg_put_str(&out, s->seen[i].server);
@@ -299,8 +321,9 @@ static const char *unwelcome(struct session *s, struct err *e)
         return "the account is suspended";
     if (strcmp(s->method, "password") == 0)
         return a.password ? NULL : "the account may not use a password any more";
-    r = account_has_key(s->store->db, s->account, s->hash, e);
-    return r == 1 ? NULL : r == 0 ? "the key was removed" : "the store cannot check it";
+    FREE_MEM char *options = NULL;
+    r = account_key(s->store->db, s->account, s->hash, &options, e);
+    return r == 1 ? session_key_unwelcome(s, options) : r == 0 ? "the key was removed" : "the store cannot check it";
 }
 
 /* False: it was closed. */

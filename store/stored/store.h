@@ -27,6 +27,7 @@ struct store {
     const uint8_t *seal;          /* SECRET_KEY bytes, locked; NULL: not what the database was sealed with */
     struct passwords *passwords;
     struct session *sessions;     /* owned, a list */
+    struct timer *expiry;         /* of keys that sessions use; NULL: none expires */
     struct order *orders;         /* owned, a list */
     uint32_t last_order;
     struct push *push;            /* a configuration being received, or NULL */

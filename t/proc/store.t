@@ -21,13 +21,14 @@ from link import U64, Link, frame, pair
 BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
 PROGRAM = os.path.join(BUILD, "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-SCHEMA = 2
+SCHEMA = 3
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
-(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST) = range(1, 17)
-BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
+(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST,
+ K_LIST, K_ADD, K_RM) = range(1, 20)
+BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.create files.write files.delete "
                                         "backup.create backup.read activity".split())}
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
@@ -402,11 +403,11 @@ def test_keys():
     is_(x.recv().fields[0], 1, "alice is in")
     ask = x.ask(WHOAMI)
     m = x.recv()
-    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", 2, "one", ALL, "alice",
+    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", "", 0, "", 2, "one", ALL, "alice",
                                                         "two", ALL, "alice"]), "and who she is, with the fingerprint of ssh-keygen")
     b = s.login("bob", BOB, address="2001:db8::5")
     b.ask(WHOAMI)
-    is_(b.recv().fields[4:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
+    is_(b.recv().fields[7:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
         "bob sees what he owns and what he is allowed")
     s.link.send(SESSIONS, 99)
     m = s.link.recv()
@@ -823,7 +824,7 @@ def test_orders():
             ("alice", a, STATUS, "one", 0, "", (0, "")), ("alice", a, O_START, "one", 5000, "", (5000, "")),
             ("alice", a, KILL, "two", 0, "", (0, "")),
             ("bob", b, FILES, "one", 12345, "", (BITS["files.read"], "")),
-            ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.write"] | BITS["files.delete"], "")),
+            ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.create"] | BITS["files.write"] | BITS["files.delete"], "")),
             ("bob", b, RSYNC, "one", 0, "", (0, "")), ("alice", a, RSYNC, "two", 1, "", (1, "")),
             ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
         ask = do(x, op, server, number, text)
@@ -1135,7 +1136,7 @@ def test_own_keys():
 
     for what, lines, code, want in (
             ("a bad line", [labelled, "ssh-dss AAAA x"], 2, "line 2: key type: 'ssh-dss' is not known; allowed: ssh-ed25519"),
-            ("an option", ["from=\"1.2.3.4\" " + EVE[0]], 2, "line 1: option: 'from' is not supported"),
+            ("an option", ["environment=\"A=b\" " + EVE[0]], 2, "line 1: option: 'environment' is not supported; allowed: command "),
             ("a short RSA key", [EVE[0], "", RSA[0]], 2, "line 3: ssh-rsa: a key of 2048 bits; allowed: 3072 bits or more"),
             ("the same key twice", [EVE[0], EVE[0] + " b"], 2, "line 2: key: the same key as in line 1"),
             ("too many", [ssh_line(i) for i in range(65)], 2, "line 65: key: one too many; allowed: 64 keys")):
