@@ -111,8 +111,8 @@ Test(options, quotes)
     refused("pty=\"yes\"", "pty takes no value");
     refused("pty\"", "a comma must stand between");
     refused("\"pty\"", "'' is not supported");
-    cr_assert_eq(parse("command=\"echo a\\\\b\\\"c,d\""), 0, "%s", e.text);
-    cr_assert_str_eq(o.command, "echo a\\\\b\"c,d", "a backslash is one but in front of a quote");
+    cr_assert_eq(parse("command=\"echo a\\\\b\\\"c,d\\\"\""), 0, "%s", e.text);
+    cr_assert_str_eq(o.command, "echo a\\\\b\"c,d\"", "a backslash is one but in front of a quote");
     key_options_end(&o);
 }
 
