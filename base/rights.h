@@ -16,12 +16,12 @@
     R(RIGHT_SEND,          "send",           "type into its console")      \
     R(RIGHT_LOGS,          "logs",           "read its logs")              \
     R(RIGHT_FILES_READ,    "files.read",     "list and read its files")    \
-    R(RIGHT_FILES_CREATE,  "files.create",   "make files that are not there yet") \
     R(RIGHT_FILES_WRITE,   "files.write",    "create and change files")    \
     R(RIGHT_FILES_DELETE,  "files.delete",   "remove and rename files")    \
     R(RIGHT_BACKUP_CREATE, "backup.create",  "make backups")               \
     R(RIGHT_BACKUP_READ,   "backup.read",    "list and fetch backups")     \
-    R(RIGHT_ACTIVITY,      "activity",       "see who did what")
+    R(RIGHT_ACTIVITY,      "activity",       "see who did what")         \
+    R(RIGHT_FILES_CREATE,  "files.create",   "make files that are not there yet")
 
 enum right_index {
 #define R(bit, word, help) bit##_INDEX,

@@ -18,6 +18,7 @@ enum {
     FETCH = 64 * 1024,
     REST_CAP = 16 * 1024,
     TERMINAL_SIDE_MOST = 1000,
+    LAST_WORDS = 4096,                 /* of a command whose connection ends with it, as that of one that removed its own key */
 };
 
 enum asked { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, ASKED_REFUSED, STARTED };
@@ -554,6 +555,18 @@ void channels_rest(struct session *s)
         shrink(&c->err);
         shrink(&c->held);
     }
+}
+
+bool channels_last(struct session *s)
+{
+    bool some = false;
+    for (struct channel *c = s->list; c; c = c->next)
+        if (c->exiting && !c->exited && !c->closed && buf_size(&c->out) + buf_size(&c->err) <= LAST_WORDS) {
+            put_out(c);
+            say_exit(c);
+            some = true;
+        }
+    return some;
 }
 
 void channels_end(struct session *s)

@@ -28,8 +28,8 @@ LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
 (STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST,
  K_LIST, K_ADD, K_RM) = range(1, 20)
-BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.create files.write files.delete "
-                                        "backup.create backup.read activity".split())}
+BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
+                                        "backup.create backup.read activity files.create".split())}
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
 

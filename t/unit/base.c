@@ -420,7 +420,7 @@ Test(rights, words_and_bits_agree)
     cr_assert_str_eq(text, "");
     cr_assert_eq(rights_of_words("start rootrootrootrootrootrootrootrootrootroot", text, 9), 0u);
     cr_assert_str_eq(text, "rootroot");
-    cr_assert_not_null(strstr(rights_words(), "files.read files.create files.write"));
+    cr_assert_not_null(strstr(rights_words(), " files.create "));
     cr_assert(strlen(rights_words()) < 250);
     cr_assert(name_listed("one,two", "two") && name_listed("one", "one") && !name_listed("one,two", "on") && !name_listed("", "one"));
     cr_assert_str_eq(rights_text(RIGHT_START | RIGHT_LOGS, text, sizeof text), "start logs");
