@@ -167,14 +167,34 @@ static const char *const key_types[] = {
     "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
 };
 
-static bool form_key(const char *text, struct err *why)
+static bool is_key_type(const char *text, size_t len)
 {
-    size_t len = strcspn(text, " \t"), i = 0;
+    size_t i = 0;
     while (i < countof(key_types) && (strlen(key_types[i]) != len || memcmp(key_types[i], text, len) != 0))
         i++;
-    if (i == countof(key_types))
-        return err_set(why, 0, "", "must start with the key's type (ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, ...); "
-                                   "options in front are not supported") == 0;
+    return i < countof(key_types);
+}
+
+/* Behind the options of a key, whose blanks stand in quotes: what they say is the store's to judge. */
+static const char *behind_options(const char *text)
+{
+    bool quoted = false;
+    for (; *text && (quoted || (*text != ' ' && *text != '\t')); text++)
+        if (*text == '\\' && text[1] == '"')
+            text++;
+        else if (*text == '"')
+            quoted = !quoted;
+    return text + strspn(text, " \t");
+}
+
+static bool form_key(const char *text, struct err *why)
+{
+    if (!is_key_type(text, strcspn(text, " \t")))
+        text = behind_options(text);
+    size_t len = strcspn(text, " \t");
+    if (!is_key_type(text, len))
+        return err_set(why, 0, "", "must start with the key's type (ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, ...), or with options and then "
+                                   "the type") == 0;
     const char *blob = text + len + strspn(text + len, " \t");
     FREE_MEM uint8_t *raw = mem_new(strlen(blob) + 3);
     long n = decode64(blob, raw);

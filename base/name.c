@@ -17,3 +17,15 @@ bool name_ok(const char *name)
             return false;
     return true;
 }
+
+bool name_listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        if (n == len && memcmp(list, name, n) == 0)
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}

@@ -8,5 +8,7 @@
 enum { NAME_MOST = 32 };
 
 bool name_ok(const char *name);
+/* Is NAME one of LIST, names with commas between? */
+bool name_listed(const char *list, const char *name);
 
 #endif

@@ -16,7 +16,7 @@ static const struct {
     RIGHTS(R)
 #undef R
     { "restart", RIGHT_START | RIGHT_STOP },
-    { "files", RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE },
+    { "files", RIGHT_FILES },
     { "backup", RIGHT_BACKUP_CREATE | RIGHT_BACKUP_READ },
     { "*", RIGHT_ALL },
 }, roles[] = {
@@ -30,7 +30,7 @@ static uint32_t meaning(const char *word, size_t size)
 {
     for (size_t i = 0; i < countof(words); i++)
         if (strlen(words[i].word) == size && memcmp(word, words[i].word, size) == 0)
-            return words[i].bits;
+            return words[i].bits | (words[i].bits & RIGHT_FILES_WRITE ? RIGHT_FILES_CREATE : 0);
     for (size_t i = 0; i < countof(roles); i++)
         if (strlen(roles[i].word) == size && memcmp(word, roles[i].word, size) == 0)
             return roles[i].bits;
@@ -77,6 +77,8 @@ int rights_parse(const char *text, uint32_t *bits, char *why, size_t size)
         return wrong(why, size, "no right is left");
     if (no_status && (left & ~(uint32_t)RIGHT_STATUS))
         return wrong(why, size, "status comes with every other right; it cannot be taken away alone");
+    if ((left & RIGHT_FILES_WRITE) && !(left & RIGHT_FILES_CREATE))
+        return wrong(why, size, "files.create comes with files.write; it cannot be taken away alone");
     *bits = left | RIGHT_STATUS;
     return 0;
 }
@@ -85,6 +87,8 @@ const char *rights_text(uint32_t bits, char *buf, size_t size)
 {
     size_t at = 0;
     buf[0] = '\0';
+    if (bits & RIGHT_FILES_WRITE)
+        bits &= ~(uint32_t)RIGHT_FILES_CREATE;
     for (size_t i = 0; i < RIGHT_COUNT && at < size; i++)
         if (bits & words[i].bits)
             at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? " " : "", words[i].word);

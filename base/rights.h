@@ -20,7 +20,8 @@
     R(RIGHT_FILES_DELETE,  "files.delete",   "remove and rename files")    \
     R(RIGHT_BACKUP_CREATE, "backup.create",  "make backups")               \
     R(RIGHT_BACKUP_READ,   "backup.read",    "list and fetch backups")     \
-    R(RIGHT_ACTIVITY,      "activity",       "see who did what")
+    R(RIGHT_ACTIVITY,      "activity",       "see who did what")         \
+    R(RIGHT_FILES_CREATE,  "files.create",   "make files that are not there yet")
 
 enum right_index {
 #define R(bit, word, help) bit##_INDEX,
@@ -33,7 +34,10 @@ enum right {
 #define R(bit, word, help) bit = 1u << bit##_INDEX,
     RIGHTS(R)
 #undef R
-    RIGHT_ALL = (1u << RIGHT_COUNT) - 1
+    RIGHT_ALL = (1u << RIGHT_COUNT) - 1,
+    /* Of any kind: what a worker is started for. */
+    RIGHT_FILES = RIGHT_FILES_READ | RIGHT_FILES_CREATE | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE,
+    RIGHT_FILES_CHANGE = RIGHT_FILES_CREATE | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE,
 };
 
 /* Named sets of rights, by who has them.  A role is a word like a right, and "-WORD" behind it takes away again.
@@ -51,13 +55,14 @@ enum right {
       RIGHT_SEND | RIGHT_LOGS | RIGHT_FILES_READ | RIGHT_BACKUP_CREATE | RIGHT_BACKUP_READ | RIGHT_ACTIVITY)                       \
     R("viewer",   "watch it",                            RIGHT_STATUS | RIGHT_CONSOLE | RIGHT_LOGS)
 
-/* The bits of one word ("restart" is start and stop, "files" all of files.*, "backup" all of backup.*, "*" everything, a role what it has; every
-   word brings status with it), or 0 for an unknown one. */
+/* The bits of one word ("restart" is start and stop, "files" all of files.*, "backup" all of backup.*, "*" everything, a role what it has; files.write
+   brings files.create with it and every word status), or 0 for an unknown one. */
 uint32_t rights_of_word(const char *word);
 /* The bits of words with space between.  "-WORD" takes what WORD means away, wherever it stands.  0, or -1 with what is wrong in WHY: an unknown
-   word, with those that there are; nothing that is left; status taken from somebody who has another right. */
+   word, with those that there are; nothing that is left; status taken from somebody who has another right, or files.create
+   from somebody who has files.write. */
 int rights_parse(const char *text, uint32_t *bits, char *why, size_t size);
-/* The words of BITS, space between, in BUF.  Returns BUF. */
+/* The words of BITS, space between, in BUF; files.create is left out beside files.write.  Returns BUF. */
 const char *rights_text(uint32_t bits, char *buf, size_t size);
 /* The role that is exactly BITS, or NULL. */
 const char *rights_role(uint32_t bits);

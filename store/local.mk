@@ -13,12 +13,16 @@ libstored_a_SOURCES = \
 	store/stored/db.c store/stored/db.h \
 	store/stored/folder.c store/stored/folder.h \
 	store/stored/keyfile.c store/stored/keyfile.h \
+	store/stored/key_command.c \
+	store/stored/key_from.c \
+	store/stored/key_options.c store/stored/key_options.h \
 	store/stored/keys.c store/stored/keys.h \
+	store/stored/keys_order.c \
 	store/stored/login.c \
 	store/stored/migrate.c store/stored/migrate.h \
 	store/stored/order.c store/stored/order.h \
 	store/stored/own.c store/stored/own.h \
-	store/stored/own_order.c \
+	store/stored/own_order.c store/stored/own_order.h \
 	store/stored/passwd.c \
 	store/stored/password.c store/stored/password.h \
 	store/stored/push.c store/stored/push.h \
@@ -28,9 +32,10 @@ libstored_a_SOURCES = \
 	store/stored/secret.c store/stored/secret.h \
 	store/stored/sources.c \
 	store/stored/session.c store/stored/session.h \
+	store/stored/session_key.c \
 	store/stored/store.h \
 	store/stored/vault.c store/stored/vault.h
-nodist_libstored_a_SOURCES = store/stored/schema.inc
+nodist_libstored_a_SOURCES = store/stored/schema.inc store/stored/verbs.inc
 libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 
 pkglibexec_PROGRAMS += holdfast-store
@@ -45,9 +50,9 @@ holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_L
 # The steps of the schema, as rows of a C table.
 SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql \
 	$(srcdir)/store/schema/003-generation.sql $(srcdir)/store/schema/004-vault.sql \
-	$(srcdir)/store/schema/005-sources.sql
-BUILT_SOURCES += store/stored/schema.inc
-CLEANFILES += store/stored/schema.inc
+	$(srcdir)/store/schema/005-sources.sql $(srcdir)/store/schema/006-key-options.sql
+BUILT_SOURCES += store/stored/schema.inc store/stored/verbs.inc
+CLEANFILES += store/stored/schema.inc store/stored/verbs.inc
 EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS
 store/stored/schema.inc: $(SCHEMA)
 	@$(MKDIR_P) store/stored
@@ -58,8 +63,15 @@ store/stored/schema.inc: $(SCHEMA)
 		echo "},"; \
 	done >$@.new && mv $@.new $@
 
+# The names of the verbs, of which a key's forced command must be one.
+store/stored/verbs.inc: $(srcdir)/sshd/session/verbs.c
+	@$(MKDIR_P) store/stored
+	$(AM_V_GEN)sed -n -e 's/^ *{ \.name = "\([^"]*\)".*/    "\1",/p' -e '/^ *SUM(/{s/ *SUM(\("[^"]*"\)),*/    \1,/gp}' $< >$@.new && \
+		mv $@.new $@
+
 # Also where only one target is asked for, BUILT_SOURCES not being made then.
 store/stored/libstored_a-migrate.$(OBJEXT): store/stored/schema.inc
+store/stored/libstored_a-key_command.$(OBJEXT): store/stored/verbs.inc
 store/stored/holdfast_store-lock.$(OBJEXT): sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h
 store/archive/holdfast_archive-main.$(OBJEXT): sandbox/lock/archive.bpf.h sandbox/lock/unpack.bpf.h
 BUILT_SOURCES += sandbox/lock/store.bpf.h sandbox/lock/pwhash.bpf.h

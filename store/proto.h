@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 5, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 6, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -64,7 +64,8 @@ enum { SOURCES_ROWS = 400 };
 /* store -> supervisor */
 enum store_order_type {
     STORE_LOGGED_IN = 0x0440,  /* u64 session id, str account, bytes login (the store's own words on how, at most LOGIN_MOST, kept by the
-                                  supervisor for STORE_SESSION_NEW), u64 generation of the account; answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
+                                  supervisor for STORE_SESSION_NEW), u32 rights at most, str servers at most ("a,b"; "": all), u64 generation of the
+                                  account; answered by STORE_LOGIN_ANSWER, as the supervisor counts connections */
     STORE_LOGIN_ANSWER,        /* supervisor -> store: u64 session id, u32 accepted, str why not */
     STORE_AUTH_FAILED,         /* u64 session id, u32 auth_failure */
     STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
@@ -72,8 +73,13 @@ enum store_order_type {
                                   account by which the session was judged */
 };
 
-/* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */
-enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_UNKNOWN_KEY, AUTH_FAILURES };
+/* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished.  REFUSED_KEY is one that fits, used from where or when it
+   may not be: a try, neither counted nor punished. */
+enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_UNKNOWN_KEY, AUTH_REFUSED_KEY, AUTH_FAILURES };
+
+/* Of the key of a login, by its options.  VERIFY_REQUIRED: the token must have asked for more than a touch; NO_TOUCH: it need not have asked for
+   one; LIMITED: by rights, servers or a command, and so none to give keys with. */
+enum key_flag { KEY_NO_PTY = 1, KEY_VERIFY_REQUIRED = 2, KEY_NO_TOUCH = 4, KEY_LIMITED = 8 };
 
 /* Of an answer; NO_TRY, to an offer that will not do: the key is somebody's here, which is no try. */
 enum store_verdict { VERDICT_NO, VERDICT_YES, VERDICT_CODE, VERDICT_NO_TRY };
@@ -86,6 +92,7 @@ enum store_session_type {
     STORE_ANSWER,
     STORE_WHOAMI,              /* -> STORE_WHOAMI_ANSWER */
     STORE_WHOAMI_ANSWER,       /* str account, str method ("publickey" "password"), str key fingerprint or "", str peer address,
+                                  str options of the key as written, u32 its flags (key_flag), str its forced command ("": none),
                                   u32 n, per server: str name, u32 rights, str owner (sorted by name) */
     STORE_DO,                  /* u32 op, str server, u64 number, str text -> STORE_RESULT */
     /* u32 exit code (PRODUCT 3), str text for stderr ("" if none), then the fields of the op; fds of the op. */
@@ -152,8 +159,9 @@ enum op {
                                                                       u64 size, str label, u32 locked */
     OP_BACKUP_GET,    /* backup.read                   id             u64 size; fd: the archive, at 0 */
     /* Of the account itself: server "", answered by the store alone. */
-    OP_KEYS_GET,      /* -                                            u32 may it change them, u64 last addition (wall ms; 0: none), str its
-                                                                      own keys as a file, those of the ini files as comments in front */
+    OP_KEYS_GET,      /* -                                            u32 may it change them (keys_change), u64 last addition (wall ms; 0:
+                                                                      none), str its own keys as a file, those of the ini files as
+                                                                      comments in front */
     OP_KEYS_SET,      /* -                             the file       -; replaces them as a whole, or is refused with what is wrong */
     OP_RSYNC,      /* files.read       1: writes                      fds: rsync's stdin, stdout, stderr, the link of the errand
                       (and .write,                                    (ERRAND_ENDED in sshd/proto.h).  Its arguments follow on stdin;
@@ -164,6 +172,13 @@ enum op {
                                                                       u64 wall ms, str account, str address, str server, u32 action, bytes
                                                                       path, bytes other path, u64 number, u32 flags, u32 times; ask again
                                                                       with the last id until n is 0 */
+    /* Of the account itself again: server "", answered by the store alone. */
+    OP_KEYS_LIST = 17, /* -           skip                            u32 n, those of the ini files first, per key: str fingerprint, str type,
+                                                                      str label, u64 added, u64 last used (wall ms; 0: never), str from
+                                                                      where then, u32 flags (keys_flag), str options; ask again with what
+                                                                      one has until n is 0.  The first is key number 1 */
+    OP_KEYS_ADD = 18,  /* -                           lines           u32 n, per key: str fingerprint, str type; all of the lines or none */
+    OP_KEYS_RM = 19,   /* -           1: force        which           str fingerprint; which: a number, a fingerprint or a label */
     OP_LIMITS = 25, /* -                            ""           server "": u32 connections of the account, u32 of them at most, u32 channels of one,
                                                                       u32 handles of a channel, u32 of the account, u32 of everybody; of the
                                                                       source of this connection: str address, u32 is it exempt, u64 ms it is
@@ -178,6 +193,11 @@ enum op {
                                                                       since (wall ms), str method, str key fingerprint, u32 is it this one */
     OP_COUNT
 };
+
+/* May an account change its keys: no; yes; not in a session that a limited key opened. */
+enum keys_change { KEYS_FIXED, KEYS_OWN, KEYS_NOT_BY_THIS };
+/* OWN: set by the account; FORGOTTEN: the label cannot be read, as the secret key is not here. */
+enum keys_flag { KEYS_LIST_OWN = 1, KEYS_LIST_IN_USE = 2, KEYS_LIST_FORGOTTEN = 4 };
 
 /* STATUS_FIELDS, u32 number of servers first, then per server: str server, str state, u64 since (wall ms), u32 pid (0), u32 ready, u32 has
    exit, u32 exit code, u32 signal, str reason, u32 restarts, u64 cpu ms, u64 memory, u64 memory peak, u32 pids, u64 disk used, u64 disk

@@ -18,7 +18,7 @@ struct list {
 };
 
 struct handle {
-    bool open;
+    bool open, made;     /* made: the file was not there before */
     int fd;
     uint64_t leased;     /* out of the gate for this file */
     struct list *list;   /* directories only; owned */

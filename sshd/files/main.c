@@ -68,6 +68,8 @@ static void start(struct worker *w)
         die("start: message %u", m.type);
     FREE_MEM char *server = msg_get_str(&m);
     w->rights = msg_get_u32(&m);
+    if (w->rights & RIGHT_FILES_WRITE)
+        w->rights |= RIGHT_FILES_CREATE;
     w->slot = msg_get_u32(&m);
     uint32_t handles = msg_get_u32(&m);
     unsigned long long id = msg_get_u64(&m);
@@ -89,7 +91,7 @@ static void start(struct worker *w)
 
 static void lock(const struct worker *w)
 {
-    bool writes = w->rights & (RIGHT_FILES_WRITE | RIGHT_FILES_DELETE);
+    bool writes = w->rights & RIGHT_FILES_CHANGE;
     const struct lock_limit limits[] = {
         { RLIMIT_NOFILE, w->handles->n + 32 },
         { RLIMIT_NPROC, 0 },

@@ -16,6 +16,7 @@
 struct opening {
     const char *path;
     uint32_t want;      /* FXF_* */
+    bool new_only;      /* what is there already is not to be changed: makes the file or fails */
     mode_t mode;
     bool there;         /* a file stands there already */
     struct stat st;     /* then: what it is */
@@ -34,8 +35,23 @@ static uint32_t rights_of(uint32_t want)
 {
     uint32_t rights = want & FXF_READ ? RIGHT_FILES_READ : 0;
     if (want & (FXF_WRITE | FXF_APPEND | FXF_CREAT | FXF_TRUNC))
-        rights |= RIGHT_FILES_WRITE;
+        rights |= want & FXF_CREAT ? RIGHT_FILES_CREATE : RIGHT_FILES_WRITE;
     return rights;
+}
+
+/* What is wanted of a session that may only make files: the one that is named must not be there, and the kernel sees to that when it is made. */
+static void hold_to_new(struct worker *w, struct opening *o)
+{
+    o->new_only = o->want & FXF_CREAT && (w->rights & RIGHT_FILES_WRITE) == 0;
+    if (o->new_only)
+        o->want |= FXF_EXCL;
+}
+
+static int fail_there(struct worker *w, const struct opening *o)
+{
+    if (o->new_only)
+        return fail(w, FX_PERMISSION_DENIED, "it exists already, and you may make new files here, not change what is there");
+    return fail_errno(w, EEXIST);
 }
 
 static int allowed(struct worker *w, uint32_t want)
@@ -58,7 +74,7 @@ static int look_first(struct worker *w, struct opening *o)
         return errno == ENOENT && o->want & FXF_CREAT ? 0 : fail_errno(w, errno);
     o->there = true;
     if (o->want & FXF_CREAT && o->want & FXF_EXCL)
-        return fail_errno(w, EEXIST);
+        return fail_there(w, o);
     if (S_ISDIR(o->st.st_mode))
         return fail_errno(w, EISDIR);
     return S_ISREG(o->st.st_mode) ? 0 : fail(w, FX_FAILURE, "not a regular file");
@@ -88,7 +104,7 @@ static int open_now(struct worker *w, struct opening *o)
     int flags = flags_of(o->want);
     CLOSE_FD int fd = o->want & FXF_CREAT ? beneath_make(w, o->path, flags, o->mode, o->want & FXF_EXCL) : beneath_open(w, o->path, flags);
     if (fd < 0 || fstat(fd, &o->st) < 0)
-        return fail_errno(w, errno);
+        return errno == EEXIST ? fail_there(w, o) : fail_errno(w, errno);
     if (!S_ISREG(o->st.st_mode))
         return fail(w, FX_FAILURE, "not a regular file");
     if (o->want & FXF_TRUNC && o->st.st_size > 0 && (ftruncate(fd, 0) < 0 || fstat(fd, &o->st) < 0))
@@ -110,6 +126,7 @@ static int opened(struct worker *w, struct opening *o, struct msg *answer)
         return -1;
     uint32_t number = handle_new(w, fd, NULL);
     handle_get(w->handles, number)->leased = o->lease;
+    handle_get(w->handles, number)->made = !o->there;
     msg_put_u32(answer, number);
     msg_put_u64(answer, high_water(&o->st));
     msg_put_u64(answer, o->lease);
@@ -126,7 +143,10 @@ int files_open(struct worker *w, struct msg *m, struct msg *answer)
     request_attrs(m, &a);
     msg_end(m);
     o.mode = a.flags & ATTRS_MODE ? a.mode & MODE_MASK : 0666;
-    if (allowed(w, o.want) < 0 || handle_room(w) < 0)
+    if (allowed(w, o.want) < 0)
+        return -1;
+    hold_to_new(w, &o);
+    if (handle_room(w) < 0)
         return -1;
     int r = look_first(w, &o) < 0 || lease_first(w, &o) < 0 ? -1 : opened(w, &o, answer);
     if (r < 0) {

@@ -13,16 +13,17 @@ enum { MODE_MASK = 01777 };
 
 typedef int request_fn(struct worker *w, struct msg *m, struct msg *answer);
 
-enum { FILES_ANY = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
+enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CREATE };
 
-/* Every request, once.  One of the rights is enough; OPEN's depends on its flags: ANY here, the rest in open.c.  What the paths are used for
+/* Every request, once.  One of the rights is enough; OPEN's depends on its flags: ANY here, the rest in open.c.  With files.create alone a file is
+   opened for writing only while it is made, so that what is done by a handle is done to a new file: FSETSTAT looks at that itself.  What the paths are used for
    decides, behind beneath.c's own care, whether one may leave its place or something may come there.
 
      type            rights              changes? answered? first path  second     handler */
 #define FILES_REQUESTS(R) \
     R(FILES_OPEN,     FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_open) \
     R(FILES_CLOSE,    FILES_ANY,          false,  false,    PATH_NONE,  PATH_NONE, files_close) \
-    R(FILES_LEASE,    RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_lease) \
+    R(FILES_LEASE,    FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_lease) \
     R(FILES_OPENDIR,  RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_opendir) \
     R(FILES_READDIR,  RIGHT_FILES_READ,   false,  true,     PATH_NONE,  PATH_NONE, files_readdir) \
     R(FILES_STAT,     RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_stat) \
@@ -30,8 +31,8 @@ enum { FILES_ANY = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
     R(FILES_FSTAT,    FILES_ANY,          false,  true,     PATH_NONE,  PATH_NONE, files_fstat) \
     R(FILES_SETSTAT,  RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_NONE, files_setstat) \
     R(FILES_LSETSTAT, RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_NONE, files_lsetstat) \
-    R(FILES_FSETSTAT, RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_fsetstat) \
-    R(FILES_MKDIR,    RIGHT_FILES_WRITE,  true,   true,     PATH_HERE,  PATH_NONE, files_mkdir) \
+    R(FILES_FSETSTAT, FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_fsetstat) \
+    R(FILES_MKDIR,    FILES_MAKE,         true,   true,     PATH_HERE,  PATH_NONE, files_mkdir) \
     R(FILES_RMDIR,    RIGHT_FILES_DELETE, true,   true,     PATH_TAKEN, PATH_NONE, files_rmdir) \
     R(FILES_REMOVE,   RIGHT_FILES_DELETE, true,   true,     PATH_TAKEN, PATH_NONE, files_remove) \
     R(FILES_RENAME,   RIGHT_FILES_DELETE, true,   true,     PATH_TAKEN, PATH_PUT,  files_rename) \
@@ -39,8 +40,8 @@ enum { FILES_ANY = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
     R(FILES_SYMLINK,  RIGHT_FILES_WRITE,  true,   true,     PATH_TEXT,  PATH_PUT,  files_symlink) \
     R(FILES_READLINK, RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_readlink) \
     R(FILES_STATVFS,  FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_statvfs) \
-    R(FILES_FSYNC,    RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_fsync) \
-    R(FILES_COPY,     RIGHT_FILES_WRITE,  true,   true,     PATH_NONE,  PATH_NONE, files_copy)
+    R(FILES_FSYNC,    FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_fsync) \
+    R(FILES_COPY,     FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_copy)
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
 void request(struct worker *w, int link, struct msg *m);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/rights.h"
 #include "sshd/files/beneath.h"
 #include "sshd/files/failure.h"
 #include "sshd/files/handle.h"
@@ -108,9 +109,12 @@ int files_lsetstat(struct worker *w, struct msg *m, struct msg *answer UNUSED)
 int files_fsetstat(struct worker *w, struct msg *m, struct msg *answer UNUSED)
 {
     struct attrs a;
-    struct subject s = { .fd = handle_get(w->handles, msg_get_u32(m))->fd };
+    const struct handle *h = handle_get(w->handles, msg_get_u32(m));
+    struct subject s = { .fd = h->fd };
     request_attrs(m, &a);
     msg_end(m);
+    if (!h->made && (w->rights & RIGHT_FILES_WRITE) == 0)
+        return fail(w, FX_PERMISSION_DENIED, "you may make new files here, and not change what is there");
     if (fstat(s.fd, &s.st) < 0)
         return fail_errno(w, errno);
     return set(w, &s, &a);

@@ -23,7 +23,7 @@ struct worker {
     int root;             /* the one way to any file */
     dev_t root_dev;
     ino_t root_ino;
-    uint32_t rights;      /* files.read, files.write, files.delete of the account on this server */
+    uint32_t rights;      /* files.* of the session on this server */
     struct gate *gate;
     unsigned slot;        /* ours in the gate */
     uint32_t block;       /* bytes the file system hands out at least */

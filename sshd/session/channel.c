@@ -18,9 +18,10 @@ enum {
     FETCH = 64 * 1024,
     REST_CAP = 16 * 1024,
     TERMINAL_SIDE_MOST = 1000,
+    LAST_WORDS = 4096,                 /* of a command whose connection ends with it, as that of one that removed its own key */
 };
 
-enum asked { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, STARTED };
+enum asked { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, ASKED_REFUSED, STARTED };
 
 struct channel {
     struct channel *next, **prev;
@@ -111,6 +112,11 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
     (void)py;
     if (c->state != ASKED_NOTHING)
         return 1;
+    if (c->s->key_flags & KEY_NO_PTY) {
+        if (c->s->refusals_logged++ < REFUSALS_LOGGED)
+            session_log(c->s, "request.refused", "request=pty why=no-pty");
+        return 1;
+    }
     c->terminal = true;
     c->columns = side(columns);
     c->rows = side(rows);
@@ -133,11 +139,25 @@ static int on_resize(ssh_session ssh, ssh_channel channel, int columns, int rows
     return 0;
 }
 
+/* The key's command in place of what was asked for, whatever that is; SFTP only where that is all the key is for.  Held here, at the one place
+   where anything is started: env, another channel and a subsystem come by as well. */
+static int start_forced(struct channel *c, enum asked what, const char *asked)
+{
+    bool sftp = strcmp(c->s->command, "internal-sftp") == 0;
+    session_log(c->s, "command.forced", "instead of %s%s", what == ASKED_SFTP ? "the subsystem sftp" : "line=", asked);
+    c->state = sftp && what != ASKED_SFTP ? ASKED_REFUSED : sftp ? ASKED_SFTP : ASKED_EXEC;
+    c->command = mem_str(sftp ? "" : c->s->command);
+    work(c);
+    return 0;
+}
+
 /* A program is started from the loop, after the reply to its request has gone. */
 static int start(struct channel *c, enum asked what, const char *command)
 {
     if (c->state != ASKED_NOTHING || c->closed)
         return 1;
+    if (c->s->command[0])
+        return start_forced(c, what, command);
     c->state = what;
     c->command = mem_str(command);
     work(c);
@@ -325,12 +345,14 @@ static void end_program(struct channel *c)
 
 static void begin(struct channel *c)
 {
-    bool sftp = c->state == ASKED_SFTP;
+    bool sftp = c->state == ASKED_SFTP, refused = c->state == ASKED_REFUSED;
     c->state = STARTED;
     FREE_MEM char *command = c->command;
     c->command = NULL;
     if (sftp)
         sftp_start(c);
+    else if (refused)
+        exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");
     else
         exec_start(c, command);
 }
@@ -462,7 +484,7 @@ static void reap(struct channel *c)
 
 static void turn(struct channel *c)
 {
-    if ((c->state == ASKED_SFTP || c->state == ASKED_EXEC) && !c->closed)
+    if (c->state != ASKED_NOTHING && c->state != STARTED && !c->closed)
         begin(c);
     if (c->resume && c->ops)
         give(c);
@@ -534,6 +556,18 @@ void channels_rest(struct session *s)
         shrink(&c->err);
         shrink(&c->held);
     }
+}
+
+bool channels_last(struct session *s)
+{
+    bool some = false;
+    for (struct channel *c = s->list; c; c = c->next)
+        if (c->exiting && !c->exited && !c->closed && buf_size(&c->out) + buf_size(&c->err) <= LAST_WORDS) {
+            put_out(c);
+            say_exit(c);
+            some = true;
+        }
+    return some;
 }
 
 void channels_end(struct session *s)

@@ -50,5 +50,6 @@ struct session *channel_session(const struct channel *c);
 /* Entry points of what runs on channels. */
 void sftp_start(struct channel *c);                          /* sshd/session/sftp.c */
 void exec_start(struct channel *c, const char *command);     /* sshd/session/exec.c: one command line, "" is no command */
+void exec_refuse(struct channel *c, const char *why);        /* there: a command that is not permitted */
 
 #endif

@@ -37,6 +37,8 @@ struct session {
     bool in;                          /* logged in */
     char *account, *home;             /* owned */
     char *method, *fingerprint, *address;
+    char *key_options, *command;      /* of the key, as written, "" if none; the command runs whatever is asked for */
+    uint32_t key_flags;
 
     /* store.c */
     uint32_t last_id, stores;   /* stores: that took us over */
@@ -100,6 +102,7 @@ bool rights_change(struct session *s, const char *server, uint32_t rights);     
 ssh_channel channel_open(struct session *s);      /* a new one, or NULL past the limit */
 void channels_turn(struct session *s);            /* starts, feeds, writes, reaps; at most some hundred KiB a turn */
 void channels_rest(struct session *s);            /* gives back memory not needed now */
+bool channels_last(struct session *s);            /* the connection is about to go: what has ended says so, if few words are left; was there any? */
 void channels_end(struct session *s);             /* the connection is gone: `closed` on all */
 
 #endif

@@ -319,7 +319,7 @@ static const struct {
 } options[] = {
     { "--json", OPTION_JSON, NULL },         { "--wait", OPTION_WAIT, NULL },   { "--timeout", OPTION_TIMEOUT, set_timeout },
     { "-n", OPTION_LINES, set_lines },       { "-f", OPTION_FOLLOW, NULL },     { "--expect", OPTION_EXPECT, set_expect },
-    { "--raw", OPTION_RAW, NULL },
+    { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL },
 };
 
 static bool refuse_option(struct exec *x, const char *word)
@@ -500,12 +500,25 @@ static void run_line(struct exec *x, const char *command)
     }
 }
 
-void exec_start(struct channel *c, const char *command)
+static struct exec *new(struct channel *c)
 {
     struct exec *x = mem_new(sizeof *x);
     x->channel = c;
     x->session = channel_session(c);
     x->lines = 100;
+    return x;
+}
+
+void exec_refuse(struct channel *c, const char *why)
+{
+    struct exec *x = new(c);
+    channel_run(c, &ops, x);
+    exec_fail(x, EXIT_NOT_PERMITTED, "%s", why);
+}
+
+void exec_start(struct channel *c, const char *command)
+{
+    struct exec *x = new(c);
     session_log(x->session, "command", "line=%s", command);
     channel_run(c, &ops, x);
     x->line = command;

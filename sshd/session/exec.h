@@ -19,7 +19,8 @@ enum exit_code {
 };
 
 enum option {
-    OPTION_JSON = 1, OPTION_WAIT = 2, OPTION_TIMEOUT = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_EXPECT = 32, OPTION_RAW = 64
+    OPTION_JSON = 1, OPTION_WAIT = 2, OPTION_TIMEOUT = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_EXPECT = 32, OPTION_RAW = 64,
+    OPTION_FORCE = 128
 };
 
 /* SERVER on the command line: not taken; one, named or the only one; one or, left out, all. */

@@ -103,6 +103,13 @@ static void answer_line(struct sink *k, const char *why)
     ready(k, SINK_LINE);
 }
 
+/* Who may not write may make files all the same: the worker tells them apart. */
+static uint32_t relied(const struct sink *k, const char *server)
+{
+    const struct server_right *r = session_server(k->scp.x->session, server);
+    return r && r->rights & RIGHT_FILES_WRITE ? RIGHT_FILES_WRITE : RIGHT_FILES_CREATE;
+}
+
 /* NULL, or why it was not asked; else FN is called later. */
 static const char *ask(struct sink *k, const char *suffix, uint16_t type, uint32_t flags, const struct attrs *a, exec_files_fn *fn)
 {
@@ -116,7 +123,7 @@ static const char *ask(struct sink *k, const char *suffix, uint16_t type, uint32
     if (a)
         files_put_attrs(&m, a);
     k->state = SINK_BUSY;
-    exec_files(k->scp.x, spot.name, RIGHT_FILES_WRITE, &m, fn);
+    exec_files(k->scp.x, spot.name, relied(k, spot.name), &m, fn);
     return NULL;
 }
 
@@ -236,7 +243,7 @@ static void set_file(struct sink *k)
     msg_put_u32(&m, k->file.number);
     files_put_attrs(&m, &k->attrs);
     k->state = SINK_BUSY;
-    exec_files(k->scp.x, k->scp.x->server, RIGHT_FILES_WRITE, &m, file_set);
+    exec_files(k->scp.x, k->scp.x->server, relied(k, k->scp.x->server), &m, file_set);
 }
 
 static void opened(struct exec *x, uint32_t status, const char *text, struct msg *answer)

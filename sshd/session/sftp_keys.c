@@ -12,26 +12,29 @@ static bool shown(struct sftp *f UNUSED)
     return true;
 }
 
-/* Reads the answer of OP_KEYS_GET. */
-static void read_file(struct sftp_node *n, struct msg *answer)
+/* Reads the answer of OP_KEYS_GET.  Returns why it may not be written, if it may not. */
+static const char *read_file(struct sftp_node *n, struct msg *answer)
 {
     size_t size;
-    bool writable = msg_get_u32(answer) != 0;
+    uint32_t change = msg_get_u32(answer);
+    bool writable = change == KEYS_OWN;
     uint64_t added = msg_get_u64(answer);
     const uint8_t *bytes = msg_get_bytes(answer, &size);
     *n = (struct sftp_node){ .content = BUF(FILE_MOST), .writable = writable };
     buf_put(&n->content, bytes, size);
     n->attrs = sftp_virtual_attrs(S_IFREG | (writable ? 0600 : 0400), size, added / 1000);
     msg_end(answer);
+    return change == KEYS_NOT_BY_THIS ? "the key of this connection is limited (rights, servers or command), so it may not change keys"
+                                      : "your account may not have keys of its own: the admin sets them";
 }
 
 static void file_read(struct sftp_job *j, struct msg *answer)
 {
     struct sftp_node n;
-    read_file(&n, answer);
+    const char *fixed = read_file(&n, answer);
     if (sftp_job_writes(j) && !n.writable) {
         buf_wipe(&n.content);
-        sftp_job_tell(j, FX_PERMISSION_DENIED, "your account may not have keys of its own: the admin sets them");
+        sftp_job_tell(j, FX_PERMISSION_DENIED, fixed);
     } else if (j->flags & FXF_EXCL && j->flags & FXF_CREAT) {
         buf_wipe(&n.content);
         sftp_job_refuse(j, FX_FAILURE, "exists already");

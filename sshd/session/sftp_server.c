@@ -9,8 +9,6 @@
 
 enum { CODE_NOPERM = 77 };
 
-#define FILES (RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)
-
 static struct sftp_server *find(struct sftp *f, const char *name)
 {
     for (size_t i = 0; i < f->nservers; i++)
@@ -73,7 +71,7 @@ static void worker_gone(void *data, struct files *files, const char *ended)
 static uint32_t rights_now(const struct sftp *f, const char *name)
 {
     const struct server_right *r = session_server(f->session, name);
-    return r ? r->rights & FILES : 0;
+    return r ? r->rights & RIGHT_FILES : 0;
 }
 
 static void outcome(struct sftp_server *s, uint32_t status, const char *text)
@@ -129,7 +127,7 @@ struct sftp_server *sftp_server(struct sftp *f, uint32_t id, const char *name)
         return NULL;
     }
     /* The worker would refuse as well; it need not be started for that. */
-    if (f->op->writes && (r->rights & (RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)) == 0) {
+    if (f->op->writes && (r->rights & RIGHT_FILES_CHANGE) == 0) {
         sftp_status(f, id, FX_PERMISSION_DENIED, "read-only: your account may not change this server's files");
         return NULL;
     }
@@ -152,10 +150,10 @@ void sftp_server_rights(void *data, const char *server, uint32_t rights, uint32_
     sftp_enter(f);
     if (lost)
         sftp_server_end(f, s, FX_PERMISSION_DENIED, "your rights on this server have changed");
-    else if (s && s->files && (rights & FILES) != s->rights)
+    else if (s && s->files && (rights & RIGHT_FILES) != s->rights)
         s->stale = true;
     used |= sftp_virtual_rights(f, server, rights);
-    if (used || (home && strcmp(home, server) == 0 && (rights & FILES) == 0)) {
+    if (used || (home && strcmp(home, server) == 0 && (rights & RIGHT_FILES) == 0)) {
         FREE_MEM char *why = mem_fmt("%s: your rights on this server have changed; the connection to its files is closed", server);
         sftp_cut(f, why);
     }

@@ -154,10 +154,15 @@ static void whoami(struct session *s, struct msg *m)
     free(s->method);
     free(s->fingerprint);
     free(s->address);
+    free(s->key_options);
+    free(s->command);
     s->account = msg_get_str(m);
     s->method = msg_get_str(m);
     s->fingerprint = msg_get_str(m);
     s->address = msg_get_str(m);
+    s->key_options = msg_get_str(m);
+    s->key_flags = msg_get_u32(m);
+    s->command = msg_get_str(m);
     rights_read(s, m);
     msg_end(m);
 }

@@ -39,11 +39,10 @@ static void add(struct exec *x, const char *server)
 
 static void add_all(struct exec *x)
 {
-    enum { FILES = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
     size_t n;
     const struct server_right *r = session_servers(x->session, &n);
     for (size_t i = 0; i < n; i++)
-        if (r[i].rights & FILES)
+        if (r[i].rights & RIGHT_FILES)
             add(x, r[i].name);
 }
 

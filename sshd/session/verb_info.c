@@ -25,6 +25,9 @@ static void whoami_json(struct exec *x, const struct server_right *r, size_t n)
     json_str(&b, "account", s->account);
     json_str(&b, "method", s->method);
     json_str(&b, "key", *s->fingerprint ? s->fingerprint : NULL);
+    json_str(&b, "key_options", *s->key_options ? s->key_options : NULL);
+    json_str(&b, "command", *s->command ? s->command : NULL);
+    json_bool(&b, "key_limited", s->key_flags & KEY_LIMITED);
     json_str(&b, "address", s->address);
     json_u64(&b, "session", s->id);
     json_list(&b, "servers");
@@ -54,6 +57,10 @@ void verb_whoami(struct exec *x)
     }
     exec_print(x, "account %s\nlogged in by %s%s%s\nfrom %s\n", s->account, s->method, *s->fingerprint ? " " : "", s->fingerprint,
                s->address);
+    if (*s->key_options)
+        exec_print(x, "key options %s\n", s->key_options);
+    if (s->key_flags & KEY_LIMITED)
+        exec_print(x, "what the key does not carry is left out below; it may not change keys\n");
     for (size_t i = 0; i < n; i++) {
         char words[256];
         bool owner = strcmp(r[i].owner, s->account) == 0;

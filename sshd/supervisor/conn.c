@@ -67,6 +67,7 @@ static void free_session(struct session *c)
     if (c->link >= 0)
         close(c->link);
     free(c->login);
+    free(c->servers);
     free(c);
 }
 
@@ -268,7 +269,7 @@ bool conn_new(struct super *s, int fd, const struct sockaddr_storage *from)
     CLOSE_FD int client = fd;
     struct session *c = mem_new(sizeof *c);
     *c = (struct session){ .next = s->sessions, .id = ++s->next_session, .slot = (unsigned)slot, .source = source_enter(s, from),
-                           .since = wall_ms(), .began = now_ms(), .link = -1 };
+                           .since = wall_ms(), .began = now_ms(), .link = -1, .servers = mem_str("") };
     char address[48] = "";
     unsigned port = address_text(from, address, sizeof address);
     snprintf(c->address, sizeof c->address, "%s port %u", address, port);
@@ -305,7 +306,8 @@ void conn_hand_over(struct super *s)
             kill_now(c);
 }
 
-const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size)
+const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size, uint32_t rights,
+                           const char *servers)
 {
     const struct conf_account *a = conf_account(&s->conf, account);
     if (a == NULL || a->suspended == CONF_YES)
@@ -324,6 +326,9 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     c->login = mem_new(size);
     memcpy(c->login, login, size);
     c->nlogin = size;
+    c->rights = rights;
+    free(c->servers);
+    c->servers = mem_str(servers);
     timer_free(c->grace);
     c->grace = NULL;
     return NULL;
@@ -337,7 +342,9 @@ void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind
         [AUTH_UNKNOWN_ACCOUNT] = { TRY_KEY, PENALTY_USER, true },
         [AUTH_UNKNOWN_KEY] = { TRY_KEY, PENALTY_NONE, false },
     };
-    c->tried = c->tried || rows[kind].tried;
+    c->tried = c->tried || kind == AUTH_REFUSED_KEY || rows[kind].tried;
+    if (kind == AUTH_REFUSED_KEY)
+        return;
     source_punish(s, c->source, rows[kind].penalty);
     source_try(s, c->source, rows[kind].try);
 }

@@ -20,6 +20,8 @@ struct session {
     size_t nlogin;
     char account[NAME_MOST + 1];    /* "" before login */
     uint64_t generation;            /* of the account, by which the store judged it last */
+    uint32_t rights;                /* its key carries at most these */
+    char *servers;                  /* and for these alone, "a,b"; "": all */
     int64_t since;                  /* wall ms */
     struct timer *grace, *killing;
     uint64_t began;                 /* ms */
@@ -30,8 +32,9 @@ struct session {
 /* Takes CLIENT over.  False: there is no slot, and CLIENT is the caller's as before. */
 bool conn_new(struct super *s, int client, const struct sockaddr_storage *from);
 struct session *conn_find(struct super *s, uint64_t id);   /* NULL if it has gone */
-/* From the store: ACCOUNT is in.  NULL if that is accepted, else why not. */
-const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size);
+/* From the store: ACCOUNT is in, with LOGIN of SIZE bytes, and may do at most RIGHTS on SERVERS.  NULL if that is accepted, else why not. */
+const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size, uint32_t rights,
+                           const char *servers);
 /* A new store runs: it gets the sessions that are logged in; the others, whose login died with the old one, end. */
 void conn_hand_over(struct super *s);
 void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind);

@@ -37,6 +37,13 @@ uint32_t order_rights(const struct conf *conf, const struct conf_server *v, cons
     return rights & a->rights;
 }
 
+uint32_t order_session_rights(const struct conf *conf, const struct session *s, const struct conf_server *v)
+{
+    if (v == NULL || (s->servers[0] && !name_listed(s->servers, v->name)))
+        return 0;
+    return order_rights(conf, v, s->account) & s->rights;
+}
+
 /* O->NUMBER of them are known to the asker; as many of the others as fit a message. */
 static void do_status_all(struct super *s, struct order *o)
 {
@@ -49,7 +56,7 @@ static void do_status_all(struct super *s, struct order *o)
     for (struct server *v = s->servers; v; v = v->next) {
         FREE_MEM char *word = mem_fmt(" %s ", v->name);
         const struct conf_server *c = conf_server(&s->conf, v->name);
-        if (c == NULL || strstr(names, word) == NULL || !(order_rights(&s->conf, c, o->account) & RIGHT_STATUS) || (skip > 0 && skip--))
+        if (c == NULL || strstr(names, word) == NULL || !(order_session_rights(&s->conf, o->session, c) & RIGHT_STATUS) || (skip > 0 && skip--))
             continue;
         size_t before = rows.body.len;
         server_put_status(v, &rows);
@@ -204,7 +211,7 @@ static void files_ready(void *data, const char *error)
     }
     struct err e;
     /* The disk may have taken its time, and rights may have gone. */
-    uint32_t now = order_rights(&s->conf, conf_server(&s->conf, p->server->name), c->account);
+    uint32_t now = order_session_rights(&s->conf, c, conf_server(&s->conf, p->server->name));
     if (p->rights & ~now) {
         result(s, p->id, CODE_DENIED, "the right to do this was taken away");
         return;
@@ -225,9 +232,8 @@ static void files_ready(void *data, const char *error)
 
 static void do_files(struct super *s, struct order *o)
 {
-    const uint32_t files = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE;
     /* What the store asked for, and never more than the configuration gives. */
-    uint32_t rights = (uint32_t)o->number & o->rights & files;
+    uint32_t rights = (uint32_t)o->number & o->rights & RIGHT_FILES;
     disk_need(o->server, files_ready, pend(s, o, rights));
 }
 
@@ -242,7 +248,7 @@ static const struct row {
     [OP_STOP] = { RIGHT_STOP, false, false, do_power },
     [OP_RESTART] = { RIGHT_START | RIGHT_STOP, true, false, do_power },
     [OP_KILL] = { RIGHT_KILL, false, false, do_power },
-    [OP_FILES] = { RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE, false, false, do_files },
+    [OP_FILES] = { RIGHT_FILES, false, false, do_files },
     [OP_CONSOLE] = { RIGHT_CONSOLE | RIGHT_SEND | RIGHT_LOGS, false, false, do_console },
     [OP_LOGS] = { RIGHT_LOGS, false, false, do_logs },
     [OP_QUOTA] = { RIGHT_STATUS, false, false, do_quota },
@@ -277,7 +283,7 @@ static void check_and_run(struct super *s, struct order *o, const char *server)
         r->run(s, o);
     else if (o->server == NULL || o->conf == NULL)
         result(s, o->id, CODE_FAILED, "no such server");
-    else if (o->rights = order_rights(&s->conf, o->conf, o->account), !allowed(r, o->rights)) {
+    else if (o->rights = order_session_rights(&s->conf, o->session, o->conf), !allowed(r, o->rights)) {
         log_warn("order.refused", "session=%llu account=%s server=%s op=%d", (unsigned long long)o->session->id, o->account,
                  o->server->name, (int)o->op);
         result(s, o->id, CODE_DENIED, "not permitted");

@@ -12,7 +12,7 @@ struct order {
     struct session *session;
     struct server *server;                  /* NULL for those that name none */
     const struct conf_server *conf;
-    uint32_t rights;                        /* of the account on the server, from the configuration */
+    uint32_t rights;                        /* of the session on the server: the account's by the configuration, as far as its key carries them */
     uint64_t number;
     uint64_t generation;                    /* of the account, by which the store judged the session */
     const char *account, *text;             /* valid during the call */
@@ -22,5 +22,7 @@ struct order {
 void order_take(struct super *s, struct msg *m);
 /* What ACCOUNT may do with V's server now, by CONF: nothing if V is NULL, or the account has gone or is suspended. */
 uint32_t order_rights(const struct conf *conf, const struct conf_server *v, const char *account);
+/* The same for S, as far as the key that it is logged in with carries it. */
+uint32_t order_session_rights(const struct conf *conf, const struct session *s, const struct conf_server *v);
 
 #endif

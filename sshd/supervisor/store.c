@@ -25,6 +25,8 @@
 #include "sshd/supervisor/source_keep.h"
 #include "sshd/supervisor/store_files.h"
 
+enum { SERVERS_TEXT = 4096 };
+
 struct passwd_wait {
     struct passwd_wait *next;
     uint32_t cookie;
@@ -217,12 +219,14 @@ static void take_logged_in(struct super *s, struct msg *m)
     FREE_MEM char *account = msg_get_text(m, NAME_MOST);
     size_t size;
     const uint8_t *login = msg_get_bytes(m, &size);
+    uint32_t rights = msg_get_u32(m);
+    FREE_MEM char *servers = msg_get_text(m, SERVERS_TEXT);
     uint64_t generation = msg_get_u64(m);
     msg_end(m);
     if (size > LOGIN_MOST)
         die("the store broke a rule: %zu bytes of login", size);
     struct session *c = conn_find(s, id);
-    const char *why = c ? conn_logged_in(s, c, account, login, size) : "the session has gone";
+    const char *why = c ? conn_logged_in(s, c, account, login, size, rights, servers) : "the session has gone";
     if (why == NULL)
         c->generation = generation;
     else

@@ -34,11 +34,23 @@ int account_changed_of(sqlite3 *db, const char *server, struct err *e)
                   server) < 0 ? -1 : 0;
 }
 
-int account_has_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e)
+int account_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], char **options, struct err *e)
 {
-    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT 1 FROM key k JOIN account a ON a.name = k.account WHERE k.account = ? AND k.hash = ? "
-                                                "AND (k.origin = 'ini' OR a.own_keys)", "tb", name, hash, (size_t)KEY_HASH);
-    return q ? query_step(q, e) : -1;
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT k.options FROM key k JOIN account a ON a.name = k.account WHERE k.account = ? AND k.hash = ? "
+                                                "AND (k.origin = 'ini' OR a.own_keys) ORDER BY k.origin LIMIT 1", "tb", name, hash,
+                                         (size_t)KEY_HASH);
+    int r = q ? query_step(q, e) : -1;
+    *options = r == 1 ? mem_str(query_text(q, 0)) : NULL;
+    return r;
+}
+
+int account_key_used(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], const char *address, struct err *e)
+{
+    int64_t now = wall_ms();
+    /* A time to come is one of a clock that was set back. */
+    int r = db_run(db, e, "UPDATE key SET used = ?3, used_from = ?4 WHERE account = ?1 AND hash = ?2 AND (used <= ?5 OR used > ?3)", "tbiti", name,
+                   hash, (size_t)KEY_HASH, now, address, now - KEY_USED_EACH);
+    return r < 0 ? -1 : 0;
 }
 
 int account_has_ini_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e)

@@ -26,8 +26,12 @@ struct visible {
 
 /* 1: there, *A filled.  0: no such account. */
 int account_find(sqlite3 *db, const char *name, struct account *a, struct err *e);
-/* 1: HASH is a key of account NAME that it may use: the admin's, or one of its own where it may have them. */
-int account_has_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], struct err *e);
+/* 1: HASH is a key of account NAME that it may use: the admin's, or one of its own where it may have them; *OPTIONS (owned by the caller) are
+   those written in front of it, of a key that is both the admin's.  Else *OPTIONS is NULL. */
+int account_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], char **options, struct err *e);
+/* The key was used from ADDRESS just now; written once in KEY_USED_EACH ms at most.  0 or -1. */
+enum { KEY_USED_EACH = 60 * 1000 };
+int account_key_used(sqlite3 *db, const char *name, const uint8_t hash[KEY_HASH], const char *address, struct err *e);
 /* 1: HASH is a key of some account. */
 int account_any_key(sqlite3 *db, const uint8_t hash[KEY_HASH], struct err *e);
 /* 1: HASH is a key that the admin gave account NAME. */

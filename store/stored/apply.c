@@ -19,10 +19,11 @@ static int put_key(sqlite3 *db, const uint8_t *seal, const struct pushed_account
     BUF_FREE struct buf print = BUF(PRINT_MOST);
     sealed_print_put(seal, a->name, k->hash, k->fingerprint, &print);
     /* The same key may stand in `key` and in `keys_file`: the first counts. */
-    return db_run(db, e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added) VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7) "
-                         "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6, sealed_print = ?4 WHERE line = -1", "tbtbtii",
-                  a->name, k->hash, sizeof k->hash, k->type, buf_size(&print) ? (const void *)buf_head(&print) : "", buf_size(&print), k->label,
-                  (int64_t)i + 1, wall_ms());
+    return db_run(db, e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, options) "
+                         "VALUES (?1, ?2, 'ini', ?3, ?4, ?5, ?6, ?7, ?8) "
+                         "ON CONFLICT (account, hash, origin) DO UPDATE SET label = ?5, line = ?6, sealed_print = ?4, options = ?8 WHERE line = -1",
+                  "tbtbtiit", a->name, k->hash, sizeof k->hash, k->type, buf_size(&print) ? (const void *)buf_head(&print) : "", buf_size(&print),
+                  k->label, (int64_t)i + 1, wall_ms(), k->options ? k->options : "");
 }
 
 static int put_keys(sqlite3 *db, const uint8_t *seal, const struct pushed_account *a, struct err *e)

@@ -6,10 +6,16 @@
 
 #include "base/mem.h"
 
+static void keyfile_key_free(struct keyfile_key *k)
+{
+    free(k->text);
+    free(k->options);
+}
+
 void keyfile_free(struct keyfile *f)
 {
     for (size_t i = 0; i < f->n; i++)
-        free(f->keys[i].text);
+        keyfile_key_free(&f->keys[i]);
     free(f->keys);
     *f = (struct keyfile){ 0 };
 }
@@ -49,11 +55,22 @@ static int take(struct keyfile *f, const char *line, unsigned number, const uint
     one.type = k.type;
     key_hash(secret, k.blob, k.size, one.hash);
     key_fingerprint(k.blob, k.size, one.fingerprint);
+    memcpy(one.label, k.label, sizeof one.label);
     int r = add(f, &k, &one, e);
-    key_free(&k);
-    if (r == 0)
+    if (r == 0) {
         f->keys[f->n - 1].text = mem_str(line);
+        f->keys[f->n - 1].options = k.options;
+        k.options = NULL;
+    }
+    key_free(&k);
     return r;
+}
+
+void keyfile_drop(struct keyfile *f, size_t i)
+{
+    keyfile_key_free(&f->keys[i]);
+    memmove(&f->keys[i], &f->keys[i + 1], (f->n - i - 1) * sizeof *f->keys);
+    f->n--;
 }
 
 int keyfile_parse(const char *text, const uint8_t *secret, struct keyfile *f, struct err *e)

@@ -18,6 +18,8 @@ struct keyfile_key {
     uint8_t hash[KEY_HASH];
     char fingerprint[KEY_FINGERPRINT];
     char *text;                        /* the line as it was written, without its end; owned */
+    char *options;                     /* those in front of it; owned; NULL: none */
+    char label[KEY_LABEL_MOST + 1];
 };
 
 struct keyfile {
@@ -29,6 +31,8 @@ struct keyfile {
    one that key_parse refuses, a short RSA key, a key that stands there already, one more than KEYFILE_KEYS; or more bytes than KEYS_FILE_MOST. */
 int keyfile_parse(const char *text, const uint8_t *secret, struct keyfile *f, struct err *e);
 void keyfile_free(struct keyfile *f);
+/* Takes the key at I out. */
+void keyfile_drop(struct keyfile *f, size_t i);
 /* The key with HASH, or NULL. */
 const struct keyfile_key *keyfile_find(const struct keyfile *f, const uint8_t hash[KEY_HASH]);
 

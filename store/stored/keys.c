@@ -10,8 +10,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/stored/key_options.h"
 
-#define FORM "allowed: TYPE BASE64 [LABEL]"
+#define FORM "allowed: [OPTIONS] TYPE BASE64 [LABEL]"
 #define TYPES "allowed: ssh-ed25519, ecdsa-sha2-nistp{256,384,521}, ssh-rsa, sk-ssh-ed25519@openssh.com, " \
               "sk-ecdsa-sha2-nistp256@openssh.com"
 
@@ -110,15 +111,37 @@ static size_t word(const char *s)
     return strcspn(s, " \t\r\n");
 }
 
-/* An option is what stands in front of the type; quotes may hold blanks, so the name ends at the first '=', ',' or blank. */
-static int refuse_first(const char *line, struct err *e)
+static void unknown_type(const char *text, struct err *e)
 {
-    size_t name = strcspn(line, "=, \t\r\n");
-    const char *second = skip_blank(line + word(line));
-    if (line[name] == '=' || line[name] == ',' || kind_of(second, word(second)))
-        return err_set(e, 0, "option", "'%s' is not supported; " FORM ", no options in front",
-                       escn(line, name < 64 ? name : 64));
-    return err_set(e, 0, "key type", "'%s' is not known; " TYPES, escn(line, name < 64 ? name : 64));
+    size_t size = strcspn(text, "=, \t\r\n");
+    err_set(e, 0, "key type", "'%s' is not known; " TYPES, escn(text, size < 64 ? size : 64));
+}
+
+/* What stands in front of the type at LINE, which begins with none.  Returns where the type is, or NULL with E. */
+static const char *take_options(const char *line, struct key *k, struct err *e)
+{
+    struct key_options o;
+    size_t size = key_options_size(line);
+    const char *type = skip_blank(line + size);
+    const struct kind *kind = kind_of(type, word(type));
+    int r = key_options_parse(line, size, KEY_OF_ACCOUNT, &o, e);
+    uint32_t flags = o.flags;
+    key_options_end(&o);
+    /* One word that is no option and has no key behind it was meant as a type. */
+    if (r < 0 && kind == NULL && strcspn(line, "=,\"") >= size)
+        unknown_type(line, e);
+    else if (r == 0 && word(type) == 0)
+        err_set(e, 0, "key", "there are options and no key; " FORM);
+    else if (r == 0 && kind == NULL)
+        unknown_type(type, e);
+    else if (r == 0 && flags & (KEY_VERIFY_REQUIRED | KEY_NO_TOUCH) && !kind->application)
+        err_set(e, 0, "option", "%s is for the keys of tokens (sk-...), and this is none",
+                flags & KEY_VERIFY_REQUIRED ? "verify-required" : "no-touch-required");
+    else if (r == 0) {
+        k->options = mem_strn(line, size);
+        return type;
+    }
+    return NULL;
 }
 
 static int decode(struct key *k, const char *text, size_t size, struct err *e)
@@ -151,10 +174,12 @@ int key_parse(const char *line, struct key *k, struct err *e)
     line = skip_blank(line);
     if (word(line) == 0 || *line == '#')
         return 0;
-    const struct kind *kind = kind_of(line, word(line));
-    if (kind == NULL)
-        return refuse_first(line, e);
+    const char *begin = kind_of(line, word(line)) ? line : take_options(line, k, e);
+    if (begin == NULL)
+        return -1;
+    const struct kind *kind = kind_of(begin, word(begin));
     k->type = kind->type;
+    line = begin;
     const char *base64 = skip_blank(line + word(line));
     const char *why = NULL;
     int r = decode(k, base64, word(base64), e);
@@ -171,6 +196,7 @@ int key_parse(const char *line, struct key *k, struct err *e)
 void key_free(struct key *k)
 {
     free(k->blob);
+    free(k->options);
     *k = (struct key){ 0 };
 }
 

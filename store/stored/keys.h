@@ -15,10 +15,11 @@ struct key {
     size_t size;
     unsigned bits;         /* of an RSA key's modulus; 0 for the others */
     char label[KEY_LABEL_MOST + 1];
+    char *options;         /* as written in front, which key_options_parse takes; owned; NULL: none */
 };
 
-/* Reads "TYPE BASE64 [LABEL]".  0, or -1 with E saying what is wrong and what is allowed.  Options in front are refused by name.
-   An empty line or a comment gives a key whose blob is NULL. */
+/* Reads "[OPTIONS] TYPE BASE64 [LABEL]".  0, or -1 with E saying what is wrong and what is allowed.  An empty line or a comment gives a key
+   whose blob is NULL. */
 int key_parse(const char *line, struct key *k, struct err *e);
 void key_free(struct key *k);
 /* "SHA256:..." as ssh-keygen -l prints it. */

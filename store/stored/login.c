@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -17,11 +19,13 @@ struct claim {
     uint8_t hash[KEY_HASH];
     char fingerprint[KEY_FINGERPRINT];
     const char *word;
+    char *options;              /* of the key, where it is the account's; owned */
 };
 
 static void claim_end(struct claim *c)
 {
     free(c->account);
+    free(c->options);
 }
 
 #define CLAIM_END __attribute__((cleanup(claim_end)))
@@ -77,11 +81,11 @@ static void unknown(struct session *s, const char *account)
 }
 
 /* 1: the key is the account's.  *FOUND: there is such an account. */
-static int look_up(struct session *s, const struct claim *c, struct account *a, bool *found)
+static int look_up(struct session *s, struct claim *c, struct account *a, bool *found)
 {
     struct err e = { 0 };
     int there = account_find(s->store->db, c->account, a, &e);
-    int fits = there == 1 ? account_has_key(s->store->db, c->account, c->hash, &e) : there;
+    int fits = there == 1 ? account_key(s->store->db, c->account, c->hash, &c->options, &e) : there;
     *found = there == 1;
     if (fits < 0)
         complain(&e);
@@ -115,8 +119,11 @@ const char *key_offer(struct session *s, struct msg *m)
     int fits = look_up(s, &c, &a, &found);
     if (fits == 0 && !found)
         unknown(s, c.account);
-    bool counts = fits != 0 || !found || !refused_offer(s, &c);
-    session_answer(s, m->id, fits == 1 && !a.suspended ? VERDICT_YES : counts ? VERDICT_NO : VERDICT_NO_TRY, "");
+    bool counts = fits == 0 && (!found || !refused_offer(s, &c));
+    struct key_options o = KEY_OPTIONS_NONE;
+    bool in = fits == 1 && !a.suspended && key_admitted(s, c.account, c.options, &o);
+    session_answer(s, m->id, in ? VERDICT_YES : counts ? VERDICT_NO : VERDICT_NO_TRY, "");
+    key_options_end(&o);
     return NULL;
 }
 
@@ -133,10 +140,14 @@ static void ask_supervisor(struct session *s)
     struct buf login = BUF(LOGIN_MOST);
     buf_put_str(&login, s->method);
     buf_put_str(&login, s->fingerprint);
+    buf_put_bytes(&login, s->hash, sizeof s->hash);
+    buf_put_bytes(&login, s->options_digest, sizeof s->options_digest);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
     msg_put_bytes(&m, buf_head(&login), buf_size(&login));
+    msg_put_u32(&m, s->options.rights);
+    msg_put_str(&m, s->options.servers ? s->options.servers : "");
     msg_put_u64(&m, s->generation);
     link_send(s->store->super, &m);
     buf_free(&login);
@@ -145,17 +156,23 @@ static void ask_supervisor(struct session *s)
 void login_resume(struct session *s, char *account, const void *login, size_t size)
 {
     struct buf b = BUF(LOGIN_MOST);
+    size_t nmark, ndigest;
     buf_put(&b, login, size);
     FREE_MEM char *method = buf_get_str(&b);
     FREE_MEM char *fingerprint = buf_get_str(&b);
+    const uint8_t *mark = buf_get_bytes(&b, &nmark), *digest = buf_get_bytes(&b, &ndigest);
     bool key = strcmp(method ? method : "", "publickey") == 0;
-    /* Its hash may have been made with another key then. */
-    if (b.bad || buf_size(&b) != 0 || (key && key_hash_print(s->store->secret, fingerprint, s->hash) < 0))
+    if (b.bad || buf_size(&b) != 0 || nmark != sizeof s->hash || ndigest != sizeof s->options_digest)
         die("the supervisor hands over a login that is none of ours");
+    memcpy(s->hash, mark, sizeof s->hash);
+    /* The hash of a key may have been made with another secret then. */
+    if (key && key_hash_print(s->store->secret, fingerprint, s->hash) < 0)
+        die("the supervisor hands over a login without a fingerprint");
     s->account = account;
     s->method = key ? "publickey" : "password";
     snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
     s->phase = PHASE_IN;
+    session_key_resume(s, digest);
     buf_free(&b);
     /* Its generation is none until it was judged, which is next. */
     struct err e;
@@ -178,6 +195,13 @@ const char *key_login(struct session *s, struct msg *m)
         return "malformed login with a key";
     int fits = look_up(s, &c, &a, &found);
     if (fits == 1 && !a.suspended) {
+        struct key_options o;
+        if (!key_admitted(s, c.account, c.options, &o)) {
+            session_answer(s, m->id, VERDICT_NO_TRY, "");
+            return NULL;
+        }
+        session_key_hold(s, c.options, &o);
+        c.options = NULL;
         s->phase = PHASE_ASKING;
         s->question = m->id;
         s->account = mem_str(c.account);
@@ -251,12 +275,18 @@ static char *hash_for(struct session *s, const char *account)
     return hash;
 }
 
+/* Without a key: it goes to nobody but the supervisor, and outlives a rotation of the secret. */
+static void mark_of(const char *hash, uint8_t mark[KEY_HASH])
+{
+    crypto_generichash(mark, KEY_HASH, (const uint8_t *)hash, strlen(hash), NULL, 0);
+}
+
 int login_mark(struct store *store, const char *name, uint8_t mark[KEY_HASH], struct err *e)
 {
     char *hash = NULL;
     int r = account_password(store->db, name, &hash, e);
     if (r == 1)
-        key_hash(store->secret, (const uint8_t *)hash, strlen(hash), mark);
+        mark_of(hash, mark);
     free(hash);
     return r;
 }
@@ -276,7 +306,7 @@ static const char *try_password(struct session *s, struct msg *m)
     s->word = NULL;
     /* By which it is known later whether it is still the password. */
     if (hash)
-        key_hash(s->store->secret, (const uint8_t *)hash, strlen(hash), s->hash);
+        mark_of(hash, s->hash);
     if (password_verify(s->store->passwords, hash, password, size, on_verdict, s->id) == 0)
         return NULL;
     session_answer(s, m->id, VERDICT_NO, "too many logins at once, try later");
@@ -313,6 +343,9 @@ void login_answered(struct store *store, struct msg *m)
         log_info("session.login", "session=%llu account=%s generation=%llu method=%s key=%s from=%s", (unsigned long long)s->id, s->account,
                  (unsigned long long)s->generation, s->method, s->fingerprint[0] ? s->fingerprint : "-", s->address);
         session_answer(s, s->question, VERDICT_YES, "");
+        if (s->word && account_key_used(store->db, s->account, s->hash, s->address, &e) < 0)
+            complain(&e);
+        sessions_expire(store);
         free(why);
         return;
     }

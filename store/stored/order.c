@@ -29,8 +29,6 @@ struct order {
 
 static wish_fn every_server, files, console, rsync;
 
-#define FILES (RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE)
-
 /* `all` must all be there, of `any` one at least; `also` count in what is asked for more. */
 static const struct rule {
     const char *word;
@@ -47,7 +45,7 @@ static const struct rule {
     [OP_STOP] =          { .word = "stop it", .all = RIGHT_STOP, .action = ACTIVITY_STOP },
     [OP_RESTART] =       { .word = "restart it", .all = RIGHT_START | RIGHT_STOP, .action = ACTIVITY_RESTART },
     [OP_KILL] =          { .word = "kill it", .all = RIGHT_KILL, .action = ACTIVITY_KILL },
-    [OP_FILES] =         { .word = "use its files", .any = FILES, .fn = files },
+    [OP_FILES] =         { .word = "use its files", .any = RIGHT_FILES, .fn = files },
     [OP_CONSOLE] =       { .word = "watch its console", .any = RIGHT_CONSOLE | RIGHT_LOGS, .also = RIGHT_SEND, .fn = console, .action = ACTIVITY_CONSOLE },
     [OP_LOGS] =          { .word = "read its logs", .all = RIGHT_LOGS },
     [OP_QUOTA] =         { .word = "see its quota", .all = RIGHT_STATUS },
@@ -56,7 +54,10 @@ static const struct rule {
     [OP_BACKUP_LIST] =   { .word = "list its backups", .all = RIGHT_BACKUP_READ, .none = true, .fn = backup_list },
     [OP_KEYS_GET] =      { .word = "have its keys", .none = true, .fn = keys_get },
     [OP_KEYS_SET] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_set },
-    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .also = FILES, .fn = rsync, .action = ACTIVITY_RSYNC, .costs = true,
+    [OP_KEYS_LIST] =     { .word = "have its keys", .none = true, .fn = keys_list },
+    [OP_KEYS_ADD] =      { .word = "have its keys", .none = true, .text_most = KEYS_FILE_MOST, .fn = keys_add },
+    [OP_KEYS_RM] =       { .word = "have its keys", .none = true, .fn = keys_rm },
+    [OP_RSYNC] =         { .word = "read its files", .all = RIGHT_FILES_READ, .also = RIGHT_FILES, .fn = rsync, .action = ACTIVITY_RSYNC, .costs = true,
                            .rate = RATE_RSYNC },
     [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get, .action = ACTIVITY_BACKUP_GET, .costs = true,
                            .rate = RATE_BACKUP_GET },
@@ -109,7 +110,7 @@ static bool every_server(struct wish *w)
 /* The worker is told exactly what it may do, and may do no more than is wanted: what it may, it must not outlive. */
 static bool files(struct wish *w)
 {
-    w->number = w->rights & FILES & (w->number ? w->number : FILES);
+    w->number = w->rights & RIGHT_FILES & (w->number ? w->number : RIGHT_FILES);
     if (w->number == 0)
         wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not %s", w->server, w->session->account, rules[OP_FILES].word);
     return w->number != 0;
@@ -132,7 +133,7 @@ static bool rsync(struct wish *w)
 {
     if (w->number > 1)
         wish_refuse(w, CODE_USAGE, "rsync: number %llu; allowed: 0, 1", (unsigned long long)w->number);
-    else if (w->number == 1 && (w->rights & FILES) != FILES)
+    else if (w->number == 1 && (w->rights & RIGHT_FILES) != RIGHT_FILES)
         wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not write with rsync; it needs files.read, files.write and files.delete", w->server,
                     w->session->account);
     else
@@ -146,7 +147,7 @@ static bool permitted(struct wish *w)
     struct err e = { 0 };
     if (w->server[0] == '\0' && r->none)
         return true;
-    int seen = name_ok(w->server) ? account_rights(w->session->store->db, w->session->account, w->server, &w->rights, &e) : 0;
+    int seen = name_ok(w->server) ? session_rights(w->session, w->server, &w->rights, &e) : 0;
     if (seen < 0)
         wish_failed(w, &e);
     /* The same words whether there is no such server or it is somebody else's. */

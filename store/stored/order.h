@@ -28,7 +28,7 @@ struct wish {
 
 /* Looks at W beyond its right.  True: forward it.  False: it was answered. */
 typedef bool wish_fn(struct wish *w);
-wish_fn backup_create, backup_list, backup_get, keys_get, keys_set, activity_list, limits, sessions_own;
+wish_fn backup_create, backup_list, backup_get, keys_get, keys_set, keys_list, keys_add, keys_rm, activity_list, limits, sessions_own;
 
 /* Answers W without fields. */
 void wish_refuse(struct wish *w, int code, const char *fmt, ...) PRINTF(3, 4);

@@ -66,7 +66,7 @@ int own_comments(sqlite3 *db, const uint8_t *key, const char *account, struct bu
 {
     unsigned more = 0;
     char print[KEY_FINGERPRINT];
-    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT type, hash, label, sealed_print FROM key WHERE account = ?1 AND origin = 'ini' AND hash NOT IN "
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT type, hash, label, sealed_print, options FROM key WHERE account = ?1 AND origin = 'ini' AND hash NOT IN "
                                                 "(SELECT hash FROM key WHERE account = ?1 AND origin = 'own') ORDER BY line", "t", account);
     int r = q ? 1 : -1;
     while (r == 1 && (r = query_step(q, e)) == 1) {
@@ -75,7 +75,8 @@ int own_comments(sqlite3 *db, const uint8_t *key, const char *account, struct bu
         if (sealed_print(q, 3, key, account, hash, print, sizeof print) < 0)
             snprintf(print, sizeof print, "%s", "(fingerprint unknown)");
         if (buf_size(out) < COMMENTS_MOST)
-            buf_put_fmt(out, "# set by the admin: %s %s %s\n", query_text(q, 0), print, query_text(q, 2));
+            buf_put_fmt(out, "# set by the admin: %s%s%s %s %s\n", query_text(q, 4), query_text(q, 4)[0] ? " " : "", query_text(q, 0), print,
+                        query_text(q, 2));
         else
             more++;
     }
@@ -118,10 +119,11 @@ static int put(struct work *w, const struct keyfile_key *k, size_t line, struct 
     secret_seal(w->key, &b, k->text, strlen(k->text), &sealed);
     sealed_print_put(w->key, w->account, k->hash, k->fingerprint, &print);
     int n = there < 0 ? -1 :
-            db_run(w->db, e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) "
-                             "VALUES (?1, ?2, 'own', ?3, ?4, '', ?5, ?6, ?7) "
-                             "ON CONFLICT (account, hash, origin) DO UPDATE SET line = ?5, sealed = ?7, sealed_print = ?4", "tbtbiib", w->account,
-                   k->hash, sizeof k->hash, k->type, buf_head(&print), buf_size(&print), (int64_t)line, wall_ms(), buf_head(&sealed), buf_size(&sealed));
+            db_run(w->db, e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed, options) "
+                             "VALUES (?1, ?2, 'own', ?3, ?4, '', ?5, ?6, ?7, ?8) "
+                             "ON CONFLICT (account, hash, origin) DO UPDATE SET line = ?5, sealed = ?7, sealed_print = ?4, options = ?8", "tbtbiibt",
+                   w->account, k->hash, sizeof k->hash, k->type, buf_head(&print), buf_size(&print), (int64_t)line, wall_ms(), buf_head(&sealed),
+                   buf_size(&sealed), k->options ? k->options : "");
     buf_wipe(&sealed);
     return n < 0 ? -1 : 0;
 }

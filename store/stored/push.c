@@ -42,8 +42,11 @@ void push_free(struct push *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < p->naccounts; i++)
+    for (size_t i = 0; i < p->naccounts; i++) {
+        for (size_t k = 0; k < p->accounts[i].nkeys; k++)
+            free(p->accounts[i].keys[k].options);
         free(p->accounts[i].keys);
+    }
     for (size_t i = 0; i < p->nservers; i++)
         free(p->servers[i].allow);
     free(p->accounts);
@@ -100,6 +103,14 @@ static void digest_int(crypto_generichash_state *d, uint32_t v)
     crypto_generichash_update(d, (const unsigned char *)&v, sizeof v);
 }
 
+static const struct pushed_key *same_key(const struct pushed_account *a, const uint8_t hash[KEY_HASH])
+{
+    for (size_t i = 0; i < a->nkeys; i++)
+        if (memcmp(a->keys[i].hash, hash, KEY_HASH) == 0)
+            return &a->keys[i];
+    return NULL;
+}
+
 static void get_key(struct store *s, struct pushed_account *a, uint32_t number, const char *line)
 {
     struct key k;
@@ -111,12 +122,19 @@ static void get_key(struct store *s, struct pushed_account *a, uint32_t number, 
     }
     if (k.blob == NULL)
         return;
-    struct pushed_key *one = &a->keys[a->nkeys++];
+    struct pushed_key *one = &a->keys[a->nkeys];
     one->type = k.type;
     snprintf(one->label, sizeof one->label, "%s", k.label);
+    one->options = k.options;
+    k.options = NULL;
     key_hash(s->secret, k.blob, k.size, one->hash);
     key_fingerprint(k.blob, k.size, one->fingerprint);
     key_free(&k);
+    const struct pushed_key *same = same_key(a, one->hash);
+    /* The first would count, and the options of the other be lost without a word. */
+    if (same && strcmp(same->options ? same->options : "", one->options ? one->options : "") != 0)
+        wrong(s->push, "account %s: key %u: it stands there already, with other options", a->name, number);
+    a->nkeys++;
 }
 
 static void account_digest(const struct store *s, struct pushed_account *a)
@@ -131,6 +149,7 @@ static void account_digest(const struct store *s, struct pushed_account *a)
     for (size_t i = 0; i < a->nkeys; i++) {
         digest_str(&d, a->keys[i].fingerprint);
         digest_str(&d, a->keys[i].label);
+        digest_str(&d, a->keys[i].options ? a->keys[i].options : "");
     }
     crypto_generichash_final(&d, a->digest, sizeof a->digest);
 }

@@ -19,6 +19,7 @@ struct pushed_key {
     const char *type;
     uint8_t hash[KEY_HASH];
     char fingerprint[KEY_FINGERPRINT], label[KEY_LABEL_MOST + 1];
+    char *options;               /* as written; owned; NULL: none */
 };
 
 struct pushed_account {

@@ -59,6 +59,7 @@ static void forget(struct session *s)
     free(s->invalid);
     free(s->refusal);
     free(s->seen);
+    session_key_drop(s);
     free(s);
 }
 
@@ -99,6 +100,7 @@ void session_nobody(struct session *s)
     s->account = NULL;
     s->method = NULL;
     s->fingerprint[0] = '\0';
+    session_key_drop(s);
     s->asked_supervisor = false;
     s->phase = PHASE_BEFORE;
 }
@@ -163,7 +165,7 @@ void session_new(struct store *store, struct msg *m)
         die("session %llu is here already", (unsigned long long)id);
     struct session *s = mem_new(sizeof *s);
     *s = (struct session){ .store = store, .id = id, .address = address, .port = port, .phase = PHASE_BEFORE,
-                           .since = wall_ms(), .next = store->sessions };
+                           .since = wall_ms(), .next = store->sessions, .options = KEY_OPTIONS_NONE };
     bucket_init(&s->lines, LINES_BURST, LINES_RATE, now_ms());
     bucket_init(&s->changes, CHANGES_BURST, CHANGES_RATE, now_ms());
     s->link = link_new(store->loop, fd, &events, s);
@@ -177,7 +179,8 @@ void session_new(struct store *store, struct msg *m)
     msg_begin(&anew, STORE_ANEW, 0);
     link_send(s->link, &anew);
     /* What was its right when the old store died may not be any more. */
-    recheck(s);
+    if (recheck(s))
+        sessions_expire(store);
 }
 
 void session_gone(struct store *store, struct msg *m)
@@ -215,7 +218,23 @@ void sessions_list(struct store *store, struct msg *m)
 int session_look(struct session *s, struct err *e)
 {
     free(s->seen);
-    return account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
+    int r = account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
+    size_t n = 0;
+    for (size_t i = 0; i < s->nseen; i++) {
+        s->seen[n] = s->seen[i];
+        s->seen[n].rights = key_options_rights(&s->options, s->seen[n].server, s->seen[n].rights);
+        n += s->seen[n].rights != 0;
+    }
+    s->nseen = n;
+    return r;
+}
+
+int session_rights(struct session *s, const char *server, uint32_t *rights, struct err *e)
+{
+    int r = account_rights(s->store->db, s->account, server, rights, e);
+    if (r == 1)
+        *rights = key_options_rights(&s->options, server, *rights);
+    return r == 1 && *rights == 0 ? 0 : r;
 }
 
 const char *whoami(struct session *s, struct msg *m)
@@ -235,6 +254,9 @@ const char *whoami(struct session *s, struct msg *m)
     msg_put_str(&out, s->method);
     msg_put_str(&out, s->fingerprint);
     msg_put_str(&out, s->address);
+    msg_put_str(&out, s->options_text ? s->options_text : "");
+    msg_put_u32(&out, s->options.flags);
+    msg_put_str(&out, s->options.command ? s->options.command : "");
     msg_put_u32(&out, (uint32_t)s->nseen);
     for (size_t i = 0; i < s->nseen; i++) {
         msg_put_str(&out, s->seen[i].server);
@@ -316,8 +338,9 @@ static const char *unwelcome(struct session *s, uint64_t *generation, struct err
         return "the account is suspended";
     if (strcmp(s->method, "password") == 0)
         return a.password ? password_gone(s, e) : "the account may not use a password any more";
-    r = account_has_key(s->store->db, s->account, s->hash, e);
-    return r == 1 ? NULL : r == 0 ? "the key was removed" : "the store cannot check it";
+    FREE_MEM char *options = NULL;
+    r = account_key(s->store->db, s->account, s->hash, &options, e);
+    return r == 1 ? session_key_unwelcome(s, options) : r == 0 ? "the key was removed" : "the store cannot check it";
 }
 
 static void new_generation(struct session *s, uint64_t generation)

@@ -6,6 +6,7 @@
 #include "base/bucket.h"
 #include "store/proto.h"
 #include "store/stored/account.h"
+#include "store/stored/key_options.h"
 #include "store/stored/store.h"
 
 enum phase {
@@ -17,7 +18,7 @@ enum phase {
 
 struct actor;
 
-enum { REQUEST_KINDS = 7, ACCOUNT_TEXT = 1024 };
+enum { REQUEST_KINDS = 7, ACCOUNT_TEXT = 1024, OPTIONS_DIGEST = 16 };
 
 struct session {
     struct session *next;
@@ -36,6 +37,9 @@ struct session {
     uint8_t hash[KEY_HASH];      /* of the key; of the password's Argon2id string */
     uint64_t generation;         /* of the account when it was last judged */
     char fingerprint[KEY_FINGERPRINT];
+    struct key_options options;  /* of the key; KEY_OPTIONS_NONE without one */
+    char *options_text;          /* as written; owned; NULL: none */
+    uint8_t options_digest[OPTIONS_DIGEST];   /* of what it was told at its login */
     uint32_t question;           /* id of the login to answer */
     bool asked_supervisor;
     char *refusal;               /* the supervisor's, for good; owned */
@@ -44,6 +48,7 @@ struct session {
     size_t nseen;
     char *invalid;               /* the unknown account that was logged last; owned */
     unsigned refused_offers;     /* of keys that are nobody's */
+    unsigned refused_keys;       /* uses of keys of the account's own that their options did not allow */
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
@@ -71,7 +76,22 @@ unsigned sessions_recheck(struct store *store, const char *account);
 bool session_current(struct session *s);
 /* 1: MARK tells the password that account NAME has now from any other.  0: it has none. */
 int login_mark(struct store *store, const char *name, uint8_t mark[KEY_HASH], struct err *e);
-/* Loads what the session may see into `seen`.  0, or -1 with E. */
+/* Loads what the session may see into `seen`: its account's rights, as far as its key carries them.  0, or -1 with E. */
 int session_look(struct session *s, struct err *e);
+/* The same on SERVER.  1: *RIGHTS are those.  0: it may not see it, or there is none. */
+int session_rights(struct session *s, const char *server, uint32_t *rights, struct err *e);
+
+/* session_key.c: the options of keys.  May the key of ACCOUNT with the options TEXT be used by S now?  Then *O is them, for the caller to end; if
+   not, that is logged and told to the supervisor, who does not count it. */
+bool key_admitted(struct session *s, const char *account, const char *text, struct key_options *o);
+/* S logs in with the key whose options are TEXT, which is taken over with what *O holds. */
+void session_key_hold(struct session *s, char *text, struct key_options *o);
+void session_key_drop(struct session *s);
+/* The session of a store before this one had a key with these options, of which only the DIGEST is known. */
+void session_key_resume(struct session *s, const uint8_t digest[OPTIONS_DIGEST]);
+/* Why S may not stay though TEXT are the options of its key, or NULL. */
+const char *session_key_unwelcome(const struct session *s, const char *text);
+/* Ends sessions whose key expires, in time: after each login. */
+void sessions_expire(struct store *store);
 
 #endif

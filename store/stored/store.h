@@ -32,6 +32,7 @@ struct store {
     const uint8_t *digest;        /* HASH_KEY bytes, for digests of sections; random where `seal` is NULL */
     struct passwords *passwords;
     struct session *sessions;     /* owned, a list */
+    struct timer *expiry;         /* of keys that sessions use; NULL: none expires */
     struct order *orders;         /* owned, a list */
     uint32_t last_order;
     struct push *push;            /* a configuration being received, or NULL */

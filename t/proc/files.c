@@ -255,6 +255,63 @@ Test(files, rights_come_first)
     rig_down();
 }
 
+/* What is there stays as it is, by whatever name and by whatever request; what one makes is one's own until it is closed. */
+Test(files, create_makes_and_changes_nothing)
+{
+    rig_up_with(RIGHT_FILES_READ | RIGHT_FILES_CREATE, UINT64_C(1) << 50);
+    rig_put(rig.in, "old", "data");
+    FREE_MEM char *link_path = mem_fmt("%s/link", rig.in);
+    FREE_MEM char *dangling = mem_fmt("%s/dangling", rig.in);
+    cr_assert(symlink("old", link_path) == 0 && symlink("nothing", dangling) == 0);
+    static const uint32_t tries[] = { FXF_WRITE, FXF_WRITE | FXF_TRUNC, FXF_WRITE | FXF_APPEND, FXF_WRITE | FXF_CREAT, FXF_WRITE | FXF_CREAT | FXF_TRUNC,
+                                      FXF_READ | FXF_CREAT, FXF_CREAT, FXF_TRUNC, FXF_READ | FXF_TRUNC, FXF_WRITE | FXF_CREAT | FXF_APPEND };
+    for (size_t i = 0; i < countof(tries); i++) {
+        cr_assert(file_open("old", tries[i]) < 0, "%x", tries[i]);
+        cr_assert(file_open("link", tries[i]) < 0, "%x", tries[i]);
+        if (tries[i] & FXF_CREAT)
+            says("it exists already, and you may make new files here");
+        else
+            says("files.write");
+        cr_assert(file_open("dangling", tries[i]) < 0, "%x", tries[i]);
+    }
+    cr_assert_eq(inside("old").st_size, 4);
+    cr_assert_eq(inside("nothing").st_ino, 0);
+    int old = file_open("old", FXF_READ);
+    cr_assert(old >= 0);
+    refused(FX_PERMISSION_DENIED, FILES_FSETSTAT, "ua", (uint32_t)old, &(struct attrs){ .flags = ATTRS_MODE, .mode = 0600 });
+    says("not change what is there");
+    static const struct attrs times = { .flags = ATTRS_TIMES }, mode = { .flags = ATTRS_MODE, .mode = 0777 }, size = { .flags = ATTRS_SIZE };
+    refused(FX_PERMISSION_DENIED, FILES_SETSTAT, "pa", "old", &mode);
+    refused(FX_PERMISSION_DENIED, FILES_SETSTAT, "pa", "old", &size);
+    refused(FX_PERMISSION_DENIED, FILES_LSETSTAT, "pa", "old", &times);
+    refused(FX_PERMISSION_DENIED, FILES_REMOVE, "p", "old");
+    refused(FX_PERMISSION_DENIED, FILES_RENAME, "ppu", "old", "older", 0u);
+    refused(FX_PERMISSION_DENIED, FILES_LINK, "pp", "old", "second");
+    refused(FX_PERMISSION_DENIED, FILES_SYMLINK, "pp", "old", "second");
+    ok(FILES_MKDIR, "pa", "d", NULL);
+    refused(FX_FAILURE, FILES_MKDIR, "pa", "d", NULL);
+    refused(FX_PERMISSION_DENIED, FILES_RMDIR, "p", "d");
+    refused(FX_PERMISSION_DENIED, FILES_SETSTAT, "pa", "d", &mode);
+
+    int new = file_open("d/new", FXF_WRITE | FXF_CREAT | FXF_TRUNC);
+    cr_assert(new >= 0 && opened_made && opened_lease > 0, "%s", rig.text);
+    cr_assert_eq(write(opened_fd, "fresh", 5), 5);
+    ok(FILES_LEASE, "uUU", (uint32_t)new, UINT64_C(0), UINT64_C(4096));
+    ok(FILES_FSETSTAT, "ua", (uint32_t)new, &mode);
+    ok(FILES_FSETSTAT, "ua", (uint32_t)new, &times);
+    ok(FILES_COPY, "uUUuU", (uint32_t)old, UINT64_C(0), UINT64_C(4), (uint32_t)new, UINT64_C(5));
+    ok(FILES_FSYNC, "u", (uint32_t)new);
+    refused(FX_FAILURE, FILES_COPY, "uUUuU", (uint32_t)new, UINT64_C(0), UINT64_C(4), (uint32_t)old, UINT64_C(0));
+    file_close(new);
+    file_close(old);
+    cr_assert_eq(inside("d/new").st_size, 9);
+    cr_assert_eq(inside("d/new").st_mode & 0777, 0777);
+    cr_assert(file_open("d/new", FXF_WRITE | FXF_CREAT | FXF_TRUNC) < 0, "its own, once closed, as well");
+    cr_assert(file_open("d/new", FXF_WRITE) < 0);
+    cr_assert_eq(inside("old").st_size, 4);
+    rig_down();
+}
+
 Test(files, handles_are_limited)
 {
     rig_up();

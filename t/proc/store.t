@@ -28,12 +28,13 @@ S_LOAD, S_PAGE, S_SAVE, S_SAVED = range(0x410, 0x414)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 GENERATION = 0x420
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
-(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST) = range(1, 17)
+(STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST,
+ K_LIST, K_ADD, K_RM) = range(1, 20)
 LIMITS, O_SESSIONS = 25, 26
 # As base/rate.h numbers them: name, of bytes?
 RATES = [("backup.create", 0), ("backup.get", 0), ("rsync", 0), ("sum", 1), ("check-file", 1)]
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
-                                        "backup.create backup.read activity".split())}
+                                        "backup.create backup.read activity files.create".split())}
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
 
@@ -375,9 +376,11 @@ def test_conf():
     is_(again["four"], 3, "a new one gets a new number, not that of the one that left")
     is_(s.push(base().server("four", "bob"))[2], {**numbers, "four": 3}, "and the one that comes back has its own again")
     for what, spoil, want in (
-            ("an option in front of a key", lambda c: c.account("bob", [BOB[0], "no-pty " + EVE[0]]),
-             "account bob: key 2: option: 'no-pty' is not supported"),
-            ("an option with a value", lambda c: c.account("bob", ['command="a b",no-pty ' + EVE[0]]), "option: 'command'"),
+            ("an option that is not known", lambda c: c.account("bob", [BOB[0], "no-tty " + EVE[0]]),
+             "account bob: key 2: option: 'no-tty' is not supported; allowed: command"),
+            ("a command that is no verb", lambda c: c.account("bob", ['command="a b",no-pty ' + EVE[0]]), "option: command: 'a' is no verb"),
+            ("one key with two kinds of options", lambda c: c.account("bob", ["no-pty " + BOB[0], BOB[0]]),
+             "account bob: key 2: it stands there already, with other options"),
             ("a key cut short", lambda c: c.account("bob", [EVE[0].split()[0] + " " + EVE[0].split()[1][:40]]), "account bob: key 1: "),
             ("an unknown type", lambda c: c.account("bob", ["ssh-dss AAAA"]), "key type: 'ssh-dss' is not known; allowed"),
             ("an owner nobody knows", lambda c: c.server("five", "zed"), "server five: owner: there is no account 'zed'"),
@@ -425,11 +428,11 @@ def test_keys():
     is_(x.recv().fields[0], 1, "alice is in")
     ask = x.ask(WHOAMI)
     m = x.recv()
-    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", 2, "one", ALL, "alice",
+    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", "", 0, "", 2, "one", ALL, "alice",
                                                         "two", ALL, "alice"]), "and who she is, with the fingerprint of ssh-keygen")
     b = s.login("bob", BOB, address="2001:db8::5")
     b.ask(WHOAMI)
-    is_(b.recv().fields[4:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
+    is_(b.recv().fields[7:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
         "bob sees what he owns and what he is allowed")
     s.link.send(SESSIONS, 99)
     m = s.link.recv()
@@ -847,7 +850,7 @@ def test_orders():
             ("alice", a, KILL, "two", 0, "", (0, "")),
             ("bob", b, FILES, "one", BITS["files.read"] | BITS["files.write"] | 1, "", (BITS["files.read"], "")),
             ("alice", a, FILES, "one", BITS["files.write"], "", (BITS["files.write"], "")), ("bob", b, FILES, "one", 0, "", (BITS["files.read"], "")),
-            ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.write"] | BITS["files.delete"], "")),
+            ("alice", a, FILES, "one", 0, "", (BITS["files.read"] | BITS["files.create"] | BITS["files.write"] | BITS["files.delete"], "")),
             ("bob", b, RSYNC, "one", 0, "", (0, "")), ("alice", a, RSYNC, "two", 1, "", (1, "")),
             ("bob", b, CONSOLE, "one", 4096, "ro", (4096, "ro")), ("alice", a, CONSOLE, "one", 10, "rw", (10, "rw"))):
         ask = do(x, op, server, number, text)
@@ -1236,7 +1239,7 @@ def test_own_keys():
 
     for what, lines, code, want in (
             ("a bad line", [labelled, "ssh-dss AAAA x"], 2, "line 2: key type: 'ssh-dss' is not known; allowed: ssh-ed25519"),
-            ("an option", ["from=\"1.2.3.4\" " + EVE[0]], 2, "line 1: option: 'from' is not supported"),
+            ("an option", ["environment=\"A=b\" " + EVE[0]], 2, "line 1: option: 'environment' is not supported; allowed: command "),
             ("a short RSA key", [EVE[0], "", RSA[0]], 2, "line 3: ssh-rsa: a key of 2048 bits; allowed: 3072 bits or more"),
             ("the same key twice", [EVE[0], EVE[0] + " b"], 2, "line 2: key: the same key as in line 1"),
             ("too many", [ssh_line(i) for i in range(65)], 2, "line 65: key: one too many; allowed: 64 keys")):
@@ -1270,6 +1273,234 @@ def test_own_keys():
     do(x, K_SET, "", 0, "#" * 32769)
     is_(s.link.recv().kind, KICK, "more than a file may have: reported")
     s.end()
+
+
+def offer(s, account, k, **at):
+    x = s.session(**at)
+    x.ask(KEY_OFFER, account, k[1], k[2])
+    return x.recv().fields[0], x
+
+
+def whoami(x):
+    x.ask(WHOAMI)
+    return x.recv().fields
+
+
+def stamp(at):
+    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at))
+
+
+def test_key_options():
+    s = Store()
+    tight = 'rights="restart",servers="one,three",no-pty '
+    narrow = 'from="192.0.2.0/24,!192.0.2.9" '
+    c = base().account("alice", [ALICE[0], narrow + RSA[0]], password=1).account("bob", [BOB[0], tight + EVE[0]])
+    s.push(c)
+    is_([offer(s, "alice", RSA, address=a)[0] for a in ("192.0.2.7", "192.0.2.9", "198.51.100.1", "2001:db8::5")], [1, 0, 0, 0],
+        "from: an offer is answered by where it comes from")
+    told = [s.link.recv() for _ in range(3)]
+    is_([(m.kind, m.fields[1]) for m in told], [(AUTH_FAILED, 4)] * 3, "the supervisor hears of those that were refused, and not of a failure")
+    tap.ok("Authentication tried for alice with correct key but not from a permitted host (host=198.51.100.1, ip=198.51.100.1, "
+           "required=192.0.2.0/24,!192.0.2.9).\n" in s.lines(), "logged as OpenSSH does", s.lines().splitlines()[-4:])
+    tap.ok("Failed" not in s.lines(), "and not as a failure")
+    x = s.session(address="198.51.100.1")
+    for _ in range(30):
+        x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+        assert x.recv().fields == [0, ""]
+    is_(s.link.recv().fields, [x.id, 4], "a signature changes nothing, and is told once")
+    is_((quiet(s.link), s.lines().count("ip=198.51.100.1")), (True, 21), "and logged twenty times a connection at most")
+    r = s.login("alice", RSA)
+    is_(whoami(r)[4:7], [narrow.strip(), 0, ""], "from where it may it is in, and told its options")
+    is_(keys_set(r, BIG[0]), [0, ""], "a key with from= alone may change keys")
+
+    e = s.session()
+    e.ask(KEY_LOGIN, "bob", EVE[1], EVE[2])
+    m = s.link.recv()
+    mask = BITS["status"] | BITS["start"] | BITS["stop"]
+    is_((m.fields[:2], m.fields[3:]), ([e.id, "bob"], [mask, "one,three"]), "the supervisor is told what a key carries at most")
+    s.link.send(LOGIN_ANSWER, U64(e.id), 1, "")
+    e.recv()
+    is_(whoami(e)[4:], [tight.strip(), 9, "", 2, "one", BITS["status"], "alice", "three", mask, "bob"],
+        "and the session what is left of its account's rights")
+    for op, server, code, words in ((O_START, "three", None, ""), (KILL, "three", 77, "three: bob may not kill it"), (FILES, "one", 77, "may not use its files"),
+                                    (STATUS, "two", 77, "no server 'two'"), (CONSOLE, "one", 77, "may not watch"), (RSYNC, "three", 77, "may not"),
+                                    (B_LIST, "three", 77, "may not list its backups"), (LIST, "three", 77, "may not see who did")):
+        do(e, op, server)
+        m = s.link.recv() if code is None else e.recv()
+        tap.ok((m.kind, m.fields[2]) == (ORDER, op) if code is None else m.fields[0] == code and words in m.fields[1], f"operation {op} on {server}",
+               [repr(m.fields)])
+    for op, text in ((K_SET, BOB[0]), (K_ADD, BIG[0]), (K_RM, "1")):
+        do(e, op, "", 0, text)
+        m = e.recv().fields
+        tap.ok(m[0] == 77 and "limited" in m[1] and m[1].endswith("; nothing was changed"), f"a limited key changes no keys: {op}", [repr(m)])
+    is_(keys_get(e)[2], 2, "and is told why the file is not written")
+    s.push(c.server("one", "alice", bob=BITS["status"] | BITS["start"] | BITS["kill"]).server("two", "alice", bob=ALL))
+    m = e.recv()
+    is_((m.kind, m.fields), (RIGHTS, ["one", BITS["status"] | BITS["start"]]), "a change is told as far as the key carries it")
+    tap.ok(quiet(e), "and a server it may not see is no news")
+    b = s.login("bob", BOB)
+    is_(whoami(b)[7:9], [3, "one"], "another key of his carries all")
+
+    then = time.monotonic()
+    s.push(c.account("bob", [BOB[0], 'rights="restart" ' + EVE[0]]))
+    is_([(m.kind, m.fields) for m in ended(e)], [(CLOSE, ["the options of its key were changed: log in again"])], "options that change end the session")
+    s.push(c.account("alice", [ALICE[0], 'from="10.0.0.0/8" ' + RSA[0]], password=1))
+    is_(ended(r)[0].kind, CLOSE, "a from= that shuts it out as well")
+    tap.ok(time.monotonic() - then < 2 and whoami(b)[0] == "bob", "at once, and the others stay")
+    s.end()
+
+
+def test_key_expiry():
+    s = Store()
+    at = int(time.time()) + 4
+    c = base().account("bob", [BOB[0], f'expiry-time="{stamp(at)}" ' + EVE[0], 'expiry-time="20200101" ' + BIG[0]])
+    s.push(c)
+    is_(offer(s, "bob", BIG)[0], 0, "a key whose time is over is not taken")
+    is_(s.link.recv().fields[1], 4, "and is no failure")
+    tap.ok("Authentication tried for bob with correct key but after its time (host=192.0.2.7, ip=192.0.2.7, expired=2020-01-01T00:00:00Z).\n" in s.lines(),
+           "logged", s.lines().splitlines()[-3:])
+    e = s.login("bob", EVE, keep=True)
+    s.kill()
+    s = Store(s.folder)
+    s.push(c)
+    s.resume(e, "bob", e.login)
+    os.close(e.kept)
+    is_(e.recv().kind, ANEW, "a store after the one that died")
+    f = s.login("bob", EVE)
+    for who in (e, f):
+        is_([(m.kind, m.fields) for m in ended(who)], [(CLOSE, ["its key has expired"])], "ends the session when the time has come")
+    now = time.time()
+    tap.ok(at <= now < at + 1, "within a second, and not before", [now - at])
+    is_(sorted(s.link.recv().kind for _ in range(2)), [KICK, KICK], "which the supervisor hears")
+    is_(offer(s, "bob", EVE)[0], 0, "and the key is taken no more")
+    s.end()
+
+
+def resumed(s, x):
+    s.resume(x, "bob", x.login)
+    os.close(x.kept)
+    return [m.kind for m in ended(x)]
+
+
+def test_key_options_hand_over():
+    """What was told to a session by one store is held against the options by the next."""
+    s = Store()
+    c = base().account("bob", [BOB[0], 'rights="logs" ' + EVE[0]])
+    s.push(c)
+    e, f = s.login("bob", EVE, keep=True), s.login("bob", EVE, keep=True)
+    s.kill()
+    s = Store(s.folder)
+    s.push(c)
+    s.resume(e, "bob", e.login)
+    is_(e.recv().kind, ANEW, "taken over")
+    is_(whoami(e)[4:9], ['rights="logs"', 8, "", 2, "one"], "with the options it had")
+    do(e, O_START, "three")
+    is_(e.recv().fields[0], 77, "which hold")
+    s.push(base().account("bob", [BOB[0], EVE[0]]))
+    is_(resumed(s, f), [ANEW, CLOSE], "one whose options were changed meanwhile is not")
+    s.end()
+
+
+def keys_list(x, skip=0):
+    do(x, K_LIST, "", skip)
+    f = x.recv().fields
+    return [f[i:i + 8] for i in range(3, len(f), 8)] if f[:2] == [0, ""] and (len(f) - 3) == f[2] * 8 else f
+
+
+def add_keys(x, *lines):
+    do(x, K_ADD, "", 0, "\n".join(lines))
+    return x.recv().fields
+
+
+def rm_key(x, which, force=0):
+    do(x, K_RM, "", force, which)
+    return x.recv().fields
+
+
+def test_keys_used():
+    s = Store()
+    c = base().account("alice", [ALICE[0], 'from="192.0.2.*" ' + RSA[0]], password=1)
+    s.push(c)
+    a = s.login("alice", ALICE)
+    then = time.time()
+    got = keys_list(a)
+    is_([(r[0], r[1], r[2], r[6], r[7]) for r in got], [(ALICE[3], "ssh-ed25519", "alice@test", 2, ""), (RSA[3], "ssh-rsa", "rsa@test", 0, 'from="192.0.2.*"')],
+        "the list: fingerprint, type, label, which is in use, options")
+    tap.ok(abs(got[0][4] / 1000 - then) < 5 and got[0][5] == "192.0.2.7" and got[1][4:6] == [0, ""], "when and from where it was used last", [repr(got)])
+    is_(keys_list(a, 1), got[1:], "behind the first")
+    is_(keys_list(a, 2), [], "up to the last")
+    s.login("alice", ALICE, address="192.0.2.8").close()
+    is_(keys_list(a)[0][4:6], got[0][4:6], "another use within a minute is not written")
+    is_(sqlite(s, "UPDATE key SET used = used - 61000, used_from = 'x' WHERE used > 0"), 1, "a minute later")
+    is_(s.push(c.account("alice", [ALICE[0] + " x", 'from="192.0.2.*" ' + RSA[0]], password=1))[0], "", "with another label")
+    s.login("alice", ALICE, address="192.0.2.8").close()
+    now = keys_list(a)[0]
+    tap.ok(now[4] > got[0][4] - 1000 and now[5] == "192.0.2.8" and now[3] == got[0][3], "one is, and neither is lost by a change in the ini", [repr(now)])
+    s.kill()
+    s = Store(s.folder)
+    s.push(c)
+    is_(keys_list(s.login("alice", RSA))[0][4:6], now[4:6], "nor by a kill")
+    s.end()
+
+
+def test_keys_verbs():
+    s = Store()
+    s.push(base().account("alice", [ALICE[0], 'from="192.0.2.*" ' + RSA[0]], password=1))
+    a = s.login("alice", ALICE)
+    deploy = 'command="restart one",expiry-time="20400101" '
+    is_(add_keys(a, deploy + EVE[0] + " deploy", BIG[0]), [0, "", 2, EVE[3], "ssh-ed25519", BIG[3], "ssh-rsa"], "two are added")
+    got = keys_list(a)
+    is_([(r[0], r[2], r[6], r[7]) for r in got[2:]], [(EVE[3], "eve@test deploy", 1, deploy.strip()), (BIG[3], "big@test", 1, "")],
+        "and listed behind the admin's")
+    file = keys_get(a)[4].splitlines()
+    is_(file[2:], [deploy + EVE[0] + " deploy", BIG[0]], "the file has the lines as they were written")
+    tap.ok(file[1].startswith('# set by the admin: from="192.0.2.*" ssh-rsa '), "and the options of the admin's", file)
+    is_(whoami(s.login("alice", EVE))[4:7], [deploy.strip(), 8, "restart one"], "a session by it hears its command")
+    got = keys_list(a)
+    for what, lines, code, want in (
+            ("one that is there", [EVE[0]], 3, f"{EVE[3]} is a key of this account already; nothing"),
+            ("the admin's", ["pty " + ssh_line(9), ALICE[0]], 3, "already, set by the admin; nothing"),
+            ("none", ["# words", "", ""], 2, "there is no key in it"), ("a bad line", ["x" * 30], 2, "line 1: key type: 'xxx"),
+            ("a short one", [RSA[0]], 2, "allowed: 3072 bits"), ("an unknown option", ["x11 " + BOB[0]], 2, "option: 'x11' is not supported"),
+            ("one too many", [ssh_line(i) for i in range(63)], 2, "with those there are: line 65: key: one too many")):
+        f = add_keys(a, *lines)
+        tap.ok(f[0] == code and want in f[1] and f[1].endswith("nothing was changed"), f"refused: {what}", [repr(f)])
+    is_(keys_list(a), got, "and nothing was")
+    for what, text, code, want in (("the admin's by number", "1", 77, f"{ALICE[3]} is the admin's"), ("by fingerprint", RSA[3], 77, "is the admin's"),
+                                   ("a number too high", "5", 1, "no key '5'"), ("0", "0", 1, "no key '0'"), ("no such label", "eve", 1, "no key 'eve'"),
+                                   ("nothing", "", 1, "no key ''")):
+        f = rm_key(a, text, 1)
+        tap.ok(f[0] == code and want in f[1], f"not removed: {what}", [repr(f)])
+    a = s.login("alice", ALICE)
+    add_keys(a, ssh_line(1) + " twin", ssh_line(2) + " twin")
+    is_(rm_key(a, "twin"), [2, "'twin' is the label of 2 keys: name one by its number or fingerprint; nothing was changed"], "a label of two is none")
+    is_([rm_key(a, which)[0] for which in ("6", "twin")], [0, 0], "removed by number, and then by label")
+    is_(keys_list(a), got, "which leaves the others")
+    g = s.login("alice", BIG)
+    f = rm_key(g, "big@test")
+    tap.ok(f[0] == 3 and "the key of this connection" in f[1], "the one in use is kept", [repr(f)])
+    f = keys_set(g, 'from="10.0.0.1" ' + BIG[0])
+    tap.ok(f[0] == 3 and "could not be used from here" in f[1], "nor does it get options that shut it out", [repr(f)])
+    do(g, K_RM, "", 1, BIG[3])
+    is_([(m.kind, m.fields) for m in ended(g)], [(DO_RESULT, [0, "", BIG[3]]), (CLOSE, ["the key was removed"])],
+        "by force it goes, and the session with it")
+
+    s.push(base().account("alice", [], password=1))
+    is_([m.kind for m in ended(a)], [CLOSE], "without keys of the admin's")
+    is_(sqlite(s, f"UPDATE key SET options = 'what' WHERE fingerprint = '{EVE[3]}'"), 1, "an option of another build")
+    is_(offer(s, "alice", EVE)[0], 0, "lets nobody in")
+    tap.ok('key.options options="what" error=' in s.lines(), "which is logged", s.lines().splitlines()[-3:])
+    s.end()
+
+
+def sqlite(s, change):
+    db = sqlite3.connect(f"{s.folder}/store.db")
+    n = db.execute(change).rowcount
+    db.commit()
+    db.close()
+    for name in os.listdir(s.folder):
+        os.chown(f"{s.folder}/{name}", UID, UID)
+    return n
 
 
 def ssh_line(n):
@@ -1589,6 +1820,7 @@ try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_generations,
                  test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
+                 test_key_options, test_key_expiry, test_key_options_hand_over, test_keys_used, test_keys_verbs,
                  test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates, test_sessions_own, test_known_keys, rules, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()

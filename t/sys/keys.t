@@ -67,7 +67,8 @@ refused() {
 }
 refused "a bad line" "line 2: key type: 'ssh-dss' is not known; allowed: ssh-ed25519.*nothing was changed" write one.pub <(echo "ssh-dss AAAA x")
 refused "a key cut short" "line 1: .*nothing was changed" write <(head -c 60 one.pub)
-refused "an option" "line 1: option: 'no-pty' is not supported" write <(echo "no-pty $(<one.pub)")
+refused "an option that is not known" "line 2: option: 'no-tty' is not supported; allowed: command" write one.pub <(echo "no-tty $(<two.pub)")
+refused "an option twice" "line 1: option: 'pty' stands there twice" write <(echo "pty,pty $(<one.pub)")
 refused "a short RSA key" "line 1: ssh-rsa: a key of 2048 bits; allowed: 3072" write short.pub
 refused "a key twice" "line 2: key: the same key as in line 1" write one.pub one.pub
 refused "a NUL byte" "NUL byte; nothing was changed" write one.pub <(printf '\0')
@@ -162,6 +163,14 @@ PY
 timeout 60 python3 script.py "$HOST" "$PORT" "$KEY" "$SCRATCH/three.pub" >results 2>&1
 import_results results "paramiko: "
 is "$(file)" "$before" "it is as it was"
+
+write one.pub <(echo "no-pty,from=\"127.0.0.0/8\" $(<two.pub)") >/dev/null 2>&1
+is "$(file)" "$(printf '%s\n' "$ini" "$(<one.pub)" "no-pty,from=\"127.0.0.0/8\" $(<two.pub)")" "options are taken and shown"
+ok "options: the key logs in" by two true
+nok "options: none that shut out the key in use" sftp_by two < <(echo "put $(echo "from=\"192.0.2.1\" $(<two.pub)" >shut; echo shut) /.ssh/authorized_keys")
+like "$out$err" "could not be used from here" "options: with words"
+printf '%s\n' "${before#*$'\n'}" | write >/dev/null 2>&1
+is "$(file)" "$before" "options: and away again"
 
 # --- sshfs, rclone ------------------------------------------------------------------------------------------------------------------------------
 

@@ -187,7 +187,10 @@ Test(conf, bad_values_of_accounts_and_servers)
     refused("server s", "link", "A b", "name of a server");
     refused("server s", "net_up", "fast", "whole number");
     refused("account a", "key", "ssh-dss AAAA", "key's type");
-    refused("account a", "key", "no-pty ssh-ed25519 AAAA", "options in front");
+    refused("account a", "key", "no-pty ssh-dss AAAA", "with options and then the type");
+    refused("account a", "key", "no-pty ssh-ed25519 AAAA", "damaged or cut off");
+    refused("account a", "key", "no-pty", "with options and then the type");
+    refused("account a", "key", "command=\"a b ssh-ed25519 AAAA", "with options and then the type");
     refused("account a", "key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEm7L1ogRSdZM9RS!", "damaged");
     refused("account a", "key", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIEm7L1ogRSdZM9RSFigiJNaTU23QboImlz8jgA7tkc/T", "damaged");
     refused("account a", "second_factor", "totp", "none");

@@ -124,6 +124,7 @@ Test(database, data_of_the_first_release_is_kept)
     cr_assert_eq(number(db, "SELECT COUNT(*) FROM key WHERE origin = 'ini' AND sealed IS NULL AND added > 0"), 3);
     cr_assert_eq(number(db, "SELECT SUM(line) FROM key WHERE account = 'alice'"), 1 + 2);
     cr_assert_eq(number(db, "SELECT COUNT(*) FROM key WHERE account = 'bob' AND hash = zeroblob(32) AND sealed_print = 'SHA256:c' AND label = 'bob'"), 1);
+    cr_assert_eq(number(db, "SELECT COUNT(*) FROM key WHERE options = '' AND used = 0 AND used_from = ''"), 3);
     cr_assert_eq(number(db, "SELECT COUNT(*) FROM password"), 1);
     cr_assert_eq(number(db, "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'key_hash' AND tbl_name = 'key'"), 1);
     cr_assert_eq(number(db, "SELECT COUNT(*) FROM pragma_foreign_key_check"), 0);

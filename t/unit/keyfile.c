@@ -92,7 +92,8 @@ Test(keyfile, the_wrong_line_is_named)
 {
     static const struct { const char *line, *step, *text; } bad[] = {
         { "ssh-dss AAAAB3NzaC1kc3M= old", "line 3: key type", "'ssh-dss' is not known; allowed: ssh-ed25519" },
-        { "from=\"10.0.0.1\" ssh-ed25519 AAAA", "line 3: option", "'from' is not supported" },
+        { "tunnel=\"0\" ssh-ed25519 AAAA", "line 3: option", "'tunnel' is not supported; allowed: command expiry-time from" },
+        { "restrict,from=\"mail.example.org\" ssh-ed25519 AAAA", "line 3: option", "from: 'mail.example.org' is no address" },
         { "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEC cut", "line 3: ssh-ed25519", "wrong length" },
         { "<html>", "line 3: key type", "is not known" },
         { NULL, "line 3: key", "the same key as in line 1" },

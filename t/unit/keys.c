@@ -85,6 +85,22 @@ Test(keys, parts)
     key_free(&k);
 }
 
+Test(keys, options_in_front)
+{
+    struct key k;
+    struct err e;
+    cr_assert_eq(key_parse("\tno-pty,command=\"send one \\\"a b\\\"\"  \t" GOOD " label", &k, &e), 0, "%s", e.text);
+    cr_assert_str_eq(k.options, "no-pty,command=\"send one \\\"a b\\\"\"", "as they were written");
+    cr_assert_str_eq(k.label, "label");
+    cr_assert_eq(k.size, 51);
+    key_free(&k);
+    cr_assert_null(k.options);
+    cr_assert_eq(key_parse(GOOD " no-pty", &k, &e), 0);
+    cr_assert_null(k.options);
+    cr_assert_str_eq(k.label, "no-pty");
+    key_free(&k);
+}
+
 Test(keys, nothing_on_the_line)
 {
     struct key k;
@@ -99,11 +115,18 @@ Test(keys, nothing_on_the_line)
 Test(keys, refused)
 {
     static const struct { const char *line, *step, *text; } bad[] = {
-        { "no-pty " GOOD, "option", "'no-pty'" },
-        { "command=\"/bin/sh -c 'x y'\" " GOOD, "option", "'command'" },
-        { "from=\"10.0.0.1\",no-pty " GOOD, "option", "'from'" },
-        { "restrict,pty " GOOD, "option", "'restrict'" },
+        { "port-forwarding " GOOD, "option", "'port-forwarding' is not supported; allowed: command" },
+        { "command=\"/bin/sh -c 'x y'\" " GOOD, "option", "'/bin/sh' is no verb" },
+        { "from=\"10.0.0.1\",no-pt " GOOD, "option", "'no-pt'" },
         { "cert-authority " GOOD, "option", "'cert-authority'" },
+        { "principals=\"a\" " GOOD, "option", "certificate authority" },
+        { "verify-required " GOOD, "option", "verify-required is for the keys of tokens" },
+        { "no-touch-required " GOOD, "option", "no-touch-required is for the keys of tokens" },
+        { "no-pty", "key", "there are options and no key" },
+        { "no-pty   \r\n", "key", "there are options and no key" },
+        { "restrict ssh-dss AAAA", "key type", "'ssh-dss'" },
+        { "what=\"ssh-ed25519 AAAA\" x", "option", "'what'" },
+        { "command=\"true " GOOD, "option", "quote at the end" },
         { "ssh-dss AAAAB3NzaC1kc3M=", "key type", "'ssh-dss'" },
         { "ssh-ed25519-cert-v01@openssh.com AAAA", "key type", "cert" },
         { "garbage", "key type", "'garbage'" },

@@ -1,8 +1,11 @@
 if CRITERION
-check_PROGRAMS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
-TESTS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
+check_PROGRAMS += t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
+TESTS += t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
 STORE_UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(CRITERION_LIBS) -lpthread
+t_unit_key_options_SOURCES = t/unit/key_options.c
+t_unit_key_options_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
+t_unit_key_options_LDADD = $(STORE_UNIT_LIBS)
 t_unit_keys_SOURCES = t/unit/keys.c
 t_unit_keys_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_keys_LDADD = $(STORE_UNIT_LIBS)
