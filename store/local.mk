@@ -10,6 +10,7 @@ libstored_a_SOURCES = \
 	store/stored/actor.c store/stored/actor.h \
 	store/stored/apply.c \
 	store/stored/backup.c store/stored/backup.h \
+	store/stored/cert.c store/stored/cert.h \
 	store/stored/db.c store/stored/db.h \
 	store/stored/folder.c store/stored/folder.h \
 	store/stored/keyfile.c store/stored/keyfile.h \
@@ -21,10 +22,12 @@ libstored_a_SOURCES = \
 	store/stored/own_order.c \
 	store/stored/passwd.c \
 	store/stored/password.c store/stored/password.h \
+	store/stored/proof.c store/stored/proof.h \
 	store/stored/push.c store/stored/push.h \
 	store/stored/secret.c store/stored/secret.h \
 	store/stored/session.c store/stored/session.h \
-	store/stored/store.h
+	store/stored/store.h \
+	store/stored/trust.c store/stored/trust.h
 nodist_libstored_a_SOURCES = store/stored/schema.inc
 libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "sshd/session/blob.h"
 #include "sshd/session/conn.h"
+#include "sshd/session/proof.h"
 
 enum { BLOB_MOST = 4096, RSA_LEAST = 3072 };
 
@@ -107,13 +108,14 @@ static int key_function(ssh_session ssh, const char *user, struct ssh_key_struct
         return SSH_AUTH_DENIED;
     uint8_t blob[BLOB_MOST];
     size_t size = blob_of(s, key, blob);
+    uint32_t proof = proof_take(blob, size);
     bool login = state == SSH_PUBLICKEY_STATE_VALID;
     if (size == 0 || (!login && state != SSH_PUBLICKEY_STATE_NONE))
         return failed(s, &s->keys_failed, s->auth_tries);
     FREE_MEM char *server = NULL;
     FREE_MEM char *account = account_of(user, &server);
     FREE_MEM char *why = NULL;
-    enum store_yes yes = store_key(s, login, account, blob, size, ssh_key_type_to_char(ssh_key_type(key)), &why);
+    enum store_yes yes = store_key(s, login, account, blob, size, ssh_key_type_to_char(ssh_key_type(key)), login ? proof : 0, &why);
     if (yes != STORE_YES)
         return refused(s, yes, why, &s->keys_failed, s->auth_tries);
     if (!login)

@@ -109,7 +109,7 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
     (void)term;
     (void)px;
     (void)py;
-    if (c->state != ASKED_NOTHING)
+    if (c->state != ASKED_NOTHING || !c->s->terminals)
         return 1;
     c->terminal = true;
     c->columns = side(columns);
@@ -144,18 +144,29 @@ static int start(struct channel *c, enum asked what, const char *command)
     return 0;
 }
 
+/* Whoever is held to one command gets that, whatever was asked for, as with OpenSSH; sftp has this name there. */
+static bool held_to_sftp(const struct channel *c)
+{
+    return c->s->forced && strcmp(c->s->forced, "internal-sftp") == 0;
+}
+
+static int start_command(struct channel *c, const char *command)
+{
+    return held_to_sftp(c) ? start(c, ASKED_SFTP, "") : start(c, ASKED_EXEC, c->s->forced ? c->s->forced : command);
+}
+
 static int on_exec(ssh_session ssh, ssh_channel channel, const char *command, void *data)
 {
     (void)ssh;
     (void)channel;
-    return start(data, ASKED_EXEC, command);
+    return start_command(data, command);
 }
 
 static int on_shell(ssh_session ssh, ssh_channel channel, void *data)
 {
     (void)ssh;
     (void)channel;
-    return start(data, ASKED_EXEC, "");
+    return start_command(data, "");
 }
 
 static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsystem, void *data)
@@ -163,7 +174,7 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsys
     struct channel *c = data;
     (void)ssh;
     (void)channel;
-    if (strcmp(subsystem, "sftp") != 0) {
+    if (strcmp(subsystem, "sftp") != 0 || (c->s->forced && !held_to_sftp(c))) {
         if (c->s->refusals_logged++ < REFUSALS_LOGGED)
             session_log(c->s, "request.refused", "subsystem=%s", subsystem);
         return 1;

@@ -12,6 +12,7 @@ holdfast_session_SOURCES = \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
+	sshd/session/proof.c sshd/session/proof.h \
 	sshd/session/random.c \
 	sshd/session/rights.c \
 	sshd/session/rsync_args.c sshd/session/rsync_args.h \
@@ -46,9 +47,10 @@ include sshd/session/sftp.mk
 holdfast_session_SOURCES += $(session_sftp_sources)
 holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
 holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
-# libssh finds these four in the program itself.
+# libssh finds these five in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
-	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes
+	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes \
+	-Wl,--export-dynamic-symbol=EVP_DigestVerify
 BUILT_SOURCES += sandbox/lock/session.bpf.h
 CLEANFILES += sandbox/lock/session.bpf.h
 EXTRA_DIST += etc/seccomp/session.policy sshd/session/RIGHTS

@@ -335,6 +335,13 @@ static void push_server(struct link *l, const struct conf_server *v)
     link_send(l, &m);
 }
 
+static void put_lines(struct msg *m, const struct conf_list *lines)
+{
+    msg_put_u32(m, (uint32_t)lines->n);
+    for (size_t i = 0; i < lines->n; i++)
+        msg_put_str(m, lines->v[i]);
+}
+
 void store_push(struct super *s, const struct conf *conf, push_fn *fn)
 {
     struct store *st = s->store;
@@ -348,6 +355,8 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     msg_put_u32(&m, conf->log.activity_days);
     msg_put_u32(&m, conf->log.activity_rows);
     msg_put_u32(&m, conf_ranges(conf));
+    put_lines(&m, &conf->auth.ca_key);
+    put_lines(&m, &conf->auth.revoked);
     link_send(st->link, &m);
     for (size_t i = 0; i < conf->naccounts; i++)
         push_account(st->link, &conf->accounts[i]);

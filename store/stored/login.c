@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/stored/proof.h"
 #include "store/stored/session.h"
 
 enum { TYPE_MOST = 64, OFFERS_LOGGED = 20 };
@@ -17,14 +18,47 @@ struct claim {
     uint8_t hash[KEY_HASH];
     char fingerprint[KEY_FINGERPRINT];
     const char *word;
+    bool hardware, certified;
+    struct cert cert;           /* where certified, and nothing is wrong */
+    char *detail;               /* of it, for the log; owned */
+    char *wrong;                /* with the certificate; owned, NULL: nothing */
+    uint32_t proof;
 };
 
 static void claim_end(struct claim *c)
 {
     free(c->account);
+    free(c->detail);
+    free(c->wrong);
+    cert_free(&c->cert);
 }
 
 #define CLAIM_END __attribute__((cleanup(claim_end)))
+
+/* From here on the claim's key is the one inside. */
+static void claim_cert(struct claim *c, const uint8_t **blob, size_t *size)
+{
+    struct err e = { 0 };
+    char ca[KEY_FINGERPRINT];
+    c->certified = true;
+    if (cert_parse(*blob, *size, &c->cert, &e) < 0) {
+        c->wrong = mem_str(e.text);
+        return;
+    }
+    *blob = c->cert.key;
+    *size = c->cert.nkey;
+    c->word = c->cert.word;
+    c->hardware = c->cert.hardware;
+    key_fingerprint(c->cert.ca, c->cert.nca, ca);
+    c->detail = mem_fmt(" ID %s (serial %llu) CA %s %s", esc(c->cert.id), (unsigned long long)c->cert.serial,
+                        cert_signed(&c->cert) ? "ED25519" : "UNKNOWN", ca);
+}
+
+/* What is said of a key outside of it does not count here. */
+static bool is_hardware(const uint8_t *blob, size_t size)
+{
+    return size > 7 && memcmp(blob + 4, "sk-", 3) == 0;
+}
 
 static bool claim_get(struct session *s, struct msg *m, struct claim *c)
 {
@@ -32,12 +66,17 @@ static bool claim_get(struct session *s, struct msg *m, struct claim *c)
     c->account = msg_get_text(m, ACCOUNT_TEXT);
     const uint8_t *blob = msg_get_bytes(m, &size);
     FREE_MEM char *type = msg_get_text(m, TYPE_MOST);
-    if (blob) {
+    c->proof = msg_get_u32(m);
+    bool good = msg_end(m) && size <= KEY_BLOB_MOST;
+    c->word = key_word(type);
+    if (blob && good) {
+        c->hardware = is_hardware(blob, size);
+        if (cert_is(blob, size))
+            claim_cert(c, &blob, &size);
         key_hash(s->store->secret, blob, size, c->hash);
         key_fingerprint(blob, size, c->fingerprint);
     }
-    c->word = key_word(type);
-    return msg_end(m) && size <= KEY_BLOB_MOST;
+    return good;
 }
 
 static void complain(const struct err *e)
@@ -57,10 +96,10 @@ static void failed(struct session *s, enum auth_failure what)
 
 /* "Accepted publickey for alice from 192.0.2.1 port 1234 ssh2: ED25519 SHA256:..." */
 static void auth_line(const struct session *s, const char *verdict, const char *method, bool known, const char *account,
-                      const char *word, const char *fingerprint)
+                      const char *word, const char *fingerprint, const char *detail)
 {
-    log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
-             s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "");
+    log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
+             s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "", detail ? detail : "");
 }
 
 /* Once a name: a client that offers ten keys for it is one event. */
@@ -74,13 +113,75 @@ static void unknown(struct session *s, const char *account)
     failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
 
-/* 1: the key is the account's.  *FOUND: there is such an account. */
+static bool names(const struct cert *cert, const char *account)
+{
+    for (size_t i = 0; i < cert->nprincipals; i++)
+        if (strcmp(cert->principals[i], account) == 0)
+            return true;
+    return false;
+}
+
+/* NULL, or why the certificate lets nobody in here as ACCOUNT, now. */
+static const char *cert_refused(const struct session *s, const struct claim *c)
+{
+    const struct cert *cert = &c->cert;
+    struct pass p;
+    uint64_t now = (uint64_t)wall_ms() / 1000;
+    if (c->wrong)
+        return c->wrong;
+    pass_of(cert, &p);
+    const char *why = trust_refuses(s->store->trust, &p, c->fingerprint, now);
+    if (why)
+        return why;
+    if (!cert_signed(cert))
+        return "the signature is not its CA's";
+    if (now < cert->after)
+        return "not yet valid";
+    if (cert->nprincipals == 0)
+        return "lacks principal list";
+    if (!names(cert, c->account))
+        return "name is not a listed principal";
+    int from = cert->sources ? cert_from(cert->sources, s->address) : 1;
+    return from == 1 ? NULL : from == 0 ? "not from this address" : "its source-address is no list of networks";
+}
+
+/* Whether C is a certificate of a CA of ours, even if it is of no use now. */
+static bool ours(const struct session *s, const struct claim *c)
+{
+    struct pass p;
+    if (!c->certified || c->wrong)
+        return false;
+    pass_of(&c->cert, &p);
+    return trust_has_ca(s->store->trust, p.ca) && cert_signed(&c->cert);
+}
+
+static int cert_fits(struct session *s, const struct claim *c)
+{
+    const char *why = cert_refused(s, c);
+    /* A client offers what it has; past some it is the flood that is worth a line, not each. */
+    if (why && s->refused_certs++ < OFFERS_LOGGED)
+        log_info("Certificate", "invalid: %s: for %s from %s port %u ssh2: %s %s%s", why, esc(c->account), s->address, s->port, c->word,
+                 c->fingerprint, c->detail ? c->detail : "");
+    return why == NULL;
+}
+
+static int key_fits(struct session *s, const struct claim *c, struct err *e)
+{
+    int fits = account_has_key(s->store->db, c->account, c->hash, e);
+    if (fits != 1 || !trust_revoked(s->store->trust, c->fingerprint))
+        return fits;
+    log_info("Authentication", "key %s %s revoked: for %s from %s port %u ssh2", c->word, c->fingerprint, esc(c->account), s->address, s->port);
+    return 0;
+}
+
+/* 1: the key is the account's, or certified for it.  *FOUND: there is such an account. */
 static int look_up(struct session *s, const struct claim *c, struct account *a, bool *found)
 {
     struct err e = { 0 };
-    int there = account_find(s->store->db, c->account, a, &e);
-    int fits = there == 1 ? account_has_key(s->store->db, c->account, c->hash, &e) : there;
-    *found = there == 1;
+    int fits = account_find(s->store->db, c->account, a, &e);
+    *found = fits == 1;
+    if (*found)
+        fits = c->certified ? cert_fits(s, c) : key_fits(s, c, &e);
     if (fits < 0)
         complain(&e);
     return fits;
@@ -91,7 +192,7 @@ static int look_up(struct session *s, const struct claim *c, struct account *a, 
 static void refused_offer(struct session *s, const struct claim *c)
 {
     struct err e;
-    if (account_any_key(s->store->db, c->hash, &e) == 1)
+    if (c->certified ? ours(s, c) : account_any_key(s->store->db, c->hash, &e) == 1)
         return;
     /* For filters that read the log, once a connection, where OpenSSH writes it too. */
     if (++s->refused_offers == OFFERS_LOGGED)
@@ -116,6 +217,41 @@ const char *key_offer(struct session *s, struct msg *m)
     return NULL;
 }
 
+/* Nothing, or the pass of a certificate. */
+static void put_pass(struct buf *login, const struct session *s)
+{
+    if (!s->certified)
+        return;
+    buf_put_u64(login, s->pass.serial);
+    buf_put_u64(login, s->pass.before);
+    buf_put_bytes(login, s->pass.id, sizeof s->pass.id);
+    buf_put_str(login, s->pass.ca);
+    buf_put_str(login, s->command ? s->command : "");
+    buf_put_u8(login, s->no_terminal);
+}
+
+static void get_pass(struct buf *login, struct session *s)
+{
+    size_t nid;
+    if (login->bad || buf_size(login) == 0)
+        return;
+    s->certified = true;
+    s->pass.serial = buf_get_u64(login);
+    s->pass.before = buf_get_u64(login);
+    const uint8_t *id = buf_get_bytes(login, &nid);
+    FREE_MEM char *ca = buf_get_str(login);
+    s->command = buf_get_str(login);
+    s->no_terminal = buf_get_u8(login) != 0;
+    if (login->bad || nid != sizeof s->pass.id)
+        die("the supervisor hands over a certificate that is none of ours");
+    memcpy(s->pass.id, id, nid);
+    snprintf(s->pass.ca, sizeof s->pass.ca, "%s", ca);
+    if (s->command[0] == '\0') {
+        free(s->command);
+        s->command = NULL;
+    }
+}
+
 /* Once a connection: its no stands for all that follow. */
 static void ask_supervisor(struct session *s)
 {
@@ -130,6 +266,7 @@ static void ask_supervisor(struct session *s)
     buf_put_str(&login, s->method);
     buf_put_bytes(&login, s->hash, sizeof s->hash);
     buf_put_str(&login, s->fingerprint);
+    put_pass(&login, s);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
@@ -146,6 +283,7 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     FREE_MEM char *method = buf_get_str(&b);
     const uint8_t *hash = buf_get_bytes(&b, &nhash);
     FREE_MEM char *fingerprint = buf_get_str(&b);
+    get_pass(&b, s);
     if (b.bad || nhash != sizeof s->hash || buf_size(&b) != 0)
         die("the supervisor hands over a login that is none of ours");
     s->account = account;
@@ -154,6 +292,7 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
     s->phase = PHASE_IN;
     buf_free(&b);
+    session_expires(s);
     struct err e;
     if (session_look(s, &e) < 0)
         complain(&e);
@@ -164,6 +303,34 @@ static void suspended(const char *account)
     log_info("User", "%s not allowed because account is locked", account);
 }
 
+static void take_cert(struct session *s, struct claim *c)
+{
+    s->certified = true;
+    pass_of(&c->cert, &s->pass);
+    s->no_terminal = !c->cert.terminal;
+    s->command = c->cert.command && c->cert.command[0] ? mem_str(c->cert.command) : NULL;
+    s->detail = c->detail;
+    c->detail = NULL;
+}
+
+static uint32_t flags_of(const struct claim *c)
+{
+    return (c->cert.verify_required ? (uint32_t)KEY_VERIFY_REQUIRED : 0) | (c->cert.no_touch || !c->hardware ? (uint32_t)KEY_NO_TOUCH : 0);
+}
+
+/* NULL, or what the signature does not show of who used the key. */
+static const char *not_proven(struct session *s, const struct claim *c)
+{
+    uint32_t flags = flags_of(c);
+    if (proof_fits(c->proof, flags))
+        return NULL;
+    const char *missing = proof_missing(c->proof, flags);
+    log_info("public", "key %s %s signature for %s from %s port %u rejected: %s", c->word, c->fingerprint, esc(c->account), s->address, s->port,
+             missing);
+    failed(s, AUTH_BAD_KEY);
+    return missing;
+}
+
 const char *key_login(struct session *s, struct msg *m)
 {
     CLAIM_END struct claim c = { 0 };
@@ -172,7 +339,8 @@ const char *key_login(struct session *s, struct msg *m)
     if (!claim_get(s, m, &c))
         return "malformed login with a key";
     int fits = look_up(s, &c, &a, &found);
-    if (fits == 1 && !a.suspended) {
+    const char *unproven = fits == 1 ? not_proven(s, &c) : NULL;
+    if (fits == 1 && !a.suspended && !unproven) {
         s->phase = PHASE_ASKING;
         s->question = m->id;
         s->account = mem_str(c.account);
@@ -180,19 +348,23 @@ const char *key_login(struct session *s, struct msg *m)
         s->word = c.word;
         memcpy(s->hash, c.hash, sizeof s->hash);
         memcpy(s->fingerprint, c.fingerprint, sizeof s->fingerprint);
+        if (c.certified)
+            take_cert(s, &c);
         ask_supervisor(s);
         return NULL;
     }
-    if (fits == 1)
+    if (unproven)
+        auth_line(s, "Failed", "publickey", true, c.account, c.word, c.fingerprint, c.detail);
+    else if (fits == 1)
         suspended(c.account);
     else if (fits == 0) {
         if (!found)
             unknown(s, c.account);
         else
             failed(s, AUTH_BAD_KEY);
-        auth_line(s, "Failed", "publickey", found, c.account, c.word, c.fingerprint);
+        auth_line(s, "Failed", "publickey", found, c.account, c.word, c.fingerprint, c.detail);
     }
-    session_answer(s, m->id, false, fits < 0 ? "the store cannot read its database, try later" :
+    session_answer(s, m->id, false, unproven ? unproven : fits < 0 ? "the store cannot read its database, try later" :
                    fits == 1 ? "the account is suspended" : "");
     return NULL;
 }
@@ -221,7 +393,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
             unknown(s, s->account);
         else
             failed(s, AUTH_BAD_PASSWORD);
-        auth_line(s, "Failed", "password", found == 1, s->account, NULL, NULL);
+        auth_line(s, "Failed", "password", found == 1, s->account, NULL, NULL, NULL);
     }
     session_answer(s, s->question, false, right ? "the account is suspended" : result == PASSWORD_LOST || found < 0 ?
                    "the store cannot verify it now, try later" : "");
@@ -287,7 +459,8 @@ void login_answered(struct store *store, struct msg *m)
         if (session_look(s, &e) < 0)
             complain(&e);
         s->since = wall_ms();
-        auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
+        auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint, s->detail);
+        session_expires(s);
         session_answer(s, s->question, true, "");
         free(why);
         return;

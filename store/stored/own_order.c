@@ -73,7 +73,7 @@ static int keeps_way_in(struct wish *w, const struct keyfile *f, struct err *e)
     int r = f->n ? 1 : account_way_in(db, s->account, e);
     if (r == 0)
         wish_refuse(w, CODE_STATE, "no key is left, and %s has no other way in" UNCHANGED, s->account);
-    if (r != 1 || strcmp(s->method, "publickey") != 0 || keyfile_find(f, s->hash))
+    if (r != 1 || strcmp(s->method, "publickey") != 0 || s->certified || keyfile_find(f, s->hash))
         return r;
     r = account_has_ini_key(db, s->account, s->hash, e);
     if (r == 0)

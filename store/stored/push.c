@@ -14,6 +14,7 @@
 #include "store/stored/db.h"
 #include "store/stored/push.h"
 #include "store/stored/session.h"
+#include "store/stored/trust.h"
 
 static struct push *open_push(struct store *s)
 {
@@ -47,8 +48,23 @@ void push_free(struct push *p)
         free(p->servers[i].allow);
     free(p->accounts);
     free(p->servers);
+    trust_free(p->trust);
     free(p->error);
     free(p);
+}
+
+typedef int trust_fn(struct trust *t, const char *line, struct err *e);
+
+static void get_trust(struct push *p, struct msg *m, const char *what, trust_fn *add)
+{
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 1; i <= n; i++) {
+        FREE_MEM char *line = msg_get_str(m);
+        struct err e = { 0 };
+        char text[400];
+        if (add(p->trust, line, &e) < 0)
+            wrong(p, "%s: line %u: %s", what, i, err_text(&e, text, sizeof text));
+    }
 }
 
 void push_begin(struct store *s, struct msg *m)
@@ -59,6 +75,9 @@ void push_begin(struct store *s, struct msg *m)
     s->push->activity_rows = msg_get_u32(m);
     uint32_t numbers = msg_get_u32(m);
     s->push->numbers = numbers < PUSH_NUMBERS ? numbers : PUSH_NUMBERS;
+    s->push->trust = trust_new();
+    get_trust(s->push, m, "[auth] ca_key", trust_add_ca);
+    get_trust(s->push, m, "[auth] revoked", trust_add_revoked);
     msg_end(m);
 }
 
@@ -239,8 +258,12 @@ void push_end(struct store *s, struct msg *m)
     if (p->error == NULL && push_apply(s->db, p, &c, &e) < 0)
         wrong(p, "%s", err_text(&e, text, sizeof text));
     bool applied = p->error == NULL;
-    if (applied)
+    if (applied) {
         activity_limits(s->activity, p->activity_days, p->activity_rows);
+        trust_free(s->trust);
+        s->trust = p->trust;
+        p->trust = NULL;
+    }
     unsigned closed = applied ? sessions_recheck(s, NULL) : 0;
     struct msg out;
     msg_begin(&out, STORE_CONF_DONE, m->id);

@@ -43,12 +43,15 @@ struct pushed_server {
     uint32_t number;             /* from push_apply */
 };
 
+struct trust;
+
 struct push {
     struct pushed_account *accounts;
     struct pushed_server *servers;
     size_t naccounts, nservers;
     uint32_t activity_days, activity_rows;
     uint32_t numbers;       /* a server's is below; at most PUSH_NUMBERS */
+    struct trust *trust;         /* owned */
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 

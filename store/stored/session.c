@@ -57,6 +57,9 @@ static void forget(struct session *s)
     free(s->account);
     free(s->invalid);
     free(s->refusal);
+    free(s->detail);
+    free(s->command);
+    timer_free(s->expiry);
     free(s->seen);
     free(s);
 }
@@ -98,6 +101,10 @@ void session_nobody(struct session *s)
     s->account = NULL;
     s->method = NULL;
     s->fingerprint[0] = '\0';
+    s->certified = s->no_terminal = false;
+    free(s->detail);
+    free(s->command);
+    s->detail = s->command = NULL;
     s->asked_supervisor = false;
     s->phase = PHASE_BEFORE;
 }
@@ -232,6 +239,8 @@ const char *whoami(struct session *s, struct msg *m)
     msg_put_str(&out, s->method);
     msg_put_str(&out, s->fingerprint);
     msg_put_str(&out, s->address);
+    msg_put_str(&out, s->command);
+    msg_put_u32(&out, !s->no_terminal);
     msg_put_u32(&out, (uint32_t)s->nseen);
     for (size_t i = 0; i < s->nseen; i++) {
         msg_put_str(&out, s->seen[i].server);
@@ -288,6 +297,31 @@ static void tell_changes(struct session *s, const struct visible *old, size_t no
     }
 }
 
+const char *session_pass(const struct session *s)
+{
+    return trust_refuses(s->store->trust, &s->pass, s->fingerprint, (uint64_t)wall_ms() / 1000);
+}
+
+static void on_expiry(void *data)
+{
+    struct session *s = data;
+    s->expiry = NULL;
+    if (session_pass(s))
+        session_kick(s, "the certificate is not valid any more: %s", session_pass(s));
+    else
+        session_expires(s);
+}
+
+void session_expires(struct session *s)
+{
+    /* The wall clock may be set meanwhile: looked at again now and then. */
+    enum { LOOK_MS = 30000 };
+    if (!s->certified || s->pass.before > INT64_MAX / 1000)
+        return;
+    int64_t left = (int64_t)s->pass.before * 1000 - wall_ms();
+    s->expiry = loop_timer(s->store->loop, left <= 0 ? 0 : left < LOOK_MS ? (uint64_t)left : LOOK_MS, on_expiry, s);
+}
+
 /* Why it may not stay, or NULL. */
 static const char *unwelcome(struct session *s, struct err *e)
 {
@@ -299,6 +333,10 @@ static const char *unwelcome(struct session *s, struct err *e)
         return "the account is suspended";
     if (strcmp(s->method, "password") == 0)
         return a.password ? NULL : "the account may not use a password any more";
+    if (s->certified)
+        return session_pass(s) ? "the certificate is not valid any more" : NULL;
+    if (trust_revoked(s->store->trust, s->fingerprint))
+        return "the key was revoked";
     r = account_has_key(s->store->db, s->account, s->hash, e);
     return r == 1 ? NULL : r == 0 ? "the key was removed" : "the store cannot check it";
 }

@@ -7,6 +7,7 @@
 #include "store/proto.h"
 #include "store/stored/account.h"
 #include "store/stored/store.h"
+#include "store/stored/trust.h"
 
 enum phase {
     PHASE_BEFORE = 1,    /* nobody yet */
@@ -35,6 +36,12 @@ struct session {
     const char *word;            /* of the key's type */
     uint8_t hash[KEY_HASH];
     char fingerprint[KEY_FINGERPRINT];
+    bool certified;              /* by a certificate, whose rest is: */
+    struct pass pass;
+    char *detail;                /* for the log; owned */
+    char *command;               /* the only one it may run; owned; NULL: any */
+    bool no_terminal;
+    struct timer *expiry;
     uint32_t question;           /* id of the login to answer */
     bool asked_supervisor;
     char *refusal;               /* the supervisor's, for good; owned */
@@ -43,6 +50,7 @@ struct session {
     size_t nseen;
     char *invalid;               /* the unknown account that was logged last; owned */
     unsigned refused_offers;     /* of keys that are nobody's */
+    unsigned refused_certs;
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
@@ -59,6 +67,10 @@ struct session *session_find(struct store *store, uint64_t id);
 void session_kick(struct session *s, const char *fmt, ...) PRINTF(2, 3);
 /* S was logged in before the store died: takes ACCOUNT over, and the LOGIN that an earlier store gave the supervisor. */
 void login_resume(struct session *s, char *account, const void *login, size_t size);
+/* NULL, or why its certificate does not do any more. */
+const char *session_pass(const struct session *s);
+/* Ends it when its certificate does. */
+void session_expires(struct session *s);
 /* STORE_ANSWER to request ID. */
 void session_answer(struct session *s, uint32_t id, bool yes, const char *why);
 /* The login failed: back to PHASE_BEFORE and forget whose it would have been. */

@@ -1,0 +1,17 @@
+/* What a key's options ask of the one who uses it, against what the signature proved. */
+#ifndef STORED_PROOF_H
+#define STORED_PROOF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Of a key in the ini files, of an account's own, or of a certificate. */
+enum key_flag { KEY_VERIFY_REQUIRED = 1, KEY_NO_TOUCH = 2 };
+
+/* Whether PROOF (STORE_KEY_LOGIN) is all that a hardware key with FLAGS must show: a touch, unless it may do without.  Of a key that is kept in a
+   file there is never any proof: give KEY_NO_TOUCH for it. */
+bool proof_fits(uint32_t proof, uint32_t flags);
+/* What is missing, in words for its owner. */
+const char *proof_missing(uint32_t proof, uint32_t flags);
+
+#endif
