@@ -48,10 +48,11 @@ static const struct kind *kind_of(struct buf *b)
     return NULL;
 }
 
-bool cert_is(const void *blob, size_t size)
+const char *cert_word(const void *blob, size_t size)
 {
     struct buf b = view(blob, size);
-    return kind_of(&b) != NULL;
+    const struct kind *k = kind_of(&b);
+    return k ? k->word : NULL;
 }
 
 static unsigned bits_of(const uint8_t *n, size_t size)
@@ -212,8 +213,6 @@ int cert_parse(const void *blob, size_t size, struct cert *c, struct err *e)
     const struct kind *k = kind_of(&b);
     if (k == NULL)
         return err_set(e, 0, "certificate", "of no kind that is known");
-    c->type = k->type;
-    c->word = k->word;
     c->hardware = k->hardware;
     c->blob = mem_new(size);
     memcpy(c->blob, blob, size);

@@ -13,7 +13,6 @@
 enum { CERT_ID_MOST = 512, CERT_COMMAND_MOST = 200, CERT_PRINCIPALS_MOST = 256, CERT_RSA_LEAST = 3072 };
 
 struct cert {
-    const char *type, *word;     /* of the certificate, static: "ssh-ed25519-cert-v01@openssh.com", "ED25519-CERT" */
     bool hardware;
     uint8_t *key;                /* the certified key as a plain blob; owned */
     size_t nkey;
@@ -31,8 +30,8 @@ struct cert {
     size_t nca, nsignature;
 };
 
-/* BLOB begins as a certificate does. */
-bool cert_is(const void *blob, size_t size);
+/* The word OpenSSH logs for a certificate's kind ("ED25519-CERT"); NULL if BLOB does not begin as one. */
+const char *cert_word(const void *blob, size_t size);
 /* 0: C is filled.  -1 with E: it is no certificate of a user, or asks for what is not known. */
 int cert_parse(const void *blob, size_t size, struct cert *c, struct err *e);
 /* Whether the key C->ca signed C.  Keys of other kinds than ssh-ed25519 never did. */

@@ -40,14 +40,12 @@ static void claim_cert(struct claim *c, const uint8_t **blob, size_t *size)
 {
     struct err e = { 0 };
     char ca[KEY_FINGERPRINT];
-    c->certified = true;
     if (cert_parse(*blob, *size, &c->cert, &e) < 0) {
         c->wrong = mem_str(e.text);
         return;
     }
     *blob = c->cert.key;
     *size = c->cert.nkey;
-    c->word = c->cert.word;
     c->hardware = c->cert.hardware;
     key_fingerprint(c->cert.ca, c->cert.nca, ca);
     c->detail = mem_fmt(" ID %s (serial %llu) CA %s %s", esc(c->cert.id), (unsigned long long)c->cert.serial,
@@ -71,8 +69,12 @@ static bool claim_get(struct session *s, struct msg *m, struct claim *c)
     c->word = key_word(type);
     if (blob && good) {
         c->hardware = is_hardware(blob, size);
-        if (cert_is(blob, size))
+        const char *word = cert_word(blob, size);
+        if (word) {
+            c->certified = true;
+            c->word = word;
             claim_cert(c, &blob, &size);
+        }
         key_hash(s->store->secret, blob, size, c->hash);
         key_fingerprint(blob, size, c->fingerprint);
     }

@@ -236,6 +236,7 @@ static const char *summary(const struct changes *c, unsigned closed, char *text,
         { c->servers_added, "server added", "servers added" },
         { c->servers_changed, "server changed", "servers changed" },
         { c->servers_removed, "server removed", "servers removed" },
+        { c->lists, "list of [auth] changed", "lists of [auth] changed" },
         { closed, "session closed", "sessions closed" },
     };
     size_t at = 0;
@@ -260,6 +261,7 @@ void push_end(struct store *s, struct msg *m)
     bool applied = p->error == NULL;
     if (applied) {
         activity_limits(s->activity, p->activity_days, p->activity_rows);
+        c.lists = trust_changes(p->trust, s->trust);
         trust_free(s->trust);
         s->trust = p->trust;
         p->trust = NULL;

@@ -58,6 +58,7 @@ struct push {
 struct changes {
     unsigned accounts_added, accounts_changed, accounts_removed, suspended;
     unsigned servers_added, servers_changed, servers_removed;
+    unsigned lists;
 };
 
 /* NULL is allowed. */

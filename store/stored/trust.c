@@ -21,12 +21,15 @@ struct trust {
     struct serials *serials;
     struct id *ids;
     size_t ncas, nkeys, nserials, nids;
+    crypto_hash_sha256_state lines[2];   /* over all that was added: CAs, revocations */
 };
 
 struct trust *trust_new(void)
 {
     struct trust *t = mem_new(sizeof *t);
     *t = (struct trust){ 0 };
+    crypto_hash_sha256_init(&t->lines[0]);
+    crypto_hash_sha256_init(&t->lines[1]);
     return t;
 }
 
@@ -77,8 +80,14 @@ static int add_key(struct print **list, size_t *n, const char *line, bool ca, st
     return 0;
 }
 
+static void note(struct trust *t, unsigned list, const char *line)
+{
+    crypto_hash_sha256_update(&t->lines[list], (const unsigned char *)line, strlen(line) + 1);
+}
+
 int trust_add_ca(struct trust *t, const char *line, struct err *e)
 {
+    note(t, 0, line);
     return add_key(&t->cas, &t->ncas, line, true, e);
 }
 
@@ -160,6 +169,7 @@ static const struct {
 
 int trust_add_revoked(struct trust *t, const char *line, struct err *e)
 {
+    note(t, 1, line);
     line = blank(line);
     for (size_t i = 0; i < countof(words); i++)
         if (strncmp(line, words[i].word, strlen(words[i].word)) == 0)
@@ -168,6 +178,19 @@ int trust_add_revoked(struct trust *t, const char *line, struct err *e)
     if (line[n] == ':' && *line != '#')
         return err_set(e, 0, "revoked", "'%s:' is not known; " ALLOWED, escn(line, n < 64 ? n : 64));
     return add_key(&t->keys, &t->nkeys, line, false, e);
+}
+
+unsigned trust_changes(const struct trust *t, const struct trust *before)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; before && i < countof(t->lines); i++) {
+        crypto_hash_sha256_state now = t->lines[i], then = before->lines[i];
+        uint8_t a[crypto_hash_sha256_BYTES], b[crypto_hash_sha256_BYTES];
+        crypto_hash_sha256_final(&now, a);
+        crypto_hash_sha256_final(&then, b);
+        n += memcmp(a, b, sizeof a) != 0;
+    }
+    return n;
 }
 
 bool trust_has_ca(const struct trust *t, const char *fingerprint)

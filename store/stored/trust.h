@@ -28,6 +28,8 @@ int trust_add_ca(struct trust *t, const char *line, struct err *e);
    "hash: SHA256:...". */
 int trust_add_revoked(struct trust *t, const char *line, struct err *e);
 
+/* How many of T's lists, CAs and revocations, say something else than those of BEFORE. */
+unsigned trust_changes(const struct trust *t, const struct trust *before);
 bool trust_has_ca(const struct trust *t, const char *fingerprint);
 /* The plain key with this fingerprint is revoked.  T may be NULL in all of these: nobody is trusted, nothing revoked. */
 bool trust_revoked(const struct trust *t, const char *fingerprint);

@@ -219,7 +219,8 @@ class Link(threading.Thread):
             self.answer(ANSWER, ident, int(good and not refused), refused or "")
         elif kind == WHOAMI:
             servers = [x for name in sorted(rig.servers) for x in (name, rig.servers[name], "alice")]
-            self.answer(WHOAMI_ANSWER, ident, self.account, self.method, "SHA256:abc", "127.0.0.1", len(rig.servers), *servers)
+            self.answer(WHOAMI_ANSWER, ident, self.account, self.method, "SHA256:abc", "127.0.0.1", rig.forced, int(rig.terminals),
+                        len(rig.servers), *servers)
         elif kind == DO:
             rig.note("op", f[0], f[1].decode(), f[2], f[3])
             self.do(ident, *f)
@@ -278,6 +279,7 @@ class Rig:
         self.limits.update(limits)
         self.servers = {"one": ALL, "two": ALL, "watch": 1 | 1 << 4 | 1 << 6}
         self.stopped, self.mute, self.refuse_login, self.reason = set(), False, "", ""
+        self.forced, self.terminals = "", True
         self.logs, self.archive, self.backups = [], "", 1
         self.files_late, self.files_go = False, threading.Event()
         self.errands, self.errand_end, self.errand_pause = [], (0, 0, ""), 0

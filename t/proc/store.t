@@ -88,6 +88,7 @@ class Conf:
     def __init__(self):
         self.accounts, self.servers = {}, {}
         self.days, self.rows, self.numbers = 90, 200000, 3000
+        self.cas, self.revoked = [], []
 
     def account(self, name, keys=(), password=0, suspended=0, own=1):
         self.accounts[name] = [password, suspended, 10, own, len(keys), *keys]
@@ -135,7 +136,7 @@ class Store:
 
     def push(self, conf):
         """(error, summary, numbers, messages that came before the answer)"""
-        self.link.send(BEGIN, conf.days, conf.rows, conf.numbers)
+        self.link.send(BEGIN, conf.days, conf.rows, conf.numbers, len(conf.cas), *conf.cas, len(conf.revoked), *conf.revoked)
         for name, rest in conf.accounts.items():
             self.link.send(ACCOUNT, name, *rest)
         for name, rest in conf.servers.items():
@@ -166,7 +167,7 @@ class Store:
 
     def login(self, account, k, **at):
         s = self.session(**at)
-        ask = s.ask(KEY_LOGIN, account, k[1], k[2])
+        ask = s.ask(KEY_LOGIN, account, k[1], k[2], 0)
         m = self.link.recv()
         assert m.kind == LOGGED_IN and m.fields[:2] == [s.id, account], m
         s.login = m.fields[2]
@@ -373,7 +374,7 @@ def test_keys():
     x = s.session()
     for who, k, want in (("alice", ALICE, 1), ("alice", RSA, 1), ("alice", EVE, 0), ("alice", BOB, 0), ("nobody", ALICE, 0),
                          ("carol", ECDSA, 0)):
-        ask = x.ask(KEY_OFFER, who, k[1], k[2])
+        ask = x.ask(KEY_OFFER, who, k[1], k[2], 0)
         m = x.recv()
         is_((m.kind, m.id, m.fields[0]), (ANSWER, ask, want), f"offer of {k[0].split()[2]} for {who}: {want}")
     m = s.link.recv()
@@ -381,32 +382,32 @@ def test_keys():
     m = s.link.recv()
     is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 2]), "the unknown account is a failure; somebody else's key is neither")
     tap.ok(quiet(s.link), "no other")
-    x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+    x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2], 0)
     s.link.recv()
     s.link.send(LOGIN_ANSWER, U64(x.id), 0, "alice has 10 connections already")
     is_(x.recv().fields, [0, "alice has 10 connections already"], "the supervisor's no reaches the session with its reason")
-    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2])
+    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2], 0)
     is_((x.recv().fields[0], quiet(s.link)), (0, True), "and is not asked for twice on one connection")
     x.close()
     s.link.send(GONE, U64(x.id), 0)
     x = s.session()
-    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2], 0)
     is_(x.recv().fields[0], 0, "a key that is not alice's is no login")
     is_(s.link.recv().fields, [x.id, 0], "and is a failure")
-    x.ask(KEY_LOGIN, "carol", ECDSA[1], ECDSA[2])
+    x.ask(KEY_LOGIN, "carol", ECDSA[1], ECDSA[2], 0)
     is_(x.recv().fields, [0, "the account is suspended"], "a suspended account is told so")
-    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2])
+    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2], 0)
     tap.ok(quiet(x), "no answer before the supervisor's")
     s.link.recv()
     s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
     is_(x.recv().fields[0], 1, "alice is in")
     ask = x.ask(WHOAMI)
     m = x.recv()
-    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", 2, "one", ALL, "alice",
+    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", "", 1, 2, "one", ALL, "alice",
                                                         "two", ALL, "alice"]), "and who she is, with the fingerprint of ssh-keygen")
     b = s.login("bob", BOB, address="2001:db8::5")
     b.ask(WHOAMI)
-    is_(b.recv().fields[4:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
+    is_(b.recv().fields[6:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
         "bob sees what he owns and what he is allowed")
     s.link.send(SESSIONS, 99)
     m = s.link.recv()
@@ -419,12 +420,12 @@ def test_keys():
                  "User carol not allowed because account is locked\n"):
         tap.ok(line in log, f"logged: {line.strip()}", log.splitlines()[-8:])
     y = s.session()
-    y.ask(KEY_LOGIN, "x from 6.6.6.6 port 1\nAccepted", EVE[1], EVE[2])
+    y.ask(KEY_LOGIN, "x from 6.6.6.6 port 1\nAccepted", EVE[1], EVE[2], 0)
     y.recv()
     tap.ok("\\x20from\\x206.6.6.6\\x20port\\x201\\x0aAccepted from 192.0.2.7" in s.lines(), "a name cannot forge a line")
     z = s.session()
     for i in range(25):
-        z.ask(KEY_OFFER, "alice", b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([i]) * 32, "ssh-ed25519")
+        z.ask(KEY_OFFER, "alice", b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([i]) * 32, "ssh-ed25519", 0)
         z.recv()
     while (m := s.link.recv()).fields[0] != z.id:
         pass
@@ -467,7 +468,7 @@ def test_passwords():
         x.ask(PASSWORD_LOGIN, "alice", "nope")
     then = time.monotonic()
     y = s.session()
-    y.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+    y.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2], 0)
     y.recv()
     tap.ok(time.monotonic() - then < 0.5, "the loop answers while passwords are computed")
     answers = [x.recv().fields for x in many]
@@ -497,21 +498,21 @@ def test_phases():
     for words, act, phase in (
             ("whoami before the login", lambda x: x.ask(WHOAMI), 0),
             ("an order before the login", lambda x: do(x, STATUS), 0),
-            ("an offer after the login", lambda x: x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2]), 1),
-            ("a login after the login", lambda x: x.ask(KEY_LOGIN, "bob", BOB[1], BOB[2]), 1),
+            ("an offer after the login", lambda x: x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2], 0), 1),
+            ("a login after the login", lambda x: x.ask(KEY_LOGIN, "bob", BOB[1], BOB[2], 0), 1),
             ("a supervisor's message", lambda x: x.send(LOGIN_ANSWER, U64(1), 1, ""), 0),
             ("an unknown message", lambda x: x.send(0x9999), 0),
             ("a frame cut short", lambda x: x.raw(b"\x04\x80\0"), 0),
             ("a field missing", lambda x: x.ask(KEY_OFFER, "alice"), 0),
-            ("a field of another kind", lambda x: x.ask(KEY_OFFER, 5, b"x", "y"), 0),
-            ("a byte left over", lambda x: x.raw(frame(KEY_OFFER, "alice", b"x", "y") + b"\0"), 0),
+            ("a field of another kind", lambda x: x.ask(KEY_OFFER, 5, b"x", "y", 0), 0),
+            ("a byte left over", lambda x: x.raw(frame(KEY_OFFER, "alice", b"x", "y", 0) + b"\0"), 0),
             ("a length past the end", lambda x: x.raw(frame(WHOAMI) + b"\x03\xff\xff\xff\xff"), 1),
             ("a descriptor nobody wants", lambda x: x.send(WHOAMI, fds=[0]), 1),
             ("a descriptor count that lies", lambda x: x.raw(frame(WHOAMI, fds=3)), 1),
             ("an operation that does not exist", lambda x: do(x, 77), 1),
             ("a huge log line", lambda x: x.ask(LOG, 2, "e" * 100, "x"), 0),
-            ("a huge name", lambda x: x.ask(KEY_OFFER, "a" * 5000, b"x", "y"), 0),
-            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y"), 0),
+            ("a huge name", lambda x: x.ask(KEY_OFFER, "a" * 5000, b"x", "y", 0), 0),
+            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y", 0), 0),
             ("activity before the login", lambda x: tell(x, event("one")), 0),
             ("no event", lambda x: tell(x), 1),
             ("more events than a message may hold", lambda x: tell(x, *[event("one")] * 257), 1),
@@ -538,7 +539,7 @@ def test_phases():
     x = s.session()
     for i in range(300):
         try:
-            x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+            x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2], 0)
         except (BrokenPipeError, ConnectionResetError):
             break
         try:
@@ -940,7 +941,7 @@ def test_reload():
     s.link.send(LOGIN_ANSWER, U64(p.id), 1, "")
     p.recv()
     waiting = s.session()
-    waiting.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+    waiting.ask(KEY_LOGIN, "alice", RSA[1], RSA[2], 0)
     s.link.recv()
     c = base().account("alice", [ALICE[0]], password=0).server("one", "alice", bob=BITS["status"]).server("nine", "bob")
     then = time.monotonic()
@@ -972,6 +973,78 @@ def test_reload():
     s.end()
 
 
+def test_proofs():
+    """What a signature must prove, and certificates: logins, and what lasts beyond the store that let them in."""
+    s = Store()
+    string = lambda b: struct.pack(">I", len(b)) + b
+    sk = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(range(32))) + string(b"ssh:")
+    c = base()
+    c.account("alice", [ALICE[0], "sk-ssh-ed25519@openssh.com " + base64.b64encode(sk).decode()])
+    ca = key("ca")
+    c.cas = [ca[0]]
+    is_(s.push(c)[0], "", "a configuration with a CA")
+
+    def says(x, kind, blob, proof, name="alice", word="sk-ssh-ed25519@openssh.com"):
+        x.ask(kind, name, blob, word, proof)
+        return x.recv().fields
+
+    x = s.session()
+    is_(says(x, KEY_OFFER, sk, 0), [1, ""], "a hardware key is offered without proof")
+    for proof in (0, 2, 4, 0xfffffffe):
+        f = says(x, KEY_LOGIN, sk, proof)
+        is_((f[0], "has to be touched" in f[1]), (0, True), f"proof {proof:#x} is no touch, in words")
+        is_(s.link.recv().kind, AUTH_FAILED, "and a failure")
+    f = says(x, KEY_LOGIN, sk, 0, word="ssh-ed25519")
+    is_((f[0], "has to be touched" in f[1]), (0, True), "whatever kind the session says it is")
+    s.link.recv()
+    for proof in (1, 3):
+        x = s.session()
+        x.ask(KEY_LOGIN, "alice", sk, "sk-ssh-ed25519@openssh.com", proof)
+        is_(s.link.recv().kind, LOGGED_IN, f"proof {proof} is")
+
+    subject = os.path.join(WORK, "subject")
+    key("subject")
+
+    def cert(*options):
+        subprocess.run(["ssh-keygen", "-q", "-s", os.path.join(WORK, "ca"), "-I", "id of it", "-z", "77", *options, subject + ".pub"], check=True)
+        with open(subject + "-cert.pub") as f:
+            kind, text = f.read().split()[:2]
+        return None, base64.b64decode(text), kind
+
+    good = cert("-n", "alice", "-O", "clear", "-O", "force-command=status")
+    a = s.login("alice", good, keep=True)
+    a.ask(WHOAMI)
+    is_(a.recv().fields[4:6], ["status", 0], "what a certificate allows is told to the session")
+    x = s.session()
+    tried = 0
+    for n in range(0, len(good[1]), 7):
+        x = s.session()
+        f = says(x, KEY_OFFER, good[1][:n], 0, word=good[2])
+        tried += f[0]
+    is_(tried, 0, "cut short anywhere it is refused")
+    b = s.login("alice", cert("-n", "alice", "-V", "-1m:+3s"), keep=True)
+    s.process.kill()
+    s.process.wait()
+    s2 = Store(s.folder)
+    c.revoked = ["serial: 76", "id: id of"]
+    s2.push(c)
+    s2.resume(a, "alice", a.login)
+    s2.resume(b, "alice", b.login)
+    is_([a.recv().kind, b.recv().kind], [ANEW, ANEW], "another store takes them over")
+    a.ask(WHOAMI)
+    is_(a.recv().fields[4:6], ["status", 0], "with all they were allowed")
+    m = b.recv()
+    is_((m.kind, m.fields[0].split(":")[0]), (CLOSE, "the certificate is not valid any more"), "their time runs on")
+    s2.link.recv()
+    c.revoked.append("id: id of it")
+    error, summary, _, _ = s2.push(c)
+    is_((error, summary), ("", "1 list of [auth] changed, 1 session closed"), "and they are revoked")
+    is_(a.recv().kind, CLOSE, "at once")
+    c.cas.append("ssh-ed25519 AAAA")
+    is_(s2.push(c)[0].split(":")[0], "[auth] ca_key", "a broken key of a CA is refused")
+    s2.end()
+
+
 def test_kills():
     """50 times kill -9 in the middle of writes: what was acknowledged is there."""
     folder = make_folder()
@@ -995,7 +1068,7 @@ def test_kills():
                 if len(c.servers) > 300:
                     for n in [n for n in c.servers if n[0] == "t"]:
                         del c.servers[n]
-                s.link.send(BEGIN)
+                s.link.send(BEGIN, c.days, c.rows, c.numbers, 0, 0)
                 for name, rest in list(c.accounts.items()):
                     s.link.send(ACCOUNT, name, *rest)
                 for name, rest in list(c.servers.items()):
@@ -1124,7 +1197,7 @@ def test_own_keys():
     e = s.login("alice", EVE)
     is_(e.ask(WHOAMI) and e.recv().fields[:3], ["alice", "publickey", EVE[3]], "an own key logs in")
     x = s.session()
-    x.ask(KEY_OFFER, "bob", EVE[1], EVE[2])
+    x.ask(KEY_OFFER, "bob", EVE[1], EVE[2], 0)
     is_(x.recv().fields[0], 0, "nobody else's account")
     b = s.login("bob", BOB)
     is_(keys_get(b)[4], shown(BOB), "nor is it shown to bob")
@@ -1149,7 +1222,7 @@ def test_own_keys():
     tap.ok(f'keys.removed session={e.id} account=alice key="RSA {BIG[3]}"' in s.lines(), "what went is logged")
 
     asked = s.session()
-    asked.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    asked.ask(KEY_LOGIN, "alice", EVE[1], EVE[2], 0)
     s.link.recv()
     then = time.monotonic()
     is_(keys_set(a), [0, ""], "an account with keys of the admin's may take out all of its own")
@@ -1217,7 +1290,7 @@ def test_own_keys_reload():
     is_(ended(e)[0].fields, ["the key was removed"], "which are told")
     tap.ok(time.monotonic() - then < 1, "within a second")
     x = s.session()
-    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2], 0)
     is_(x.recv().fields[0], 0, "they log in no more")
     s.link.recv()
     got = keys_get(a)
@@ -1295,7 +1368,8 @@ def rules():
 try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
-                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, rules, test_kills):
+                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, rules, test_proofs,
+                 test_kills):
         print(f"# {test.__name__}", flush=True)
         test()
 finally:
