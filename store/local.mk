@@ -11,6 +11,7 @@ libstored_a_SOURCES = \
 	store/stored/apply.c \
 	store/stored/backup.c store/stored/backup.h \
 	store/stored/cert.c store/stored/cert.h \
+	store/stored/certified.c store/stored/certified.h \
 	store/stored/db.c store/stored/db.h \
 	store/stored/folder.c store/stored/folder.h \
 	store/stored/keyfile.c store/stored/keyfile.h \

@@ -195,6 +195,9 @@ static int take_all(struct buf *b, const struct kind *k, struct cert *c, struct 
     c->before = buf_get_u64(b);
     if (take_options(b, c, true, e) < 0 || take_options(b, c, false, e) < 0)
         return -1;
+    /* It would stand for any command further on. */
+    if (c->command && c->command[0] == '\0')
+        return err_set(e, 0, "certificate", "an empty force-command");
     if (c->command && strlen(c->command) > CERT_COMMAND_MOST)
         return err_set(e, 0, "certificate", "a force-command longer than %d bytes", CERT_COMMAND_MOST);
     buf_get_bytes(b, &size);    /* reserved */

@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/stored/certified.h"
 #include "store/stored/proof.h"
 #include "store/stored/session.h"
 
@@ -115,51 +116,9 @@ static void unknown(struct session *s, const char *account)
     failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
 
-static bool names(const struct cert *cert, const char *account)
-{
-    for (size_t i = 0; i < cert->nprincipals; i++)
-        if (strcmp(cert->principals[i], account) == 0)
-            return true;
-    return false;
-}
-
-/* NULL, or why the certificate lets nobody in here as ACCOUNT, now. */
-static const char *cert_refused(const struct session *s, const struct claim *c)
-{
-    const struct cert *cert = &c->cert;
-    struct pass p;
-    uint64_t now = (uint64_t)wall_ms() / 1000;
-    if (c->wrong)
-        return c->wrong;
-    pass_of(cert, &p);
-    const char *why = trust_refuses(s->store->trust, &p, c->fingerprint, now);
-    if (why)
-        return why;
-    if (!cert_signed(cert))
-        return "the signature is not its CA's";
-    if (now < cert->after)
-        return "not yet valid";
-    if (cert->nprincipals == 0)
-        return "lacks principal list";
-    if (!names(cert, c->account))
-        return "name is not a listed principal";
-    int from = cert->sources ? cert_from(cert->sources, s->address) : 1;
-    return from == 1 ? NULL : from == 0 ? "not from this address" : "its source-address is no list of networks";
-}
-
-/* Whether C is a certificate of a CA of ours, even if it is of no use now. */
-static bool ours(const struct session *s, const struct claim *c)
-{
-    struct pass p;
-    if (!c->certified || c->wrong)
-        return false;
-    pass_of(&c->cert, &p);
-    return trust_has_ca(s->store->trust, p.ca) && cert_signed(&c->cert);
-}
-
 static int cert_fits(struct session *s, const struct claim *c)
 {
-    const char *why = cert_refused(s, c);
+    const char *why = c->wrong ? c->wrong : certified_refuses(s, &c->cert, c->account, c->fingerprint);
     /* A client offers what it has; past some it is the flood that is worth a line, not each. */
     if (why && s->refused_certs++ < OFFERS_LOGGED)
         log_info("Certificate", "invalid: %s: for %s from %s port %u ssh2: %s %s%s", why, esc(c->account), s->address, s->port, c->word,
@@ -194,7 +153,7 @@ static int look_up(struct session *s, const struct claim *c, struct account *a, 
 static void refused_offer(struct session *s, const struct claim *c)
 {
     struct err e;
-    if (c->certified ? ours(s, c) : account_any_key(s->store->db, c->hash, &e) == 1)
+    if (c->certified ? !c->wrong && certified_ours(s, &c->cert) : account_any_key(s->store->db, c->hash, &e) == 1)
         return;
     /* For filters that read the log, once a connection, where OpenSSH writes it too. */
     if (++s->refused_offers == OFFERS_LOGGED)
@@ -219,41 +178,6 @@ const char *key_offer(struct session *s, struct msg *m)
     return NULL;
 }
 
-/* Nothing, or the pass of a certificate. */
-static void put_pass(struct buf *login, const struct session *s)
-{
-    if (!s->certified)
-        return;
-    buf_put_u64(login, s->pass.serial);
-    buf_put_u64(login, s->pass.before);
-    buf_put_bytes(login, s->pass.id, sizeof s->pass.id);
-    buf_put_str(login, s->pass.ca);
-    buf_put_str(login, s->command ? s->command : "");
-    buf_put_u8(login, s->no_terminal);
-}
-
-static void get_pass(struct buf *login, struct session *s)
-{
-    size_t nid;
-    if (login->bad || buf_size(login) == 0)
-        return;
-    s->certified = true;
-    s->pass.serial = buf_get_u64(login);
-    s->pass.before = buf_get_u64(login);
-    const uint8_t *id = buf_get_bytes(login, &nid);
-    FREE_MEM char *ca = buf_get_str(login);
-    s->command = buf_get_str(login);
-    s->no_terminal = buf_get_u8(login) != 0;
-    if (login->bad || nid != sizeof s->pass.id)
-        die("the supervisor hands over a certificate that is none of ours");
-    memcpy(s->pass.id, id, nid);
-    snprintf(s->pass.ca, sizeof s->pass.ca, "%s", ca);
-    if (s->command[0] == '\0') {
-        free(s->command);
-        s->command = NULL;
-    }
-}
-
 /* Once a connection: its no stands for all that follow. */
 static void ask_supervisor(struct session *s)
 {
@@ -268,7 +192,7 @@ static void ask_supervisor(struct session *s)
     buf_put_str(&login, s->method);
     buf_put_bytes(&login, s->hash, sizeof s->hash);
     buf_put_str(&login, s->fingerprint);
-    put_pass(&login, s);
+    certified_put(s, &login);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
@@ -285,7 +209,7 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     FREE_MEM char *method = buf_get_str(&b);
     const uint8_t *hash = buf_get_bytes(&b, &nhash);
     FREE_MEM char *fingerprint = buf_get_str(&b);
-    get_pass(&b, s);
+    certified_get(s, &b);
     if (b.bad || nhash != sizeof s->hash || buf_size(&b) != 0)
         die("the supervisor hands over a login that is none of ours");
     s->account = account;
@@ -294,7 +218,7 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
     s->phase = PHASE_IN;
     buf_free(&b);
-    session_expires(s);
+    certified_watch(s);
     struct err e;
     if (session_look(s, &e) < 0)
         complain(&e);
@@ -307,23 +231,16 @@ static void suspended(const char *account)
 
 static void take_cert(struct session *s, struct claim *c)
 {
-    s->certified = true;
-    pass_of(&c->cert, &s->pass);
-    s->no_terminal = !c->cert.terminal;
-    s->command = c->cert.command && c->cert.command[0] ? mem_str(c->cert.command) : NULL;
+    certified_take(s, &c->cert);
     s->detail = c->detail;
     c->detail = NULL;
-}
-
-static uint32_t flags_of(const struct claim *c)
-{
-    return (c->cert.verify_required ? (uint32_t)KEY_VERIFY_REQUIRED : 0) | (c->cert.no_touch || !c->hardware ? (uint32_t)KEY_NO_TOUCH : 0);
 }
 
 /* NULL, or what the signature does not show of who used the key. */
 static const char *not_proven(struct session *s, const struct claim *c)
 {
-    uint32_t flags = flags_of(c);
+    const struct cert *cert = &c->cert;
+    uint32_t flags = (cert->verify_required ? (uint32_t)KEY_VERIFY_REQUIRED : 0) | (cert->no_touch || !c->hardware ? (uint32_t)KEY_NO_TOUCH : 0);
     if (proof_fits(c->proof, flags))
         return NULL;
     const char *missing = proof_missing(c->proof, flags);
@@ -462,7 +379,7 @@ void login_answered(struct store *store, struct msg *m)
             complain(&e);
         s->since = wall_ms();
         auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint, s->detail);
-        session_expires(s);
+        certified_watch(s);
         session_answer(s, s->question, true, "");
         free(why);
         return;

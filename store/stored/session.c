@@ -14,6 +14,7 @@
 #include "base/name.h"
 #include "base/rights.h"
 #include "store/stored/actor.h"
+#include "store/stored/certified.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
@@ -297,31 +298,6 @@ static void tell_changes(struct session *s, const struct visible *old, size_t no
     }
 }
 
-const char *session_pass(const struct session *s)
-{
-    return trust_refuses(s->store->trust, &s->pass, s->fingerprint, (uint64_t)wall_ms() / 1000);
-}
-
-static void on_expiry(void *data)
-{
-    struct session *s = data;
-    s->expiry = NULL;
-    if (session_pass(s))
-        session_kick(s, "the certificate is not valid any more: %s", session_pass(s));
-    else
-        session_expires(s);
-}
-
-void session_expires(struct session *s)
-{
-    /* The wall clock may be set meanwhile: looked at again now and then. */
-    enum { LOOK_MS = 30000 };
-    if (!s->certified || s->pass.before > INT64_MAX / 1000)
-        return;
-    int64_t left = (int64_t)s->pass.before * 1000 - wall_ms();
-    s->expiry = loop_timer(s->store->loop, left <= 0 ? 0 : left < LOOK_MS ? (uint64_t)left : LOOK_MS, on_expiry, s);
-}
-
 /* Why it may not stay, or NULL. */
 static const char *unwelcome(struct session *s, struct err *e)
 {
@@ -334,7 +310,7 @@ static const char *unwelcome(struct session *s, struct err *e)
     if (strcmp(s->method, "password") == 0)
         return a.password ? NULL : "the account may not use a password any more";
     if (s->certified)
-        return session_pass(s) ? "the certificate is not valid any more" : NULL;
+        return certified_ended(s) ? "the certificate is not valid any more" : NULL;
     if (trust_revoked(s->store->trust, s->fingerprint))
         return "the key was revoked";
     r = account_has_key(s->store->db, s->account, s->hash, e);

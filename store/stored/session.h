@@ -67,10 +67,6 @@ struct session *session_find(struct store *store, uint64_t id);
 void session_kick(struct session *s, const char *fmt, ...) PRINTF(2, 3);
 /* S was logged in before the store died: takes ACCOUNT over, and the LOGIN that an earlier store gave the supervisor. */
 void login_resume(struct session *s, char *account, const void *login, size_t size);
-/* NULL, or why its certificate does not do any more. */
-const char *session_pass(const struct session *s);
-/* Ends it when its certificate does. */
-void session_expires(struct session *s);
 /* STORE_ANSWER to request ID. */
 void session_answer(struct session *s, uint32_t id, bool yes, const char *why);
 /* The login failed: back to PHASE_BEFORE and forget whose it would have been. */

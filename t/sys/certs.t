@@ -238,6 +238,20 @@ printf 'serial: %s\nserial: %s-%s\nid: user@laptops\nid: user\n%s\n' $((SERIAL +
 ok "what is near" reload
 ok "does not close it" alive $LIVE
 exits 0 "nor refuse" by user alice@$HOST true
+# In the middle of a transfer.
+head -c 20M /dev/zero >big
+sftp -l 4000 "${OPTIONS[@]}" -o CertificateFile=user-cert.pub -i user -P "$PORT" -b <(echo "put big /one/big") "alice@$HOST" >live 2>&1 & LIVE=$!
+size_of() { stat -c %s "$PREFIX/state/servers/one/$1" 2>/dev/null || echo 0; }
+under_way() { [ "$(size_of big)" -gt 100000 ]; }
+wait_until 20 under_way || fail "no transfer: $(<live)"
+since=$(now_ms)
+echo "serial: $SERIAL" >revoked
+reload >/dev/null
+ended "$since" "a transfer under way"
+size=$(size_of big)
+atmost "$size" $((19 << 20)) "it was not done"
+sleep 1
+is "$(size_of big)" "$size" "and nothing goes on being written"
 # The CA itself, and a key that is in no certificate.
 since=$(now_ms)
 cat ca.pub >revoked

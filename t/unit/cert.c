@@ -68,6 +68,7 @@ Test(cert, refused_with_words)
         { { .kind = 77 }, "not one of a user" },
         { { .id = long_id }, "an id longer than" },
         { { .critical = { "force-command", long_command } }, "a force-command longer than" },
+        { { .critical = { "force-command", "" } }, "an empty force-command" },
         { { .critical = { "more@example.com", "x" } }, "unknown critical option 'more@example.com'" },
         { { .critical = { "", "x" } }, "unknown critical option ''" },
         { { .critical = { "Force-Command", "x" } }, "unknown critical option 'Force-Command'" },
