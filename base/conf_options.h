@@ -32,7 +32,7 @@
     O(image_files, "image_files", UINT, "1000000", "files and folders, 16 to 100000000", "of an imported image")
 
 #define CONF_AUTH(O) \
-    O(ca_key, "ca_key", LIST, "", "one line of authorized_keys form, ssh-ed25519; repeat for more", "CA whose certificates of users are believed") \
+    O(ca_key, "ca_key", LIST, "", "key of a CA, ssh-ed25519 BASE64 [LABEL]; repeat for more", "CA whose certificates of users are believed") \
     O(ca_keys_file, "ca_keys_file", PATH, "", "path, relative to the file it stands in", "more keys of CAs, a line each") \
     O(revoked, "revoked", LIST, "", "public key, serial: N[-M], id: TEXT, hash: SHA256:...; repeat for more", "keys and certificates that are not believed any more") \
     O(revoked_keys, "revoked_keys", PATH, "", "path, relative to the file it stands in", "more of these, a line each, as 'ssh-keygen -k' reads them")

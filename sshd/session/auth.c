@@ -9,7 +9,7 @@
 #include "sshd/session/conn.h"
 #include "sshd/session/proof.h"
 
-enum { BLOB_MOST = 4096, RSA_LEAST = 3072 };
+enum { BLOB_MOST = 8192, RSA_LEAST = 3072 };
 
 /* "ACCOUNT+SERVER" in two; both owned by the caller, *SERVER NULL without a "+". */
 static char *account_of(const char *user, char **server)
@@ -92,6 +92,8 @@ static size_t blob_of(struct session *s, struct ssh_key_struct *key, uint8_t *ou
         return 0;
     size_t size = blob_of_base64(text, out, BLOB_MOST);
     ssh_string_free_char(text);
+    if (size == 0)
+        session_log(s, "key.refused", "size=\"more than %d bytes\"", BLOB_MOST);
     int bits = blob_rsa_bits(out, size);
     if (bits != 0 && bits < RSA_LEAST) {
         session_log(s, "key.refused", "bits=%d least=%d", bits, RSA_LEAST);

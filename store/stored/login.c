@@ -36,6 +36,14 @@ static void claim_end(struct claim *c)
 
 #define CLAIM_END __attribute__((cleanup(claim_end)))
 
+static const char *ca_word(const struct cert *c)
+{
+    struct buf b BUF_FREE = BUF(c->nca);
+    buf_put(&b, c->ca, c->nca);
+    FREE_MEM char *type = buf_get_str(&b);
+    return key_word(type ? type : "");
+}
+
 /* From here on the claim's key is the one inside. */
 static void claim_cert(struct claim *c, const uint8_t **blob, size_t *size)
 {
@@ -50,7 +58,7 @@ static void claim_cert(struct claim *c, const uint8_t **blob, size_t *size)
     c->hardware = c->cert.hardware;
     key_fingerprint(c->cert.ca, c->cert.nca, ca);
     c->detail = mem_fmt(" ID %s (serial %llu) CA %s %s", esc(c->cert.id), (unsigned long long)c->cert.serial,
-                        cert_signed(&c->cert) ? "ED25519" : "UNKNOWN", ca);
+                        ca_word(&c->cert), ca);
 }
 
 /* What is said of a key outside of it does not count here. */

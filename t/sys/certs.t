@@ -100,6 +100,12 @@ CA=other_ca sign user -n alice
 refused "another CA" "signed by an unknown CA" by user alice@$HOST true
 CA=ecdsa_ca sign user -n alice
 refused "a CA of another kind" "signed by an unknown CA" by user alice@$HOST true
+ok "which the log names" logged "Certificate invalid: .* CA ECDSA $(print_of ecdsa_ca.pub)"
+sign user -n "$(printf '%s,' principal-{1..100})alice"
+exits 0 "the last of 101 principals" by user alice@$HOST true
+sign user -n "$(printf '%s,' "$(printf 'long%.0s' {1..25})"{1..100})alice"
+exits 255 "more than 8 KiB" by user alice@$HOST true
+ok "is logged" logged 'event=key.refused text="size=.*more than 8192 bytes'
 sign short -n alice
 exits 255 "a short RSA key" by short alice@$HOST true
 sign user -n carol
@@ -313,9 +319,9 @@ wrong() {
 }
 cp ca_keys ca_keys.good
 cat ecdsa_ca.pub >>ca_keys
-wrong "a CA of another kind" "\[auth\] ca_key: line 4: ecdsa-sha2-nistp256: no key of a CA that can be verified; allowed: ssh-ed25519 only"
+wrong "a CA of another kind" "ca_keys:3: bad value .* of .ca_key.: signatures of other CAs than ssh-ed25519 cannot be verified; allowed: key of a CA, ssh-ed25519 BASE64"
 { cat ca_keys.good; echo "rubbish"; } >ca_keys
-wrong "no key" "ca_keys:3: bad value .rubbish. of .ca_key.: must start with the key.s type"
+wrong "no key" "ca_keys:3: bad value .rubbish. of .ca_key.: signatures of other CAs"
 cp ca_keys.good ca_keys
 ssh-keygen -q -k -s ca.pub -f revoked <(echo "serial: 1")
 wrong "a binary list" "revoked is a binary revocation list; allowed: the text"
