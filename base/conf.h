@@ -44,6 +44,7 @@ enum { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 #define CONF_FIELD(field, key, type, def, unit, help) CONF_CTYPE_##type field;
 struct conf_listen { CONF_LISTEN(CONF_FIELD) };
 struct conf_limits { CONF_LIMITS(CONF_FIELD) };
+struct conf_auth { CONF_AUTH(CONF_FIELD) };
 struct conf_paths { CONF_PATHS(CONF_FIELD) };
 struct conf_ids { CONF_IDS(CONF_FIELD) };
 struct conf_sandbox { CONF_SANDBOX(CONF_FIELD) };
@@ -57,6 +58,7 @@ struct conf_server { char *name, *where; CONF_SERVER(CONF_FIELD) };
 struct conf {
     struct conf_listen listen;
     struct conf_limits limits;
+    struct conf_auth auth;           /* `ca_key` and `revoked` hold the lines of their files as well */
     struct conf_paths paths;
     struct conf_ids ids;
     struct conf_sandbox sandbox;

@@ -204,6 +204,13 @@ static bool form_key(const char *text, struct err *why)
     return true;
 }
 
+static bool form_ca(const char *text, struct err *why)
+{
+    if (strncmp(text, "ssh-ed25519 ", 12) != 0)
+        return err_set(why, 0, "", "signatures of other CAs than ssh-ed25519 cannot be verified") == 0;
+    return form_key(text, why);
+}
+
 /* One component of a pattern; what a person could take for more than it is, is refused rather than let nothing be hidden. */
 static bool form_part(const char *part, size_t len, struct err *why)
 {
@@ -276,6 +283,7 @@ static const struct form {
     { "NAME=VALUE", form_variable, false },
     { "program and arguments", form_words, true },
     { "one line of authorized_keys form", form_key, true },
+    { "key of a CA", form_ca, true },
     { "pattern of names", form_pattern, false },
     { "+CALL or -CALL", form_changes, false },
     { "processors", form_cpus, false },

@@ -34,6 +34,12 @@
     O(image_size, "image_size", SIZE, "20G", "bytes, at least 1M", "an imported image unpacked") \
     O(image_files, "image_files", UINT, "1000000", "files and folders, 16 to 100000000", "of an imported image")
 
+#define CONF_AUTH(O) \
+    O(ca_key, "ca_key", LIST, "", "key of a CA, ssh-ed25519 BASE64 [LABEL]; repeat for more", "CA whose certificates of users are believed") \
+    O(ca_keys_file, "ca_keys_file", PATH, "", "path, relative to the file it stands in", "more keys of CAs, a line each") \
+    O(revoked, "revoked", LIST, "", "public key, serial: N[-M], id: TEXT, hash: SHA256:...; repeat for more", "keys and certificates that are not believed any more") \
+    O(revoked_keys, "revoked_keys", PATH, "", "path, relative to the file it stands in", "more of these, a line each, as 'ssh-keygen -k' reads them")
+
 #define CONF_PATHS(O) \
     O(state, "state", PATH, "/var/lib/holdfast", "absolute path", "store, servers, logs, backups") \
     O(run, "run", PATH, "/run/holdfast", "absolute path", "sockets; must not survive a boot") \
@@ -122,6 +128,7 @@
 #define CONF_SECTIONS(S) \
     S(CONF_LISTEN, "listen", listen, false, CONF_FILE_DAEMON) \
     S(CONF_LIMITS, "limits", limits, false, CONF_FILE_DAEMON) \
+    S(CONF_AUTH, "auth", auth, false, CONF_FILE_DAEMON) \
     S(CONF_PATHS, "paths", paths, false, CONF_FILE_DAEMON) \
     S(CONF_IDS, "ids", ids, false, CONF_FILE_DAEMON) \
     S(CONF_SANDBOX, "sandbox", sandbox, false, CONF_FILE_DAEMON) \

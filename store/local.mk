@@ -10,6 +10,8 @@ libstored_a_SOURCES = \
 	store/stored/actor.c store/stored/actor.h \
 	store/stored/apply.c \
 	store/stored/backup.c store/stored/backup.h \
+	store/stored/cert.c store/stored/cert.h \
+	store/stored/certified.c store/stored/certified.h \
 	store/stored/db.c store/stored/db.h \
 	store/stored/folder.c store/stored/folder.h \
 	store/stored/keyfile.c store/stored/keyfile.h \
@@ -25,6 +27,7 @@ libstored_a_SOURCES = \
 	store/stored/own_order.c store/stored/own_order.h \
 	store/stored/passwd.c \
 	store/stored/password.c store/stored/password.h \
+	store/stored/proof.c store/stored/proof.h \
 	store/stored/push.c store/stored/push.h \
 	store/stored/rates.c store/stored/rates.h \
 	store/stored/rotate.c \
@@ -34,6 +37,7 @@ libstored_a_SOURCES = \
 	store/stored/session.c store/stored/session.h \
 	store/stored/session_key.c \
 	store/stored/store.h \
+	store/stored/trust.c store/stored/trust.h \
 	store/stored/vault.c store/stored/vault.h
 nodist_libstored_a_SOURCES = store/stored/schema.inc store/stored/verbs.inc
 libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)

@@ -15,7 +15,8 @@ enum store_super_type {
     STORE_READY = 0x0402,      /* store -> supervisor: str error ("" if it is), u32 store_sealed (FIRST: a new key is to be saved now) */
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
     STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time,
-                                  u32 n, per rate (base/rate.h): u32 verb, u32 burst, u64 ms */
+                                  u32 n, per rate (base/rate.h): u32 verb, u32 burst, u64 ms,
+                                  u32 n, str key line of a CA each, u32 n, str line of the revocation list each */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 rights
                                   ceiling (at most these, on every server), u32 may have own keys, u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
@@ -84,15 +85,19 @@ enum key_flag { KEY_NO_PTY = 1, KEY_VERIFY_REQUIRED = 2, KEY_NO_TOUCH = 4, KEY_L
 /* Of an answer; NO_TRY, to an offer that will not do: the key is somebody's here, which is no try. */
 enum store_verdict { VERDICT_NO, VERDICT_YES, VERDICT_CODE, VERDICT_NO_TRY };
 
+/* What the signature of a hardware key says of who used it: touched it, was verified by it (a PIN, a finger). */
+enum proof { PROOF_TOUCH = 1, PROOF_VERIFIED = 2 };
+
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {
-    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 store_verdict, str "" */
-    STORE_KEY_LOGIN,           /* the same, after the signature was verified -> STORE_ANSWER: u32 in?, str why not */
+    STORE_KEY_OFFER = 0x0480,  /* str account, bytes key or certificate blob, str key type, u32 proof -> STORE_ANSWER: u32 store_verdict, str "" */
+    STORE_KEY_LOGIN,           /* the same, after the signature was verified, with what it proves -> STORE_ANSWER: u32 in?, str why not */
     STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 in?, str why not */
     STORE_ANSWER,
     STORE_WHOAMI,              /* -> STORE_WHOAMI_ANSWER */
     STORE_WHOAMI_ANSWER,       /* str account, str method ("publickey" "password"), str key fingerprint or "", str peer address,
-                                  str options of the key as written, u32 its flags (key_flag), str its forced command ("": none),
+                                  str options of the key or certificate as authorized_keys has them, u32 its flags (key_flag), str its forced
+                                  command ("": none),
                                   u32 n, per server: str name, u32 rights, str owner (sorted by name) */
     STORE_DO,                  /* u32 op, str server, u64 number, str text -> STORE_RESULT */
     /* u32 exit code (PRODUCT 3), str text for stderr ("" if none), then the fields of the op; fds of the op. */

@@ -7,9 +7,10 @@
 #include "base/mem.h"
 #include "sshd/session/blob.h"
 #include "sshd/session/conn.h"
+#include "sshd/session/proof.h"
 
 /* KNOWN_MOST: below what the store takes of offers on one connection. */
-enum { BLOB_MOST = 4096, RSA_LEAST = 3072, KNOWN_MOST = 200 };
+enum { BLOB_MOST = 8192, RSA_LEAST = 3072, KNOWN_MOST = 200 };
 
 /* "ACCOUNT+SERVER" in two; both owned by the caller, *SERVER NULL without a "+". */
 static char *account_of(const char *user, char **server)
@@ -96,6 +97,8 @@ static size_t blob_of(struct session *s, struct ssh_key_struct *key, uint8_t *ou
         return 0;
     size_t size = blob_of_base64(text, out, BLOB_MOST);
     ssh_string_free_char(text);
+    if (size == 0)
+        session_log(s, "key.refused", "size=\"more than %d bytes\"", BLOB_MOST);
     int bits = blob_rsa_bits(out, size);
     if (bits != 0 && bits < RSA_LEAST) {
         session_log(s, "key.refused", "bits=%d least=%d", bits, RSA_LEAST);
@@ -112,13 +115,14 @@ static int key_function(ssh_session ssh, const char *user, struct ssh_key_struct
         return SSH_AUTH_DENIED;
     uint8_t blob[BLOB_MOST];
     size_t size = blob_of(s, key, blob);
+    uint32_t proof = proof_take(blob, size);
     bool login = state == SSH_PUBLICKEY_STATE_VALID;
     if (size == 0 || (!login && state != SSH_PUBLICKEY_STATE_NONE))
         return failed(s, &s->keys_failed, s->auth_tries);
     FREE_MEM char *server = NULL;
     FREE_MEM char *account = account_of(user, &server);
     FREE_MEM char *why = NULL;
-    enum store_yes yes = store_key(s, login, account, blob, size, ssh_key_type_to_char(ssh_key_type(key)), &why);
+    enum store_yes yes = store_key(s, login, account, blob, size, ssh_key_type_to_char(ssh_key_type(key)), login ? proof : 0, &why);
     if (yes != STORE_YES)
         return refused(s, yes, why, &s->keys_failed, s->auth_tries);
     if (!login)

@@ -17,6 +17,7 @@
 #include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/hostkeys.h"
+#include "sshd/session/proof.h"
 #include "sshd/session/wire.h"
 
 enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000, CUT_MS = 700, LAST_MS = 100 };
@@ -104,6 +105,7 @@ void conn_open(struct session *s, int client, const char *hostkeys)
     ssh_bind_free(bind);
     ssh_set_blocking(s->ssh, 0);
     auth_callbacks(s);
+    proof_open();
     store_open(s);
     wire_open(client, real);
     wire_hold(true);

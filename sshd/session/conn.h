@@ -88,7 +88,7 @@ void store_open(struct session *s);
 enum store_yes { STORE_NO, STORE_YES, STORE_SILENT, STORE_NO_TRY };
 /* *WHY is owned by the caller, "" if none. */
 enum store_yes store_key(struct session *s, bool login, const char *account, const void *blob, size_t size, const char *type,
-                         char **why);
+                         uint32_t proof, char **why);
 enum store_yes store_password(struct session *s, const char *account, const char *password, char **why);
 bool store_whoami(struct session *s);
 /* Sends M, which nobody answers, and frees it; never waits.  False: the link is full or gone, and nothing was sent. */

@@ -12,6 +12,7 @@ holdfast_session_SOURCES = \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
+	sshd/session/proof.c sshd/session/proof.h \
 	sshd/session/random.c \
 	sshd/session/rights.c \
 	sshd/session/rsync_args.c sshd/session/rsync_args.h \
@@ -57,9 +58,10 @@ EXTRA_libgssapi_krb5_so_2_DEPENDENCIES = sshd/session/nogss.map
 EXTRA_DIST += sshd/session/nogss.map
 holdfast_session_DEPENDENCIES = liblock.a libbase.a libgssapi_krb5.so.2
 holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
-# libssh finds these four in the program itself.
+# libssh finds these five in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
 	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes \
+	-Wl,--export-dynamic-symbol=EVP_DigestVerify \
 	-Wl,--no-as-needed libgssapi_krb5.so.2 -Wl,--as-needed -Wl,-rpath,'$$ORIGIN'
 BUILT_SOURCES += sandbox/lock/session.bpf.h
 CLEANFILES += sandbox/lock/session.bpf.h

@@ -263,13 +263,14 @@ static void put_account(struct msg *m, const char *account)
 }
 
 enum store_yes store_key(struct session *s, bool login, const char *account, const void *blob, size_t size, const char *type,
-                         char **why)
+                         uint32_t proof, char **why)
 {
     struct msg q;
     msg_begin(&q, login ? STORE_KEY_LOGIN : STORE_KEY_OFFER, next_id(s));
     put_account(&q, account);
     msg_put_bytes(&q, blob, size);
     msg_put_str(&q, type);
+    msg_put_u32(&q, proof);
     return yes_or_no(s, &q, why);
 }
 

@@ -243,22 +243,27 @@ static char *beside(const char *where, const char *path)
     return path[0] == '/' || slash == NULL ? mem_str(path) : mem_fmt("%.*s/%s", (int)(slash - where), where, path);
 }
 
-static void read_keys(struct conf_reader *conf, const char *account, const char *path, const char *where,
+/* Each line of PATH is one more value of KEY. */
+static void read_keys(struct conf_reader *conf, enum conf_file kind, const char *section, const char *option, const char *path, const char *where,
                       struct conf_errors *errors)
 {
+    static const char binary[] = "SSHKRL\n";
     size_t len;
     FREE_MEM char *text = read_checked(path, 07022, "not writable by group or others, e.g. 0600", where, &len, errors);
-    FREE_MEM char *section = mem_fmt("account %s", account);
     if (text == NULL)
         return;
-    struct reader r = { conf, errors, CONF_FILE_ACCOUNTS, path, text, text + len, 0, "" };
+    if (len >= strlen(binary) && memcmp(text, binary, strlen(binary)) == 0) {
+        conf_error(errors, where, "%s is a binary revocation list; allowed: the text that 'ssh-keygen -k' makes one of", path);
+        return;
+    }
+    struct reader r = { conf, errors, kind, path, text, text + len, 0, "" };
     for (char *line; (line = next_line(&r, &len));) {
         FREE_MEM char *key = mem_strn(line, len);
         char *start = key + strspn(key, " \t");
         if (len > KEYS_LINE_MOST || control_bytes(line, len))
             conf_error(errors, r.where, "the line is longer than %d bytes or holds control characters", KEYS_LINE_MOST);
         else if (*start && *start != '#')
-            conf_reader_set(conf, CONF_FILE_ACCOUNTS, r.where, section, "key", start);
+            conf_reader_set(conf, kind, r.where, section, option, start);
     }
 }
 
@@ -268,8 +273,20 @@ static void read_keys_files(struct conf_reader *conf, const struct conf *c, stru
         const struct conf_account *a = &c->accounts[i];
         if (a->keys_file == NULL || a->keys_file[0] == '\0')
             continue;
-        FREE_MEM char *path = beside(a->where, a->keys_file);
-        read_keys(conf, a->name, path, a->where, errors);
+        FREE_MEM char *path = beside(a->where, a->keys_file), *section = mem_fmt("account %s", a->name);
+        read_keys(conf, CONF_FILE_ACCOUNTS, section, "key", path, a->where, errors);
+    }
+}
+
+static void read_auth_files(struct conf_reader *conf, const char *folder, const struct conf *c, struct conf_errors *errors)
+{
+    FREE_MEM char *where = mem_fmt("%s/holdfast.ini: [auth]", folder);
+    const struct { const char *option, *file; } lists[] = { { "ca_key", c->auth.ca_keys_file }, { "revoked", c->auth.revoked_keys } };
+    for (size_t i = 0; i < countof(lists); i++) {
+        if (lists[i].file == NULL || lists[i].file[0] == '\0')
+            continue;
+        FREE_MEM char *path = beside(where, lists[i].file);
+        read_keys(conf, CONF_FILE_DAEMON, "auth", lists[i].option, path, where, errors);
     }
 }
 
@@ -295,6 +312,7 @@ int ini_read(const char *folder, struct conf *c, struct conf_errors *errors)
             sources[i].read(conf, sources[i].kind, path, errors);
         }
     read_keys_files(conf, c, errors);
+    read_auth_files(conf, folder, c, errors);
     conf_reader_end(conf);
     return errors->n == before ? 0 : -1;
 }

@@ -22,7 +22,7 @@
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/worker.h"
 
-enum { ROWS_MOST = 1000, DENY_MOST = 100 };
+enum { ROWS_MOST = 1000, DENY_MOST = 100, TRUST_MOST = 48 * 1024 };
 
 static struct {
     struct conf next;
@@ -51,6 +51,18 @@ static void check_keys(const struct conf_account *a, struct conf_errors *errors)
         bytes += strlen(a->key.v[i]) + 8;
     if (bytes > MSG_MOST - 1024)
         complain(errors, "%s: account %s has %zu bytes of keys; allowed: %d", a->where, a->name, bytes, MSG_MOST - 1024);
+}
+
+/* Both lists go in the message that opens a configuration. */
+static void check_trust(const struct conf *c, const char *folder, struct conf_errors *errors)
+{
+    const struct conf_list *const lists[] = { &c->auth.ca_key, &c->auth.revoked };
+    size_t bytes = 0;
+    for (size_t i = 0; i < countof(lists); i++)
+        for (size_t j = 0; j < lists[i]->n; j++)
+            bytes += strlen(lists[i]->v[j]) + 8;
+    if (bytes > TRUST_MOST)
+        complain(errors, "%s/holdfast.ini: [auth] has %zu bytes of CA keys and revocations; allowed: %d", folder, bytes, TRUST_MOST);
 }
 
 /* What one message about the server holds. */
@@ -99,6 +111,7 @@ int reload_read(const char *folder, struct conf *c, struct conf_errors *errors)
     }
     for (size_t i = 0; i < c->naccounts; i++)
         check_keys(&c->accounts[i], errors);
+    check_trust(c, folder, errors);
     struct conf_cpus there;
     cgroup_cpus(&there);
     for (size_t i = 0; i < c->nservers; i++) {

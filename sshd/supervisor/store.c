@@ -450,6 +450,13 @@ static void put_rates(const struct conf *conf, struct msg *m)
     }
 }
 
+static void put_lines(struct msg *m, const struct conf_list *lines)
+{
+    msg_put_u32(m, (uint32_t)lines->n);
+    for (size_t i = 0; i < lines->n; i++)
+        msg_put_str(m, lines->v[i]);
+}
+
 void store_push(struct super *s, const struct conf *conf, push_fn *fn)
 {
     struct store *st = s->store;
@@ -464,6 +471,8 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
     msg_put_u32(&m, conf->log.activity_rows);
     msg_put_u32(&m, conf_ranges(conf));
     put_rates(conf, &m);
+    put_lines(&m, &conf->auth.ca_key);
+    put_lines(&m, &conf->auth.revoked);
     link_send(st->link, &m);
     st->pushing = conf;
     st->accounts = st->servers = 0;

@@ -10,6 +10,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/stored/certified.h"
+#include "store/stored/proof.h"
 #include "store/stored/session.h"
 
 enum { TYPE_MOST = 64, OFFERS_LOGGED = 20 };
@@ -20,15 +22,54 @@ struct claim {
     char fingerprint[KEY_FINGERPRINT];
     const char *word;
     char *options;              /* of the key, where it is the account's; owned */
+    bool hardware, certified;
+    struct cert cert;           /* where certified, and nothing is wrong */
+    char *detail;               /* of it, for the log; owned */
+    char *wrong;                /* with the certificate; owned, NULL: nothing */
+    uint32_t proof;
 };
 
 static void claim_end(struct claim *c)
 {
     free(c->account);
     free(c->options);
+    free(c->detail);
+    free(c->wrong);
+    cert_free(&c->cert);
 }
 
 #define CLAIM_END __attribute__((cleanup(claim_end)))
+
+static const char *ca_word(const struct cert *c)
+{
+    struct buf b BUF_FREE = BUF(c->nca);
+    buf_put(&b, c->ca, c->nca);
+    FREE_MEM char *type = buf_get_str(&b);
+    return key_word(type ? type : "");
+}
+
+/* From here on the claim's key is the one inside. */
+static void claim_cert(struct claim *c, const uint8_t **blob, size_t *size)
+{
+    struct err e = { 0 };
+    char ca[KEY_FINGERPRINT];
+    if (cert_parse(*blob, *size, &c->cert, &e) < 0) {
+        c->wrong = mem_str(e.text);
+        return;
+    }
+    *blob = c->cert.key;
+    *size = c->cert.nkey;
+    c->hardware = c->cert.hardware;
+    key_fingerprint(c->cert.ca, c->cert.nca, ca);
+    c->detail = mem_fmt(" ID %s (serial %llu) CA %s %s", esc(c->cert.id), (unsigned long long)c->cert.serial,
+                        ca_word(&c->cert), ca);
+}
+
+/* What is said of a key outside of it does not count here. */
+static bool is_hardware(const uint8_t *blob, size_t size)
+{
+    return size > 7 && memcmp(blob + 4, "sk-", 3) == 0;
+}
 
 static bool claim_get(struct session *s, struct msg *m, struct claim *c)
 {
@@ -36,12 +77,21 @@ static bool claim_get(struct session *s, struct msg *m, struct claim *c)
     c->account = msg_get_text(m, ACCOUNT_TEXT);
     const uint8_t *blob = msg_get_bytes(m, &size);
     FREE_MEM char *type = msg_get_text(m, TYPE_MOST);
-    if (blob) {
+    c->proof = msg_get_u32(m);
+    bool good = msg_end(m) && size <= KEY_BLOB_MOST;
+    c->word = key_word(type);
+    if (blob && good) {
+        c->hardware = is_hardware(blob, size);
+        const char *word = cert_word(blob, size);
+        if (word) {
+            c->certified = true;
+            c->word = word;
+            claim_cert(c, &blob, &size);
+        }
         key_hash(s->store->secret, blob, size, c->hash);
         key_fingerprint(blob, size, c->fingerprint);
     }
-    c->word = key_word(type);
-    return msg_end(m) && size <= KEY_BLOB_MOST;
+    return good;
 }
 
 static void complain(const struct err *e)
@@ -61,11 +111,11 @@ static void failed(struct session *s, enum auth_failure what)
 
 /* "Accepted publickey for alice from 192.0.2.1 port 1234 ssh2: ED25519 SHA256:..." */
 static void auth_line(const struct session *s, const char *verdict, const char *method, bool known, const char *account,
-                      const char *word, const char *fingerprint)
+                      const char *word, const char *fingerprint, const char *detail)
 {
     log_as(s->id);
-    log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
-             s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "");
+    log_info(verdict, "%s for %s%s from %s port %u ssh2%s%s%s%s%s", method, known ? "" : "invalid user ", esc(account), s->address,
+             s->port, word ? ": " : "", word ? word : "", word ? " " : "", word ? fingerprint : "", detail ? detail : "");
 }
 
 /* Once a name: a client that offers ten keys for it is one event. */
@@ -80,13 +130,36 @@ static void unknown(struct session *s, const char *account)
     failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
 
-/* 1: the key is the account's.  *FOUND: there is such an account. */
+static int cert_fits(struct session *s, const struct claim *c)
+{
+    const char *why = c->wrong ? c->wrong : certified_refuses(s, &c->cert, c->account, c->fingerprint);
+    /* A client offers what it has; past some it is the flood that is worth a line, not each. */
+    if (why && s->refused_certs++ < OFFERS_LOGGED) {
+        log_as(s->id);
+        log_info("Certificate", "invalid: %s: for %s from %s port %u ssh2: %s %s%s", why, esc(c->account), s->address, s->port, c->word,
+                 c->fingerprint, c->detail ? c->detail : "");
+    }
+    return why == NULL;
+}
+
+static int key_fits(struct session *s, struct claim *c, struct err *e)
+{
+    int fits = account_key(s->store->db, c->account, c->hash, &c->options, e);
+    if (fits != 1 || !trust_revoked(s->store->trust, c->fingerprint))
+        return fits;
+    log_as(s->id);
+    log_info("Authentication", "key %s %s revoked: for %s from %s port %u ssh2", c->word, c->fingerprint, esc(c->account), s->address, s->port);
+    return 0;
+}
+
+/* 1: the key is the account's, or certified for it.  *FOUND: there is such an account. */
 static int look_up(struct session *s, struct claim *c, struct account *a, bool *found)
 {
     struct err e = { 0 };
-    int there = account_find(s->store->db, c->account, a, &e);
-    int fits = there == 1 ? account_key(s->store->db, c->account, c->hash, &c->options, &e) : there;
-    *found = there == 1;
+    int fits = account_find(s->store->db, c->account, a, &e);
+    *found = fits == 1;
+    if (*found)
+        fits = c->certified ? cert_fits(s, c) : key_fits(s, c, &e);
     if (fits < 0)
         complain(&e);
     return fits;
@@ -97,7 +170,7 @@ static int look_up(struct session *s, struct claim *c, struct account *a, bool *
 static bool refused_offer(struct session *s, const struct claim *c)
 {
     struct err e;
-    if (account_any_key(s->store->db, c->hash, &e) == 1)
+    if (c->certified ? !c->wrong && certified_ours(s, &c->cert) : account_any_key(s->store->db, c->hash, &e) == 1)
         return true;
     /* For filters that read the log, once a connection, where OpenSSH writes it too. */
     if (++s->refused_offers == OFFERS_LOGGED) {
@@ -142,6 +215,7 @@ static void ask_supervisor(struct session *s)
     buf_put_str(&login, s->fingerprint);
     buf_put_bytes(&login, s->hash, sizeof s->hash);
     buf_put_bytes(&login, s->options_digest, sizeof s->options_digest);
+    certified_put(s, &login);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
@@ -162,7 +236,7 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     FREE_MEM char *fingerprint = buf_get_str(&b);
     const uint8_t *mark = buf_get_bytes(&b, &nmark), *digest = buf_get_bytes(&b, &ndigest);
     bool key = strcmp(method ? method : "", "publickey") == 0;
-    if (b.bad || buf_size(&b) != 0 || nmark != sizeof s->hash || ndigest != sizeof s->options_digest)
+    if (b.bad || nmark != sizeof s->hash || ndigest != sizeof s->options_digest)
         die("the supervisor hands over a login that is none of ours");
     memcpy(s->hash, mark, sizeof s->hash);
     /* The hash of a key may have been made with another secret then. */
@@ -173,7 +247,11 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     snprintf(s->fingerprint, sizeof s->fingerprint, "%s", fingerprint);
     s->phase = PHASE_IN;
     session_key_resume(s, digest);
+    certified_get(s, &b);
+    if (b.bad || buf_size(&b) != 0)
+        die("the supervisor hands over a login that is none of ours");
     buf_free(&b);
+    certified_watch(s);
     /* Its generation is none until it was judged, which is next. */
     struct err e;
     if (session_look(s, &e) < 0)
@@ -186,6 +264,27 @@ static void suspended(const struct session *s, const char *account)
     log_info("User", "%s not allowed because account is locked", account);
 }
 
+static void take_cert(struct session *s, struct claim *c)
+{
+    certified_take(s, &c->cert);
+    s->detail = c->detail;
+    c->detail = NULL;
+}
+
+/* NULL, or what the signature does not show of who used the key. */
+static const char *not_proven(struct session *s, const struct claim *c, uint32_t flags)
+{
+    const struct cert *cert = &c->cert;
+    flags |= (cert->verify_required ? (uint32_t)KEY_VERIFY_REQUIRED : 0) | (cert->no_touch || !c->hardware ? (uint32_t)KEY_NO_TOUCH : 0);
+    if (proof_fits(c->proof, flags))
+        return NULL;
+    const char *missing = proof_missing(c->proof, flags);
+    log_info("public", "key %s %s signature for %s from %s port %u rejected: %s", c->word, c->fingerprint, esc(c->account), s->address, s->port,
+             missing);
+    failed(s, AUTH_BAD_KEY);
+    return missing;
+}
+
 const char *key_login(struct session *s, struct msg *m)
 {
     CLAIM_END struct claim c = { 0 };
@@ -194,14 +293,17 @@ const char *key_login(struct session *s, struct msg *m)
     if (!claim_get(s, m, &c))
         return "malformed login with a key";
     int fits = look_up(s, &c, &a, &found);
-    if (fits == 1 && !a.suspended) {
-        struct key_options o;
-        if (!key_admitted(s, c.account, c.options, &o)) {
-            session_answer(s, m->id, VERDICT_NO_TRY, "");
-            return NULL;
+    struct key_options o = KEY_OPTIONS_NONE;
+    if (fits == 1 && !a.suspended && !c.certified && !key_admitted(s, c.account, c.options, &o)) {
+        session_answer(s, m->id, VERDICT_NO_TRY, "");
+        return NULL;
+    }
+    const char *unproven = fits == 1 ? not_proven(s, &c, o.flags) : NULL;
+    if (fits == 1 && !a.suspended && !unproven) {
+        if (!c.certified) {
+            session_key_hold(s, c.options, &o);
+            c.options = NULL;
         }
-        session_key_hold(s, c.options, &o);
-        c.options = NULL;
         s->phase = PHASE_ASKING;
         s->question = m->id;
         s->account = mem_str(c.account);
@@ -210,19 +312,24 @@ const char *key_login(struct session *s, struct msg *m)
         memcpy(s->hash, c.hash, sizeof s->hash);
         memcpy(s->fingerprint, c.fingerprint, sizeof s->fingerprint);
         s->generation = a.generation;
+        if (c.certified)
+            take_cert(s, &c);
         ask_supervisor(s);
         return NULL;
     }
-    if (fits == 1)
+    key_options_end(&o);
+    if (unproven)
+        auth_line(s, "Failed", "publickey", true, c.account, c.word, c.fingerprint, c.detail);
+    else if (fits == 1)
         suspended(s, c.account);
     else if (fits == 0) {
         if (!found)
             unknown(s, c.account);
         else
             failed(s, AUTH_BAD_KEY);
-        auth_line(s, "Failed", "publickey", found, c.account, c.word, c.fingerprint);
+        auth_line(s, "Failed", "publickey", found, c.account, c.word, c.fingerprint, c.detail);
     }
-    session_answer(s, m->id, VERDICT_NO, fits < 0 ? "the store cannot read its database, try later" :
+    session_answer(s, m->id, VERDICT_NO, unproven ? unproven : fits < 0 ? "the store cannot read its database, try later" :
                    fits == 1 ? "the account is suspended" : "");
     return NULL;
 }
@@ -254,7 +361,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
             unknown(s, s->account);
         else
             failed(s, AUTH_BAD_PASSWORD);
-        auth_line(s, "Failed", "password", found == 1, s->account, NULL, NULL);
+        auth_line(s, "Failed", "password", found == 1, s->account, NULL, NULL, NULL);
     }
     session_answer(s, s->question, VERDICT_NO, right ? "the account is suspended" : result == PASSWORD_LOST || found < 0 ?
                    "the store cannot verify it now, try later" : "");
@@ -339,9 +446,10 @@ void login_answered(struct store *store, struct msg *m)
         if (session_look(s, &e) < 0)
             complain(&e);
         s->since = wall_ms();
-        auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
+        auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint, s->detail);
         log_info("session.login", "session=%llu account=%s generation=%llu method=%s key=%s from=%s", (unsigned long long)s->id, s->account,
                  (unsigned long long)s->generation, s->method, s->fingerprint[0] ? s->fingerprint : "-", s->address);
+        certified_watch(s);
         session_answer(s, s->question, VERDICT_YES, "");
         if (s->word && account_key_used(store->db, s->account, s->hash, s->address, &e) < 0)
             complain(&e);

@@ -101,7 +101,7 @@ static int keeps_way_in(struct wish *w, const struct keyfile *f, struct err *e)
     int r = f->n ? 1 : account_way_in(db, s->account, e);
     if (r == 0)
         wish_refuse(w, CODE_STATE, "no key is left, and %s has no other way in" UNCHANGED, s->account);
-    if (r != 1 || strcmp(s->method, "publickey") != 0)
+    if (r != 1 || strcmp(s->method, "publickey") != 0 || s->certified)
         return r;
     const struct keyfile_key *k = keyfile_find(f, s->hash);
     r = account_has_ini_key(db, s->account, s->hash, e);

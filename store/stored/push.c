@@ -15,6 +15,7 @@
 #include "store/stored/push.h"
 #include "store/stored/rates.h"
 #include "store/stored/session.h"
+#include "store/stored/trust.h"
 
 static struct push *open_push(struct store *s)
 {
@@ -51,6 +52,7 @@ void push_free(struct push *p)
         free(p->servers[i].allow);
     free(p->accounts);
     free(p->servers);
+    trust_free(p->trust);
     free(p->error);
     free(p);
 }
@@ -69,6 +71,20 @@ static void get_rates(struct push *p, struct msg *m)
     }
 }
 
+typedef int trust_fn(struct trust *t, const char *line, struct err *e);
+
+static void get_trust(struct push *p, struct msg *m, const char *what, trust_fn *add)
+{
+    uint32_t n = msg_get_u32(m);
+    for (uint32_t i = 1; i <= n; i++) {
+        FREE_MEM char *line = msg_get_str(m);
+        struct err e = { 0 };
+        char text[400];
+        if (add(p->trust, line, &e) < 0)
+            wrong(p, "%s: line %u: %s", what, i, err_text(&e, text, sizeof text));
+    }
+}
+
 void push_begin(struct store *s, struct msg *m)
 {
     push_free(s->push);
@@ -79,6 +95,9 @@ void push_begin(struct store *s, struct msg *m)
     uint32_t numbers = msg_get_u32(m);
     s->push->numbers = numbers < PUSH_NUMBERS ? numbers : PUSH_NUMBERS;
     get_rates(s->push, m);
+    s->push->trust = trust_new();
+    get_trust(s->push, m, "[auth] ca_key", trust_add_ca);
+    get_trust(s->push, m, "[auth] revoked", trust_add_revoked);
     msg_end(m);
 }
 
@@ -255,6 +274,7 @@ static const char *summary(const struct changes *c, unsigned closed, char *text,
         { c->servers_added, "server added", "servers added" },
         { c->servers_changed, "server changed", "servers changed" },
         { c->servers_removed, "server removed", "servers removed" },
+        { c->lists, "list of [auth] changed", "lists of [auth] changed" },
         { closed, "session closed", "sessions closed" },
     };
     size_t at = 0;
@@ -280,6 +300,10 @@ void push_end(struct store *s, struct msg *m)
     if (applied) {
         activity_limits(s->activity, p->activity_days, p->activity_rows);
         rates_apply(s, p->rates);
+        c.lists = trust_changes(p->trust, s->trust);
+        trust_free(s->trust);
+        s->trust = p->trust;
+        p->trust = NULL;
     }
     unsigned closed = applied ? sessions_recheck(s, NULL) : 0;
     struct msg out;

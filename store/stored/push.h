@@ -45,6 +45,8 @@ struct pushed_server {
     uint32_t number;             /* from push_apply */
 };
 
+struct trust;
+
 struct push {
     struct pushed_account *accounts;
     struct pushed_server *servers;
@@ -53,12 +55,14 @@ struct push {
     uint32_t numbers;       /* a server's is below; at most PUSH_NUMBERS */
     const uint8_t *seal;         /* the store's, borrowed */
     struct rate rates[RATES];
+    struct trust *trust;         /* owned */
     char *error;                 /* owned; the first thing that was wrong, or NULL */
 };
 
 struct changes {
     unsigned accounts_added, accounts_changed, accounts_removed, suspended;
     unsigned servers_added, servers_changed, servers_removed;
+    unsigned lists;
 };
 
 /* NULL is allowed. */

@@ -14,6 +14,7 @@
 #include "base/name.h"
 #include "base/rights.h"
 #include "store/stored/actor.h"
+#include "store/stored/certified.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
@@ -58,6 +59,8 @@ static void forget(struct session *s)
     free(s->account);
     free(s->invalid);
     free(s->refusal);
+    free(s->detail);
+    timer_free(s->expiry);
     free(s->seen);
     session_key_drop(s);
     free(s);
@@ -101,6 +104,9 @@ void session_nobody(struct session *s)
     s->method = NULL;
     s->fingerprint[0] = '\0';
     session_key_drop(s);
+    s->certified = false;
+    free(s->detail);
+    s->detail = NULL;
     s->asked_supervisor = false;
     s->phase = PHASE_BEFORE;
 }
@@ -338,6 +344,10 @@ static const char *unwelcome(struct session *s, uint64_t *generation, struct err
         return "the account is suspended";
     if (strcmp(s->method, "password") == 0)
         return a.password ? password_gone(s, e) : "the account may not use a password any more";
+    if (s->certified)
+        return certified_ended(s) ? "the certificate is not valid any more" : NULL;
+    if (trust_revoked(s->store->trust, s->fingerprint))
+        return "the key was revoked";
     FREE_MEM char *options = NULL;
     r = account_key(s->store->db, s->account, s->hash, &options, e);
     return r == 1 ? session_key_unwelcome(s, options) : r == 0 ? "the key was removed" : "the store cannot check it";

@@ -8,6 +8,7 @@
 #include "store/stored/account.h"
 #include "store/stored/key_options.h"
 #include "store/stored/store.h"
+#include "store/stored/trust.h"
 
 enum phase {
     PHASE_BEFORE = 1,    /* nobody yet */
@@ -37,9 +38,13 @@ struct session {
     uint8_t hash[KEY_HASH];      /* of the key; of the password's Argon2id string */
     uint64_t generation;         /* of the account when it was last judged */
     char fingerprint[KEY_FINGERPRINT];
-    struct key_options options;  /* of the key; KEY_OPTIONS_NONE without one */
+    struct key_options options;  /* of the key or certificate; KEY_OPTIONS_NONE without one */
     char *options_text;          /* as written; owned; NULL: none */
     uint8_t options_digest[OPTIONS_DIGEST];   /* of what it was told at its login */
+    bool certified;              /* by a certificate, whose rest is: */
+    struct pass pass;
+    char *detail;                /* for the log; owned */
+    struct timer *expiry;
     uint32_t question;           /* id of the login to answer */
     bool asked_supervisor;
     char *refusal;               /* the supervisor's, for good; owned */
@@ -49,6 +54,7 @@ struct session {
     char *invalid;               /* the unknown account that was logged last; owned */
     unsigned refused_offers;     /* of keys that are nobody's */
     unsigned refused_keys;       /* uses of keys of the account's own that their options did not allow */
+    unsigned refused_certs;
     unsigned orders;             /* not yet answered */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;

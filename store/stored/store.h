@@ -19,6 +19,7 @@ struct secret;
 struct order;
 struct push;
 struct activity;
+struct trust;
 struct account_rate;
 
 struct store {
@@ -36,6 +37,7 @@ struct store {
     struct order *orders;         /* owned, a list */
     uint32_t last_order;
     struct push *push;            /* a configuration being received, or NULL */
+    struct trust *trust;          /* of the last one applied; owned; NULL before */
     struct activity *activity;
     struct account_rate *rates;   /* actor.c's; owned, a list */
     struct bucket complaints;     /* in the log, about what could not be recorded */

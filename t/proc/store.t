@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -109,10 +110,11 @@ class Conf:
         self.accounts, self.servers = {}, {}
         self.days, self.rows, self.numbers = 90, 200000, 3000
         self.rates = {}     # verb: [burst, ms]; others have none
+        self.cas, self.revoked = [], []
 
     def begin(self):
         rates = [x for v, (burst, ms) in self.rates.items() for x in (v, burst, U64(ms))]
-        return self.days, self.rows, self.numbers, len(self.rates), *rates
+        return (self.days, self.rows, self.numbers, len(self.rates), *rates, len(self.cas), *self.cas, len(self.revoked), *self.revoked)
 
     def account(self, name, keys=(), password=0, suspended=0, own=1, ceiling=ALL):
         self.accounts[name] = [password, suspended, 10, ceiling, own, len(keys), *keys]
@@ -191,7 +193,7 @@ class Store:
 
     def login(self, account, k, **at):
         s = self.session(**at)
-        ask = s.ask(KEY_LOGIN, account, k[1], k[2])
+        ask = s.ask(KEY_LOGIN, account, k[1], k[2], 0)
         m = self.link.recv()
         assert m.kind == LOGGED_IN and m.fields[:2] == [s.id, account], m
         s.login = m.fields[2]
@@ -399,7 +401,7 @@ def test_keys():
     x = s.session()
     for who, k, want in (("alice", ALICE, 1), ("alice", RSA, 1), ("alice", EVE, 0), ("alice", BOB, 2), ("nobody", ALICE, 0),
                          ("carol", ECDSA, 0)):
-        ask = x.ask(KEY_OFFER, who, k[1], k[2])
+        ask = x.ask(KEY_OFFER, who, k[1], k[2], 0)
         m = x.recv()
         is_((m.kind, m.id, m.fields[0]), (ANSWER, ask, want), f"offer of {k[0].split()[2]} for {who}: {want}")
     m = s.link.recv()
@@ -407,21 +409,21 @@ def test_keys():
     m = s.link.recv()
     is_((m.kind, m.fields), (AUTH_FAILED, [x.id, 2]), "the unknown account is a failure; somebody else's key is neither")
     tap.ok(quiet(s.link), "no other")
-    x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+    x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2], 0)
     s.link.recv()
     s.link.send(LOGIN_ANSWER, U64(x.id), 0, "alice has 10 connections already")
     is_(x.recv().fields, [0, "alice has 10 connections already"], "the supervisor's no reaches the session with its reason")
-    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2])
+    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2], 0)
     is_((x.recv().fields[0], quiet(s.link)), (0, True), "and is not asked for twice on one connection")
     x.close()
     s.link.send(GONE, U64(x.id), 0)
     x = s.session()
-    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2], 0)
     is_(x.recv().fields[0], 0, "a key that is not alice's is no login")
     is_(s.link.recv().fields, [x.id, 0], "and is a failure")
-    x.ask(KEY_LOGIN, "carol", ECDSA[1], ECDSA[2])
+    x.ask(KEY_LOGIN, "carol", ECDSA[1], ECDSA[2], 0)
     is_(x.recv().fields, [0, "the account is suspended"], "a suspended account is told so")
-    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2])
+    x.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2], 0)
     tap.ok(quiet(x), "no answer before the supervisor's")
     s.link.recv()
     s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
@@ -445,12 +447,12 @@ def test_keys():
                  "User carol not allowed because account is locked\n"):
         tap.ok(line in log, f"logged: {line.strip()}", log.splitlines()[-8:])
     y = s.session()
-    y.ask(KEY_LOGIN, "x from 6.6.6.6 port 1\nAccepted", EVE[1], EVE[2])
+    y.ask(KEY_LOGIN, "x from 6.6.6.6 port 1\nAccepted", EVE[1], EVE[2], 0)
     y.recv()
     tap.ok("\\x20from\\x206.6.6.6\\x20port\\x201\\x0aAccepted from 192.0.2.7" in s.lines(), "a name cannot forge a line")
     z = s.session()
     for i in range(25):
-        z.ask(KEY_OFFER, "alice", b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([i]) * 32, "ssh-ed25519")
+        z.ask(KEY_OFFER, "alice", b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([i]) * 32, "ssh-ed25519", 0)
         z.recv()
     while (m := s.link.recv()).fields[0] != z.id:
         pass
@@ -493,7 +495,7 @@ def test_passwords():
         x.ask(PASSWORD_LOGIN, "alice", "nope")
     then = time.monotonic()
     y = s.session()
-    y.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+    y.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2], 0)
     y.recv()
     tap.ok(time.monotonic() - then < 0.5, "the loop answers while passwords are computed")
     answers = [x.recv().fields for x in many]
@@ -523,21 +525,21 @@ def test_phases():
     for words, act, phase in (
             ("whoami before the login", lambda x: x.ask(WHOAMI), 0),
             ("an order before the login", lambda x: do(x, STATUS), 0),
-            ("an offer after the login", lambda x: x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2]), 1),
-            ("a login after the login", lambda x: x.ask(KEY_LOGIN, "bob", BOB[1], BOB[2]), 1),
+            ("an offer after the login", lambda x: x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2], 0), 1),
+            ("a login after the login", lambda x: x.ask(KEY_LOGIN, "bob", BOB[1], BOB[2], 0), 1),
             ("a supervisor's message", lambda x: x.send(LOGIN_ANSWER, U64(1), 1, ""), 0),
             ("an unknown message", lambda x: x.send(0x9999), 0),
             ("a frame cut short", lambda x: x.raw(b"\x04\x80\0"), 0),
             ("a field missing", lambda x: x.ask(KEY_OFFER, "alice"), 0),
-            ("a field of another kind", lambda x: x.ask(KEY_OFFER, 5, b"x", "y"), 0),
-            ("a byte left over", lambda x: x.raw(frame(KEY_OFFER, "alice", b"x", "y") + b"\0"), 0),
+            ("a field of another kind", lambda x: x.ask(KEY_OFFER, 5, b"x", "y", 0), 0),
+            ("a byte left over", lambda x: x.raw(frame(KEY_OFFER, "alice", b"x", "y", 0) + b"\0"), 0),
             ("a length past the end", lambda x: x.raw(frame(WHOAMI) + b"\x03\xff\xff\xff\xff"), 1),
             ("a descriptor nobody wants", lambda x: x.send(WHOAMI, fds=[0]), 1),
             ("a descriptor count that lies", lambda x: x.raw(frame(WHOAMI, fds=3)), 1),
             ("an operation that does not exist", lambda x: do(x, 77), 1),
             ("a huge log line", lambda x: x.ask(LOG, 2, "e" * 100, "x"), 0),
-            ("a huge name", lambda x: x.ask(KEY_OFFER, "a" * 5000, b"x", "y"), 0),
-            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y"), 0),
+            ("a huge name", lambda x: x.ask(KEY_OFFER, "a" * 5000, b"x", "y", 0), 0),
+            ("a NUL in a name", lambda x: x.ask(KEY_OFFER, "a\0b", b"x", "y", 0), 0),
             ("activity before the login", lambda x: tell(x, event("one")), 0),
             ("no event", lambda x: tell(x), 1),
             ("more events than a message may hold", lambda x: tell(x, *[event("one")] * 257), 1),
@@ -564,7 +566,7 @@ def test_phases():
     x = s.session()
     for i in range(300):
         try:
-            x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+            x.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2], 0)
         except (BrokenPipeError, ConnectionResetError):
             break
         try:
@@ -967,7 +969,7 @@ def test_reload():
     s.link.send(LOGIN_ANSWER, U64(p.id), 1, "")
     p.recv()
     waiting = s.session()
-    waiting.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+    waiting.ask(KEY_LOGIN, "alice", RSA[1], RSA[2], 0)
     s.link.recv()
     c = base().account("alice", [ALICE[0]], password=0).server("one", "alice", bob=BITS["status"]).server("nine", "bob")
     then = time.monotonic()
@@ -1074,6 +1076,77 @@ def test_generations():
     tap.ok(any("session.login session=" in line and "account=bob generation=" in line for line in lines), "logins are logged with it")
     is_([line for line in lines if "account=" not in line], [], "no line of a session without its account")
     s.end()
+def test_proofs():
+    """What a signature must prove, and certificates: logins, and what lasts beyond the store that let them in."""
+    s = Store()
+    string = lambda b: struct.pack(">I", len(b)) + b
+    sk = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(range(32))) + string(b"ssh:")
+    c = base()
+    c.account("alice", [ALICE[0], "sk-ssh-ed25519@openssh.com " + base64.b64encode(sk).decode()])
+    ca = key("ca")
+    c.cas = [ca[0]]
+    is_(s.push(c)[0], "", "a configuration with a CA")
+
+    def says(x, kind, blob, proof, name="alice", word="sk-ssh-ed25519@openssh.com"):
+        x.ask(kind, name, blob, word, proof)
+        return x.recv().fields
+
+    x = s.session()
+    is_(says(x, KEY_OFFER, sk, 0), [1, ""], "a hardware key is offered without proof")
+    for proof in (0, 2, 4, 0xfffffffe):
+        f = says(x, KEY_LOGIN, sk, proof)
+        is_((f[0], "has to be touched" in f[1]), (0, True), f"proof {proof:#x} is no touch, in words")
+        is_(s.link.recv().kind, AUTH_FAILED, "and a failure")
+    f = says(x, KEY_LOGIN, sk, 0, word="ssh-ed25519")
+    is_((f[0], "has to be touched" in f[1]), (0, True), "whatever kind the session says it is")
+    s.link.recv()
+    for proof in (1, 3):
+        x = s.session()
+        x.ask(KEY_LOGIN, "alice", sk, "sk-ssh-ed25519@openssh.com", proof)
+        is_(s.link.recv().kind, LOGGED_IN, f"proof {proof} is")
+
+    subject = os.path.join(WORK, "subject")
+    key("subject")
+
+    def cert(*options):
+        subprocess.run(["ssh-keygen", "-q", "-s", os.path.join(WORK, "ca"), "-I", "id of it", "-z", "77", *options, subject + ".pub"], check=True)
+        with open(subject + "-cert.pub") as f:
+            kind, text = f.read().split()[:2]
+        return None, base64.b64decode(text), kind
+
+    good = cert("-n", "alice", "-O", "clear", "-O", "force-command=status")
+    a = s.login("alice", good, keep=True)
+    a.ask(WHOAMI)
+    allowed = ['command="status",no-pty', 9, "status"]
+    is_(a.recv().fields[4:7], allowed, "what a certificate allows is told to the session")
+    x = s.session()
+    tried = 0
+    for n in range(0, len(good[1]), 7):
+        x = s.session()
+        f = says(x, KEY_OFFER, good[1][:n], 0, word=good[2])
+        tried += f[0] + (s.link.recv().kind != AUTH_FAILED)
+    is_(tried, 0, "cut short anywhere it is refused")
+    b = s.login("alice", cert("-n", "alice", "-V", "-1m:+3s"), keep=True)
+    s.process.kill()
+    s.process.wait()
+    s2 = Store(s.folder)
+    c.revoked = ["serial: 76", "id: id of"]
+    s2.push(c)
+    s2.resume(a, "alice", a.login)
+    s2.resume(b, "alice", b.login)
+    is_([a.recv().kind, b.recv().kind], [ANEW, ANEW], "another store takes them over")
+    a.ask(WHOAMI)
+    is_(a.recv().fields[4:7], allowed, "with all they were allowed")
+    m = b.recv()
+    is_((m.kind, m.fields[0].split(":")[0]), (CLOSE, "the certificate is not valid any more"), "their time runs on")
+    s2.link.recv()
+    c.revoked.append("id: id of it")
+    error, summary, _, _ = s2.push(c)
+    is_((error, summary), ("", "1 list of [auth] changed, 1 session closed"), "and they are revoked")
+    is_(a.recv().kind, CLOSE, "at once")
+    c.cas.append("ssh-ed25519 AAAA")
+    is_(s2.push(c)[0].split(":")[0], "[auth] ca_key", "a broken key of a CA is refused")
+    s2.end()
 
 
 def test_kills():
@@ -1228,8 +1301,8 @@ def test_own_keys():
     e = s.login("alice", EVE)
     is_(e.ask(WHOAMI) and e.recv().fields[:3], ["alice", "publickey", EVE[3]], "an own key logs in")
     x = s.session()
-    x.ask(KEY_OFFER, "bob", EVE[1], EVE[2])
-    is_(x.recv().fields[0], 2, "nobody else's account")
+    x.ask(KEY_OFFER, "bob", EVE[1], EVE[2], 0)
+    is_(x.recv().fields[0], 3, "nobody else's account")
     b = s.login("bob", BOB)
     is_(keys_get(b)[4], shown(BOB), "nor is it shown to bob")
     found = [w for w, t in (("base64", EVE[0].split()[1]), ("end of base64", BIG[0].split()[1][-40:]), ("label", "label-of-mine"), ("blob", EVE[1][-30:]))
@@ -1253,7 +1326,7 @@ def test_own_keys():
     tap.ok(f'keys.removed session={e.id} account=alice key="RSA {BIG[3]}"' in s.lines(), "what went is logged")
 
     asked = s.session()
-    asked.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    asked.ask(KEY_LOGIN, "alice", EVE[1], EVE[2], 0)
     s.link.recv()
     then = time.monotonic()
     is_(keys_set(a), [0, ""], "an account with keys of the admin's may take out all of its own")
@@ -1277,7 +1350,7 @@ def test_own_keys():
 
 def offer(s, account, k, **at):
     x = s.session(**at)
-    x.ask(KEY_OFFER, account, k[1], k[2])
+    x.ask(KEY_OFFER, account, k[1], k[2], 0)
     return x.recv().fields[0], x
 
 
@@ -1305,7 +1378,7 @@ def test_key_options():
     tap.ok("Failed" not in s.lines(), "and not as a failure")
     x = s.session(address="198.51.100.1")
     for _ in range(30):
-        x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2])
+        x.ask(KEY_LOGIN, "alice", RSA[1], RSA[2], 0)
         assert x.recv().fields == [0, ""]
     is_(s.link.recv().fields, [x.id, 4], "a signature changes nothing, and is told once")
     is_((quiet(s.link), s.lines().count("ip=198.51.100.1")), (True, 21), "and logged twenty times a connection at most")
@@ -1314,7 +1387,7 @@ def test_key_options():
     is_(keys_set(r, BIG[0]), [0, ""], "a key with from= alone may change keys")
 
     e = s.session()
-    e.ask(KEY_LOGIN, "bob", EVE[1], EVE[2])
+    e.ask(KEY_LOGIN, "bob", EVE[1], EVE[2], 0)
     m = s.link.recv()
     mask = BITS["status"] | BITS["start"] | BITS["stop"]
     is_((m.fields[:2], m.fields[3:]), ([e.id, "bob"], [mask, "one,three"]), "the supervisor is told what a key carries at most")
@@ -1549,7 +1622,7 @@ def test_own_keys_reload():
     is_(ended(e)[0].fields, ["the key was removed"], "which are told")
     tap.ok(time.monotonic() - then < 1, "within a second")
     x = s.session()
-    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2])
+    x.ask(KEY_LOGIN, "alice", EVE[1], EVE[2], 0)
     is_(x.recv().fields[0], 0, "they log in no more")
     s.link.recv()
     got = keys_get(a)
@@ -1821,7 +1894,8 @@ try:
                  test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
                  test_key_options, test_key_expiry, test_key_options_hand_over, test_keys_used, test_keys_verbs,
-                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates, test_sessions_own, test_known_keys, rules, test_kills):
+                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates,
+                 test_sessions_own, test_known_keys, rules, test_proofs, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()
 finally:

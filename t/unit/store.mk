@@ -1,11 +1,14 @@
 if CRITERION
-check_PROGRAMS += t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
-TESTS += t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
+check_PROGRAMS += t/unit/cert t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
+TESTS += t/unit/cert t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
 STORE_UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(CRITERION_LIBS) -lpthread
 t_unit_key_options_SOURCES = t/unit/key_options.c
 t_unit_key_options_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_key_options_LDADD = $(STORE_UNIT_LIBS)
+t_unit_cert_SOURCES = t/unit/cert.c t/lib/certs.h
+t_unit_cert_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
+t_unit_cert_LDADD = $(STORE_UNIT_LIBS)
 t_unit_keys_SOURCES = t/unit/keys.c
 t_unit_keys_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_keys_LDADD = $(STORE_UNIT_LIBS)
@@ -25,3 +28,9 @@ t_unit_archive_path_SOURCES = t/unit/archive_path.c store/archive/path.c
 t_unit_archive_path_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_archive_path_LDADD = libbase.a $(CRITERION_LIBS)
 endif
+
+check_PROGRAMS += t/fuzz/cert
+TESTS += t/fuzz/cert
+t_fuzz_cert_SOURCES = t/fuzz/cert.c t/lib/certs.h
+t_fuzz_cert_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(SQLITE_CFLAGS)
+t_fuzz_cert_LDADD = libstored.a libbase.a $(SODIUM_LIBS)
