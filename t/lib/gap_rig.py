@@ -18,7 +18,7 @@ from link import U64
 MISTAKES = (
     'add element TABLE links { "x" . "y" }', "insert rule TABLE refuse meta l4proto 99 drop", "add chain TABLE stray; add rule TABLE stray jump pass",
     # Who is a server is known by its address as well.
-    'delete element TABLE ifs { "hf0ad50002" }', "flush set TABLE ifs", "flush set TABLE source4",
+    'delete element TABLE ifs { "hf0ad50002" }', "flush set TABLE ifs", "flush map TABLE from4",
 )
 ENOUGH = 200
 DENIED = (0, "198.51.100.9/32", 7002, 7002, 0)

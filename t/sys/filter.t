@@ -148,7 +148,7 @@ is "$(nsenter --net=/run/netns/"$lan" "$HERE/t/lib/net_try.py" tcp,203.0.113.9,8
 whole=$(rules)
 mended() { [ "$(grep -c 'filter.mended' "$LOG")" -ge "$1" ] && [ "$(rules)" = "$whole" ]; }
 n=0
-for what in "flush ruleset" "delete table inet $CGROUP" "flush chain inet $CGROUP from_server" "delete element inet $CGROUP source4 { \"$if_one\" . $one }" \
+for what in "flush ruleset" "delete table inet $CGROUP" "flush chain inet $CGROUP from_server" "delete element inet $CGROUP from4 { \"$if_one\" . $one }" \
     "insert rule inet $CGROUP to_host accept" "add element inet $CGROUP links { \"x\" . \"y\" }"; do
     n=$((n + 1))
     nft "$what"

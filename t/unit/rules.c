@@ -171,7 +171,7 @@ Test(rules, what_is_not_routed_is_refused_and_not_published)
 {
     settings.family[0] = (struct rules_family){ false, false };
     char *t = text_of(table_only);
-    HAS(t, "add rule inet holdfast unrouted iifname @ifs meta nfproto ipv4 fib daddr type != local goto refuse");
+    HAS(t, "add rule inet holdfast checked meta nfproto ipv4 fib daddr type != local goto refuse");
     LACKS(t, "publishing ip daddr != 10.213.0.0/16 fib daddr type local dnat");
     HAS(t, "add rule inet holdfast publishing_here ip daddr != 127.0.0.0/8 ip daddr != 10.213.0.0/16 fib daddr type local dnat ip to meta l4proto . th dport map @ports4");
 }
@@ -209,15 +209,15 @@ Test(rules, without_ipv6_nothing_speaks_of_its_pool)
     LACKS(t, "dnat ip6");
     LACKS(t, "::/0");
     LACKS(text_of(rules_add), "ports6");
-    LACKS(text_of(rules_add), "source6");
+    LACKS(text_of(rules_add), "from6");
 }
 
 Test(rules, a_server_is_a_few_elements)
 {
     char *t = text_of(rules_add);
     HAS(t, "add element inet holdfast ifs { \"hf0ad50002\" }");
-    HAS(t, "add element inet holdfast source4 { \"hf0ad50002\" . 10.213.0.2 }");
-    HAS(t, "add element inet holdfast source6 { \"hf0ad50002\" . fd00::2 }");
+    HAS(t, "add element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 : goto checked }");
+    HAS(t, "add element inet holdfast from6 { \"hf0ad50002\" . fd00::2 : goto checked }");
     HAS(t, "add element inet holdfast ports4 { 17 . 25565 : 10.213.0.2, 6 . 25565 : 10.213.0.2 }");
     HAS(t, "add element inet holdfast open { \"hf0ad50002\" . 17 . 25565, \"hf0ad50002\" . 6 . 25565 }");
     HAS(t, "add element inet holdfast links { \"hf0ad50002\" . \"hf0ad5000a\" }");
@@ -347,7 +347,8 @@ Test(change, a_chain_that_stays_is_never_deleted_and_its_elements_are_left_alone
                      "flush chain inet holdfast rules_hf0ad50002\n"
                      "flush chain inet holdfast up_hf0ad50002\n"
                      "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 192.0.2.0/24 goto refuse\n"
-                     "add rule inet holdfast up_hf0ad50002 limit rate over 2097152 bytes/second burst 524288 bytes drop\n");
+                     "add rule inet holdfast up_hf0ad50002 limit rate over 2097152 bytes/second burst 524288 bytes drop\n"
+                     "add rule inet holdfast up_hf0ad50002 goto checked\n");
 }
 
 Test(change, chains_come_before_and_go_after_what_leads_to_them)
@@ -361,8 +362,11 @@ Test(change, chains_come_before_and_go_after_what_leads_to_them)
     cr_assert_str_eq(way(&before, &after),
                      "add chain inet holdfast down_hf0ad50002\n"
                      "flush chain inet holdfast up_hf0ad50002\n"
-                     "delete element inet holdfast up { \"hf0ad50002\" }\n"
+                     "delete element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 }\n"
+                     "delete element inet holdfast from6 { \"hf0ad50002\" . fd00::2 }\n"
                      "add element inet holdfast down { \"hf0ad50002\" : jump down_hf0ad50002 }\n"
+                     "add element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 : goto checked }\n"
+                     "add element inet holdfast from6 { \"hf0ad50002\" . fd00::2 : goto checked }\n"
                      "add rule inet holdfast down_hf0ad50002 limit rate over 1048576 bytes/second burst 262144 bytes drop\n"
                      "delete chain inet holdfast up_hf0ad50002\n");
 }
@@ -388,8 +392,8 @@ static const char listing[] =
     "\tset links {\n\t\ttype ifname . ifname\n\t\telements = { \"x\" . \"y\" comment \"a, } b\",\n\t\t\t     \"x\" . \"z\" }\n\t}\n\n"
     "\tset flows {\n\t\ttype ifname\n\t\tsize 65535\n\t\tflags dynamic\n\t\telements = { \"hf0ad50002\" ct count over 16384 }\n\t}\n\n"
     "\tset refused4 {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t\telements = { 0.0.0.0/8, 9.0.0.0-9.0.0.5 }\n\t}\n\n"
-    "\tmap up {\n\t\ttype ifname : verdict\n\t\telements = { \"hf0ad50002\" : jump up_hf0ad50002 }\n\t}\n\n"
-    "\tmap down {\n\t\ttype ifname : verdict\n\t}\n\n"
+    "\tmap down {\n\t\ttype ifname : verdict\n\t\telements = { \"hf0ad50002\" : jump down_hf0ad50002 }\n\t}\n\n"
+    "\tmap host {\n\t\ttype ifname : verdict\n\t}\n\n"
     "\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tct state { 0x1, 0x2 } accept\n\t}\n\n"
     "\tchain stray {\n\t}\n\tcounter c {\n\t\tpackets 0 bytes 0\n\t}\n"
     "}\n";
@@ -409,8 +413,8 @@ Test(held, a_listing)
     cr_assert_eq(held_read(listing, rules_filled, &s, &e), 0, "%s %s", e.step, e.text);
     static const struct { const char *in, *key, *value; } rows[] = {
         { "set", "ifs", NULL }, { "ifs", "\"hf0ad50002\"", "" }, { "ifs", "\"hf0ad50006\"", "" }, { "set", "links", NULL }, { "set", "flows", NULL },
-        { "set", "refused4", NULL }, { "refused4", "0.0.0.0/8", "" }, { "refused4", "9.0.0.0-9.0.0.5", "" }, { "map", "up", NULL },
-        { "up", "\"hf0ad50002\"", "jump up_hf0ad50002" }, { "map", "down", NULL }, { "chain", "input", NULL }, { "chain", "stray", NULL },
+        { "set", "refused4", NULL }, { "refused4", "0.0.0.0/8", "" }, { "refused4", "9.0.0.0-9.0.0.5", "" }, { "map", "down", NULL },
+        { "down", "\"hf0ad50002\"", "jump down_hf0ad50002" }, { "map", "host", NULL }, { "chain", "input", NULL }, { "chain", "stray", NULL },
         { "counter", "c", NULL },
     };
     cr_assert_eq(s.n, countof(rows));
@@ -451,7 +455,7 @@ Test(held, from_it_to_what_ought_to_be)
 {
     struct state held = { 0 }, after = { 0 };
     cr_assert_eq(held_read(listing, rules_filled, &held, NULL), 0);
-    one.up = 1 << 20;
+    one.down = 1 << 20;
     put_all(&after);
     char *t = way(&held, &after);
     HAS(t, "delete element inet holdfast ifs { \"hf0ad50006\" }");
@@ -463,7 +467,7 @@ Test(held, from_it_to_what_ought_to_be)
     HAS(t, "add chain inet holdfast input { type filter hook input priority filter; policy accept; }");
     LACKS(t, "delete chain inet holdfast input");
     LACKS(t, "add element inet holdfast ifs");
-    LACKS(t, "element inet holdfast up");
+    LACKS(t, "element inet holdfast down");
     LACKS(t, "flush set inet holdfast flows");
     LACKS(t, "flush table");
 }
