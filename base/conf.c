@@ -1,9 +1,11 @@
 #include "base/conf.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/conf_table.h"
 #include "base/die.h"
@@ -125,8 +127,64 @@ void conf_init(struct conf *c)
             conf_defaults(&conf_sections[i], conf_at(c, &conf_sections[i], 0));
 }
 
+/* Most of a large configuration.  In a mapping that a fork leaves out: copying the tables of its pages for each connection took longer than
+   most of the login. */
+static size_t keys_size(const struct conf *c)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < c->naccounts; i++)
+        for (size_t j = 0; j < c->accounts[i].key.n; j++)
+            size += sizeof(char *) + strlen(c->accounts[i].key.v[j]) + 1;
+    return size;
+}
+
+static void take_in(struct conf_account *a, char ***pointers, char **texts)
+{
+    char **v = *pointers;
+    for (size_t i = 0; i < a->key.n; i++) {
+        size_t size = strlen(a->key.v[i]) + 1;
+        v[i] = memcpy(*texts, a->key.v[i], size);
+        *texts += size;
+        free(a->key.v[i]);
+    }
+    free(a->key.v);
+    a->key.v = v;
+    *pointers += a->key.n;
+}
+
+void conf_pack(struct conf *c)
+{
+    enum { WORTH_IT = 64 * 1024 };
+    size_t n = 0, size = keys_size(c);
+    if (c->keys || size < WORTH_IT)
+        return;
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || madvise(at, size, MADV_DONTFORK) < 0)
+        die_errno("configuration: %zu bytes of keys", size);
+    for (size_t i = 0; i < c->naccounts; i++)
+        n += c->accounts[i].key.n;
+    char **pointers = at, *texts = (char *)(pointers + n);
+    for (size_t i = 0; i < c->naccounts; i++)
+        take_in(&c->accounts[i], &pointers, &texts);
+    c->keys = at;
+    c->nkeys = size;
+    malloc_trim(0);
+}
+
+static void unpack(struct conf *c)
+{
+    if (c->keys == NULL)
+        return;
+    for (size_t i = 0; i < c->naccounts; i++) {
+        c->accounts[i].key.v = NULL;
+        c->accounts[i].key.n = 0;
+    }
+    munmap(c->keys, c->nkeys);
+}
+
 void conf_free(struct conf *c)
 {
+    unpack(c);
     for (size_t i = 0; i < conf_nsections; i++) {
         const struct conf_section *s = &conf_sections[i];
         size_t n = s->named ? *conf_count(c, s) : 1;

@@ -65,6 +65,8 @@ struct conf {
     struct conf_network network;
     struct conf_quota quota;
     struct conf_log log;
+    void *keys;                      /* a mapping of `nkeys` bytes with the keys of all accounts, or NULL: each has its own */
+    size_t nkeys;
     struct conf_account *accounts;   /* sorted by name; `key` holds the lines of keys_file as well */
     size_t naccounts;
     struct conf_server *servers;     /* sorted by name */

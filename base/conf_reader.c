@@ -328,8 +328,10 @@ static void reader_free(struct conf_reader *r)
 
 void conf_reader_end(struct conf_reader *r)
 {
+    struct conf *c = r->c;
     sort(r->c);
     check_required(r);
     conf_check(r->c, r->errors, where_of, r);
     reader_free(r);
+    conf_pack(c);
 }

@@ -86,4 +86,7 @@ void conf_check(struct conf *c, struct conf_errors *e, conf_where_fn *at, const 
    in TEXT. */
 bool conf_host_meets(const char *etc, uint64_t first, uint64_t n, const uid_t *but, size_t nbut, char *text, size_t size);
 
+/* Moves the keys of all accounts into one mapping, if they are many; nothing may be added to C afterwards. */
+void conf_pack(struct conf *c);
+
 #endif

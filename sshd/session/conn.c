@@ -98,7 +98,9 @@ void conn_open(struct session *s, int client, const char *hostkeys)
     s->event = ssh_event_new();
     ssh_bind bind = configured(hostkeys);
     if (s->ssh == NULL || s->event == NULL ||
-        ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION, "no") != SSH_OK)
+        /* By name: "no" would still offer zlib@openssh.com, and a few KiB that inflate to many MiB keep a session busy. */
+        ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION_C_S, "none") != SSH_OK ||
+        ssh_options_set(s->ssh, SSH_OPTIONS_COMPRESSION_S_C, "none") != SSH_OK)
         die("libssh: no session");
     if (ssh_bind_accept_fd(bind, s->ssh, client) != SSH_OK)
         die("libssh: %s", ssh_get_error(bind));
@@ -158,7 +160,8 @@ static void feed(struct session *s)
     enum { CALLS_MOST = WIRE_AHEAD / 1024 };
     wire_hold(false);
     for (int i = 0; i < CALLS_MOST && !s->over && (wire_buffered() > 0 || wire_ended()); i++)
-        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR || !ssh_is_connected(s->ssh))
+        /* A broken rule of the key exchange is known by the state alone: the socket is open and libssh waits for nothing any more. */
+        if (ssh_event_dopoll(s->event, 0) == SSH_ERROR || !ssh_is_connected(s->ssh) || (ssh_get_status(s->ssh) & SSH_CLOSED_ERROR))
             lost(s);
     wire_hold(true);
 }

@@ -1,5 +1,6 @@
 #include "sshd/supervisor/reload.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,7 @@ static void on_taken(struct super *s, const char *error, const char *summary)
     struct err e;
     s->conf = now.next;
     conf_free(&before);
+    malloc_trim(0);
     log_init("holdfastd", (enum log_level)s->conf.log.level);
     struct buf told BUF_FREE = BUF(65536);
     servers_apply(s, &told);

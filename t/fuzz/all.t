@@ -3,7 +3,7 @@
 #
 #   t/fuzz/all.t [TARGET]...      FUZZ_SECONDS=N for each (20); FUZZ_KEEP=FOLDER keeps what was found to be new, and what failed
 #
-# With clang these are libFuzzer's targets, else programs with a driver of their own (t/fuzz/fuzz.c), with AddressSanitizer and
+# With clang these are libFuzzer's targets, else (and with FUZZ_CC=gcc) programs with a driver of their own (t/fuzz/fuzz.c), with AddressSanitizer and
 # UndefinedBehaviorSanitizer either way.  BUILD= is the build tree, for what is generated.
 . "$(dirname "$0")/../lib/tap.sh"
 HERE=$TAP_HERE
@@ -31,7 +31,7 @@ sandbox|sandbox/launch/plan.c sandbox/filter/read.c sandbox/filter/rules.c sandb
 policyc|sandbox/lock/policy_emit.c|-lseccomp
 "
 
-if command -v clang >/dev/null && echo 'int LLVMFuzzerTestOneInput(void *p, unsigned long n) { return p == (void *)n; }' |
+if [ "${FUZZ_CC:-clang}" = clang ] && command -v clang >/dev/null && echo 'int LLVMFuzzerTestOneInput(void *p, unsigned long n) { return p == (void *)n; }' |
     clang -x c -fsanitize=fuzzer,address - -o "$SCRATCH/try" 2>/dev/null; then
     CC=(clang -O1 -DLIBFUZZER -fsanitize=fuzzer,address,undefined)
 else

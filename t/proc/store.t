@@ -503,6 +503,20 @@ def test_passwords():
     is_((len(answers), len(late)), (40, 8), "32 wait, the others are told to try later")
     for _ in range(32):
         s.link.recv()
+    many = [s.session() for _ in range(32)]
+    for x in many:
+        x.ask(PASSWORD_LOGIN, "alice", "nope")
+    y = s.session()
+    y.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2])
+    y.recv()
+    before = cpu(worker)
+    for x in many:
+        x.close()
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "alice", "correct horse")
+    is_(s.link.recv().kind, LOGGED_IN, "a password is looked at before those whose sessions have gone")
+    spent = cpu(worker) - before
+    tap.ok(spent < 4 * max(work.values()), "which are not looked at any more", [f"{spent}, of three each {work}"])
     helper = s.children()[0]
     x = s.session()
     x.ask(PASSWORD_LOGIN, "alice", "correct horse")

@@ -28,4 +28,15 @@ like "$out$err" '1001 lines of allow; allowed: 1000' "that says so"
 cat "$SCRATCH/S" >"$S"
 exits 0 "back to a few" timeout 60 "$TOOL" --run "$RUN" reload
 ok "the daemon is up" daemon_up
+# More accounts than a link holds messages.
+sed -i '/^\[account other/,$d' "$CONFIG/accounts.d/rig.ini"
+python3 -B "$HERE/t/bench/lib/crowd.py" "$CONFIG/accounts.d" 12000 15000
+exits 0 "reload with 12,000 accounts" timeout 120 "$TOOL" --run "$RUN" reload
+like "$out" '12000 accounts added' "takes all"
+exits 0 "the configuration is checked" timeout 60 "$DAEMON" -c "$CONFIG" -t
+exits 0 "one of the first logs in" hf alice true
+printf '\n[account other]\nkey = %s\n' "$(cat "$KEY2.pub")" >>"$CONFIG/accounts.d/rig.ini"
+exits 0 "reload with one more" timeout 120 "$TOOL" --run "$RUN" reload
+like "$out" '^1 account added' "knows the others"
+ok "the daemon is up" daemon_up
 done_testing

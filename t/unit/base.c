@@ -530,3 +530,11 @@ Test(err, is_wrapped_and_bounded)
     cr_assert_lt(strlen(e.step), sizeof e.step);
     cr_assert_eq(err_set(NULL, 1, "x", "y"), -1);
 }
+
+Test(mem, nothing_can_be_wiped)
+{
+    char bytes[3] = { 1, 2, 3 };
+    mem_wipe(NULL, 0);
+    mem_wipe(bytes, 2);
+    cr_assert_eq(bytes[0] + bytes[1] + bytes[2], 3);
+}

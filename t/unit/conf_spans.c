@@ -317,3 +317,42 @@ Test(conf, text_is_read_back_the_same)
     conf_errors_free(&wrong);
     end();
 }
+
+Test(conf, many_sections_are_found)
+{
+    enum { MANY = 5000 };
+    char section[40], name[20];
+    unsigned keys = 0;
+    begin();
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(section, sizeof section, "account n%u", i * 7919 % MANY);
+        snprintf(name, sizeof name, "%u", 1 + i * 7919 % MANY % 9);
+        set(section, "max_connections", name);
+        set(section, "password", "yes");
+        for (unsigned k = 0; k < i % 3; k++) {
+            FREE_MEM char *line = mem_fmt("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZ1enoAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA %s.%u", section + 8, k);
+            set(section, "key", line);
+        }
+    }
+    no_errors();
+    set("account n77", "password", "yes");
+    cr_assert(said("'password' is given twice"));
+    finish();
+    cr_assert_eq(c.naccounts, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        const struct conf_account *a = conf_account(&c, name);
+        cr_assert(a && strcmp(a->name, name) == 0 && a->max_connections == 1 + i % 9 && a->password == CONF_YES, "%s", name);
+        for (unsigned k = 0; k < a->key.n; k++) {
+            snprintf(section, sizeof section, "%s.%u", name, k);
+            cr_assert_str_eq(strrchr(a->key.v[k], ' ') + 1, section);
+            keys++;
+        }
+    }
+    cr_assert_eq(keys, 4999, "%u keys", keys);
+    cr_assert_not_null(c.keys, "in one mapping");
+    cr_assert_null(conf_account(&c, "n5000"));
+    cr_assert_null(conf_account(&c, ""));
+    cr_assert_null(conf_server(&c, "n1"));
+    end();
+}
