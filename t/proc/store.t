@@ -701,6 +701,23 @@ def test_activity_lives():
     is_(a.recv().kind, ANEW, "a store that was killed comes back")
     got = [r.path for r in listed(a)]
     is_(got, ["first", *map(str, range(200)), "between"], "with all that was sent, before and meanwhile")
+
+    # Killed in the middle of reading, with much of it not written yet: what the database has not is in the socket.
+    want = set(got)
+    for turn in range(8):
+        for n in range(10):
+            tell(a, *[event("one", MKDIR, b"%d-%d-%d-" % (turn, n, i) + b"x" * 300) for i in range(100)])
+        want |= {f"{turn}-{n}-{i}-" + "x" * 300 for n in range(10) for i in range(100)}
+        time.sleep(turn * 0.002)
+        s.kill()
+        s = Store(s.folder)
+        s.ids = a.id
+        s.push(base())
+        s.resume(a, "alice", a.login)
+        a.recv()
+    have = {r.path for r in listed(a)}
+    is_(len(want - have), 0, "what it had read and not written when it was killed is recorded by the next one")
+    is_(have - want, set(), "and nothing else")
     x = s.login("alice", ALICE)
     x.ask(WHOAMI)
     x.recv()
