@@ -178,7 +178,7 @@ killed_after() {
     is "$(last two 1)" "$want" "$want: told, the $who being killed right after it"
 }
 killed_after store "start -" hf alice start two
-killed_after daemon "restart -" hf alice restart two
+killed_after daemon "restart -" hf alice restart two --wait
 killed_after store "mkdir soon" batch alice <<<'mkdir /two/soon'
 killed_after daemon "write soon/f 6 bytes, created" batch alice <<<'put small /two/soon/f'
 killed_after daemon "stop -" hf alice stop two --wait
