@@ -1071,6 +1071,17 @@ def test_generations():
     do(p, LOGS, "one")
     is_(s.link.recv().kind, ORDER, "who is in by the new one stays")
 
+    # What only the supervisor may say.
+    for kind in (*range(0x401, 0x40f), GENERATION, *range(0x440, 0x445)):
+        x = s.login("alice", ALICE)
+        x.send(kind, "alice", ALL)
+        got = ended(x)
+        if not (got and got[-1].kind == CLOSE and "is not one of a session" in got[-1].fields[0] and s.link.recv().kind == KICK):
+            break
+    else:
+        kind = 0
+    is_(kind, 0, "a session that speaks as the supervisor, of rights or of anything, is closed")
+
     # Each use asks: nobody needs to tell the store that something changed.
     with sqlite3.connect(f"{s.folder}/store.db") as db:
         db.execute("UPDATE account SET suspended = 1, generation = generation + 1 WHERE name = 'bob'")
