@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -25,6 +26,7 @@ struct link {
     void *data;
     struct waiting *first, **last;
     unsigned waiting, rest;
+    unsigned kept;              /* given to `msg` and still in the socket, in front */
     int fd;
     bool broken, busy, freed;
 };
@@ -35,6 +37,9 @@ struct link *link_new(struct loop *loop, int fd, const struct link_events *event
 {
     if (io_nonblock(fd) < 0)
         die_errno("link: fcntl");
+    /* Each look goes on behind the last, as long as nothing was taken out. */
+    if (events->keep && setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &(int){ 0 }, sizeof(int)) < 0)
+        die_errno("link: SO_PEEK_OFF");
     struct link *l = mem_new(sizeof *l);
     *l = (struct link){ .loop = loop, .events = events, .data = data, .fd = fd };
     l->last = &l->first;
@@ -174,10 +179,45 @@ static void rested(void *data)
     watch(l);
 }
 
+static void take_kept(struct link *l)
+{
+    for (char none; l->kept > 0; l->kept--)
+        recv(l->fd, &none, 0, MSG_DONTWAIT);
+}
+
+void link_settle(struct link *l)
+{
+    if (l->kept == 0 || l->freed)
+        return;
+    l->events->round(l->data, l);
+    if (!l->freed)
+        take_kept(l);
+}
+
+/* 1: one that is kept was handled.  0: what comes next is none, or there is nothing. */
+static bool read_kept(struct link *l)
+{
+    struct msg m;
+    if (l->events->keep == NULL || msg_peek_client(l->fd, &m) <= 0)
+        return false;
+    bool kept = l->events->keep(m.type);
+    if (kept) {
+        l->kept++;
+        l->events->msg(l->data, l, &m);
+    }
+    msg_free(&m);
+    return kept;
+}
+
 /* True if there may be more. */
 static bool read_one(struct link *l)
 {
     struct msg m;
+    if (read_kept(l))
+        return true;
+    link_settle(l);
+    if (l->freed)
+        return false;
     int n = l->events->client ? msg_recv_client(l->fd, &m) : msg_recv(l->fd, &m);
     if (n > 0) {
         l->events->msg(l->data, l, &m);
@@ -202,6 +242,8 @@ static bool read_round(struct link *l)
         n++;
     if (n > 0 && !l->freed && l->events->round)
         l->events->round(l->data, l);
+    if (!l->freed)
+        take_kept(l);
     return n == ROUND && !l->freed && !l->broken;
 }
 

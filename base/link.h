@@ -24,6 +24,9 @@ struct link_events {
     link_gone_fn *gone;
     link_room_fn *room; /* NULL: not told */
     link_round_fn *round; /* NULL: not told */
+    /* Messages of these types stay in the socket until `round` has returned, so that whoever has the socket after us finds what we had read and not
+       yet made last.  NULL: none do.  With `client` only. */
+    bool (*keep)(uint16_t type);
     bool client;        /* receive leniently: a bad message ends the link, not us */
     unsigned queue;     /* most unsent messages held; 0: 256 */
 };
@@ -40,6 +43,8 @@ int link_send(struct link *l, struct msg *m);
 void link_rest(struct link *l, unsigned ms);
 /* Reads what has come, now, resting or not.  Nothing from within `msg` of the link itself. */
 void link_wake(struct link *l);
+/* Calls `round` for what was kept, and takes it out of the socket: before the socket is read by other ways. */
+void link_settle(struct link *l);
 /* Messages that wait for the peer to read. */
 unsigned link_waiting(const struct link *l);
 int link_fd(const struct link *l);

@@ -109,14 +109,14 @@ static void take_fds(struct msg *m, struct msghdr *h)
 /* One buffer for the process: a message is small, the largest is not, and only what came is copied out. */
 static uint8_t space[MSG_MOST];
 
-static int receive(int fd, struct msg *m, bool client)
+static int receive(int fd, struct msg *m, bool client, int flags)
 {
     struct iovec iov = { space, sizeof space };
     union rights r;
     struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = r.space, .msg_controllen = sizeof r.space };
     ssize_t n;
     do
-        n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+        n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC | flags);
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno == ECONNRESET)
         return 0;
@@ -149,12 +149,17 @@ static int receive(int fd, struct msg *m, bool client)
 
 int msg_recv(int fd, struct msg *m)
 {
-    return receive(fd, m, false);
+    return receive(fd, m, false, 0);
 }
 
 int msg_recv_client(int fd, struct msg *m)
 {
-    return receive(fd, m, true);
+    return receive(fd, m, true, 0);
+}
+
+int msg_peek_client(int fd, struct msg *m)
+{
+    return receive(fd, m, true, MSG_PEEK);
 }
 
 static bool want(struct msg *m, enum field kind)

@@ -43,6 +43,8 @@ int msg_send(int fd, const struct msg *m);
    A datagram that is no message: msg_recv dies, msg_recv_client returns -1 with EBADMSG. */
 int msg_recv(int fd, struct msg *m);
 int msg_recv_client(int fd, struct msg *m);
+/* As msg_recv_client, and leaves it in the socket. */
+int msg_peek_client(int fd, struct msg *m);
 
 /* Gets in the order of the puts; a field of another kind is a broken rule. */
 uint32_t msg_get_u32(struct msg *m);

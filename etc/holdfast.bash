@@ -41,7 +41,7 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^[ \t]*\[account[ \t]\{1,\}\([^]]*\)\].*/\1/p' \
             "$folder/accounts.ini" "$folder"/accounts.d/*.ini 2>/dev/null)" -- "$cur") ;;
     kick::*)
-        mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" sessions 2>/dev/null | awk '{ print $1 }')" -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" sessions 2>/dev/null | awk '{ print $1; if ($2 != "-") print $2 }')" -- "$cur") ;;
     esac
 }
 complete -F _holdfast holdfast

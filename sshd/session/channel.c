@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/mem.h"
+#include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/wire.h"
 
@@ -497,6 +498,8 @@ static void turn(struct channel *c)
 static void write_all(struct session *s)
 {
     bool some = true;
+    /* A large batch of answers may leave from here: what they tell of is told before. */
+    activity_send(s);
     for (int round = 0; some && round < 4 && wire_unsent() < WIRE_FULL; round++) {
         some = false;
         struct channel *next;

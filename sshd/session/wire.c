@@ -107,7 +107,8 @@ uint64_t wire_taken(void)
     int left = 0;
     if (ioctl(wire.real, SIOCOUTQ, &left) < 0 || left < 0)
         left = 0;
-    return wire.total - wire_unsent() - (uint64_t)left;
+    uint64_t sent = wire.total - wire_unsent();
+    return (uint64_t)left < sent ? sent - (uint64_t)left : 0;
 }
 
 void wire_throw(bool away)

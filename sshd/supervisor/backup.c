@@ -87,7 +87,7 @@ static void on_end(void *data, pid_t pid, int status)
 {
     (void)pid;
     struct job *j = data;
-    struct msg m MSG_FREE;
+    struct msg m MSG_FREE = { 0 };
     /* Whole or not, it is nobody's who may have it. */
     if (j->why[0] || msg_recv_client(j->link, &m) != 1 || m.type != ARCHIVE_DONE) {
         fail(j, status_text(status));

@@ -232,6 +232,7 @@ static void unread(struct session *s)
 void actor_end(struct session *s)
 {
     struct err e = { 0 };
+    link_settle(s->link);
     if (s->phase == PHASE_IN)
         unread(s);
     if (s->actor == NULL)

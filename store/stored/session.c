@@ -155,7 +155,13 @@ static void on_round(void *data, struct link *l UNUSED)
     actor_round(data);
 }
 
-static const struct link_events events = { .msg = on_request, .round = on_round, .gone = on_gone, .client = true, .queue = 64 };
+/* What was done is in the socket until it is in the database. */
+static bool keep(uint16_t type)
+{
+    return type == STORE_ACTIVITY;
+}
+
+static const struct link_events events = { .msg = on_request, .round = on_round, .gone = on_gone, .keep = keep, .client = true, .queue = 64 };
 
 void session_new(struct store *store, struct msg *m)
 {

@@ -727,6 +727,23 @@ def test_activity_lives():
     is_(a.recv().kind, ANEW, "a store that was killed comes back")
     got = [r.path for r in listed(a)]
     is_(got, ["first", *map(str, range(200)), "between"], "with all that was sent, before and meanwhile")
+
+    # Killed in the middle of reading, with much of it not written yet: what the database has not is in the socket.
+    want = set(got)
+    for turn in range(8):
+        for n in range(10):
+            tell(a, *[event("one", MKDIR, b"%d-%d-%d-" % (turn, n, i) + b"x" * 300) for i in range(100)])
+        want |= {f"{turn}-{n}-{i}-" + "x" * 300 for n in range(10) for i in range(100)}
+        time.sleep(turn * 0.002)
+        s.kill()
+        s = Store(s.folder)
+        s.ids = a.id
+        s.push(base())
+        s.resume(a, "alice", a.login)
+        a.recv()
+    have = {r.path for r in listed(a)}
+    is_(len(want - have), 0, "what it had read and not written when it was killed is recorded by the next one")
+    is_(have - want, set(), "and nothing else")
     x = s.login("alice", ALICE)
     x.ask(WHOAMI)
     x.recv()
@@ -1079,6 +1096,17 @@ def test_generations():
     s.push(c.account("zoe"))
     do(p, LOGS, "one")
     is_(s.link.recv().kind, ORDER, "who is in by the new one stays")
+
+    # What only the supervisor may say.
+    for kind in (*range(0x401, 0x40f), GENERATION, *range(0x440, 0x445)):
+        x = s.login("alice", ALICE)
+        x.send(kind, "alice", ALL)
+        got = ended(x)
+        if not (got and got[-1].kind == CLOSE and "is not one of a session" in got[-1].fields[0] and s.link.recv().kind == KICK):
+            break
+    else:
+        kind = 0
+    is_(kind, 0, "a session that speaks as the supervisor, of rights or of anything, is closed")
 
     # Each use asks: nobody needs to tell the store that something changed.
     with sqlite3.connect(f"{s.folder}/store.db") as db:

@@ -161,6 +161,30 @@ write short/f 6 bytes, created" "is told like any upload"
 ok "rsync to" rsync -a -e "ssh -F $SSH_CONFIG" "$SCRATCH/short/" alice:/two/short/
 ok "and from" rsync -a -e "ssh -F $SSH_CONFIG" alice:/two/short/ "$SCRATCH/back/"
 is "$(last two 2)" $'rsync -\nrsync - read-only' "are told, without files"
+
+# Answered is recorded, whoever is killed next.
+again() { eval "$("$HERE/t/rig" start "$PREFIX" 2>/dev/null | grep SERVER_PID)"; }
+killed_after() {
+    local who=$1 want=$2
+    shift 2
+    "$@" >/dev/null 2>&1
+    if [ "$who" = store ]; then
+        kill -9 "$(store_pid)"
+    else
+        kill -9 "$SERVER_PID"
+        again
+    fi
+    wait_until 40 hf alice true
+    is "$(last two 1)" "$want" "$want: told, the $who being killed right after it"
+}
+killed_after store "start -" hf alice start two
+killed_after daemon "restart -" hf alice restart two --wait
+killed_after store "mkdir soon" batch alice <<<'mkdir /two/soon'
+killed_after daemon "write soon/f 6 bytes, created" batch alice <<<'put small /two/soon/f'
+killed_after daemon "stop -" hf alice stop two --wait
+killed_after daemon "backup.get $id" hf alice backup get two "$id"
+killed_after daemon "rsync - read-only" rsync -a -e "ssh -F $SSH_CONFIG" alice:/two/short/ "$SCRATCH/back/"
+killed_after store "remove soon/f" batch alice <<<'rm /two/soon/f'
 is "$(hf bob activity | awk 'NR > 1 { print $4 }' | sort -u)" one "bob sees what he has the right to see"
 exits 77 "not alice's other server" hf bob activity two
 exits 2 "too many at once" hf alice activity -n 20000

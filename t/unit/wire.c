@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -109,4 +111,40 @@ Test(wire, other_descriptors_are_libc_s, .init = setup)
     cr_assert_eq(send(pair[1], "x", 1, 0), 1);
     cr_assert_eq(poll(&p, 1, 10), 1);
     cr_assert_eq(recv(pair[0], &c, 1, 0), 1);
+}
+
+/* Over TCP, where the kernel counts bytes. */
+Test(wire, what_the_peer_has_taken_is_known_and_the_rest_can_be_thrown_away)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof a;
+    static uint8_t out[64 * 1024];
+    int narrow = 4096, listener = socket(AF_INET, SOCK_STREAM, 0);
+    peer = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
+    cr_assert(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 1) == 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&a, &size), 0);
+    cr_assert_eq(connect(peer, (struct sockaddr *)&a, sizeof a), 0);
+    seen = accept(listener, NULL, NULL);
+    real = dup(seen);
+    wire_open(seen, real);
+    cr_assert_eq(wire_total(), 0);
+    cr_assert_eq(send(seen, "hello", 5, 0), 5);
+    wire_flush();
+    for (int i = 0; i < 100 && wire_taken() < 5; i++)
+        usleep(10000);
+    cr_assert_eq(wire_taken(), 5);
+    cr_assert_eq(send(seen, big, sizeof big, 0), (ssize_t)sizeof big);
+    wire_flush();
+    usleep(100000);
+    cr_assert_eq(wire_total(), 5 + sizeof big);
+    cr_assert_lt(wire_taken(), wire_total(), "nobody reads");
+    wire_throw(true);
+    close(seen);
+    close(real);
+    size_t got = 0;
+    for (ssize_t n; (n = read(peer, out, sizeof out)) > 0;)
+        got += (size_t)n;
+    cr_assert_eq(errno, ECONNRESET, "not ended: thrown away");
+    cr_assert_lt(got, 5 + sizeof big);
 }
