@@ -171,6 +171,59 @@ Test(sealed, a_lost_key_is_not_replaced_over_what_it_sealed)
     cr_assert_eq(number("SELECT COUNT(*) FROM key"), 0);
 }
 
+/* Own keys sealed under a hash that came from hash.key, and fingerprints in clear. */
+Test(sealed, of_an_earlier_schema)
+{
+    static const uint8_t old[KEY_HASH] = { 7 }, admins[KEY_HASH] = { 8 };
+    BUF_FREE struct buf sealed = BUF(4096);
+    const struct secret_bond b = { .use = "own key", .account = "bob", .id = old, .size = sizeof old };
+    char print[KEY_FINGERPRINT];
+    uint8_t digest[HASH_KEY], hash[KEY_HASH];
+    key_fingerprint("blob", 4, print);
+    secret_seal(one.key, &b, "line", 4, &sealed);
+    cr_assert_eq(db_exec(db, "INSERT INTO account VALUES ('bob', 0, 0, 1, x'', 1)", &e), 0);
+    cr_assert_eq(db_run(db, &e, "INSERT INTO key VALUES ('bob', ?1, 'own', 'x', ?3, '', 1, 1, ?2)", "bbt", old, sizeof old, buf_head(&sealed),
+                        buf_size(&sealed), print), 1);
+    cr_assert_eq(db_run(db, &e, "INSERT INTO key VALUES ('bob', ?1, 'ini', 'x', ?2, '', 1, 1, NULL)", "bt", admins, sizeof admins, print), 1);
+    cr_assert_eq(vault_fit(db, &one, true, digest, &e), 0, "a new key can have sealed nothing");
+    cr_assert_eq(vault_fit(db, &two, false, digest, &e), 0);
+    cr_assert_eq(number("SELECT COUNT(*) FROM key WHERE typeof(sealed_print) = 'text'"), 2, "nothing was touched");
+    cr_assert_eq(vault_fit(db, &one, false, digest, &e), 1);
+    opens_with(&one, 4, 0);
+    key_hash(one.hash, "blob", 4, hash);
+    QUERY_END sqlite3_stmt *q = db_query(db, &e, "SELECT COUNT(*) FROM key WHERE hash = ?", "b", hash, sizeof hash);
+    cr_assert(query_step(q, &e) == 1 && query_int(q, 0) == 2);
+}
+
+/* None is left out or done twice while the rows change their places; how long it takes is only printed. */
+Test(sealed, many)
+{
+    struct sealed_tally t;
+    const struct secret *now;
+    uint8_t digest[HASH_KEY];
+    cr_assert_eq(vault_fit(db, &one, true, digest, &e), 1);
+    cr_assert_eq(db_exec(db, "BEGIN", &e), 0);
+    for (unsigned i = 0; i < 20000; i++) {
+        char account[16], print[KEY_FINGERPRINT];
+        uint8_t hash[KEY_HASH];
+        BUF_FREE struct buf sealed = BUF(256);
+        snprintf(account, sizeof account, "a%u", i / 3);
+        key_hash(one.hash, &i, sizeof i, hash);
+        key_fingerprint(&i, sizeof i, print);
+        sealed_print_put(one.key, account, hash, print, &sealed);
+        if (i % 3 == 0)
+            cr_assert_eq(db_run(db, &e, "INSERT INTO account VALUES (?, 0, 0, 1, x'', 1)", "t", account), 1);
+        cr_assert_eq(db_run(db, &e, "INSERT INTO key VALUES (?, ?, 'ini', 'x', ?, '', 1, 1, NULL)", "tbb", account, hash, sizeof hash,
+                            buf_head(&sealed), buf_size(&sealed)), 1, "%s", e.text);
+    }
+    cr_assert_eq(db_exec(db, "COMMIT", &e), 0);
+    uint64_t began = now_ms();
+    cr_assert_eq(vault_rotate(db, &one, &two, false, &t, &now, &e), 0, "%s", e.text);
+    cr_log_info("20000 keys: %llu ms", (unsigned long long)(now_ms() - began));
+    cr_assert_eq(t.texts, 20001);
+    opens_with(&two, 20001, 0);
+}
+
 Test(sealed, a_full_disk_changes_nothing)
 {
     struct sealed_tally t;
