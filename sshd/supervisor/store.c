@@ -21,6 +21,8 @@
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store_files.h"
 
+enum { AGAIN_MS = 5000 };
+
 struct passwd_wait {
     struct passwd_wait *next;
     uint32_t cookie;
@@ -326,8 +328,15 @@ static void launch(void *data)
 {
     struct super *s = data;
     struct err e;
-    if (try_launch(s, &e) < 0)
+    char text[400];
+    if (try_launch(s, &e) == 0)
+        return;
+    if (!s->begun)
         die_err(&e);
+    /* Servers and their sessions go on meanwhile; an admin may put it right. */
+    s->store->pid = 0;
+    log_error("store.start", "error=\"%s\" restart_ms=%d", esc_text(err_text(&e, text, sizeof text)), AGAIN_MS);
+    loop_timer(s->loop, AGAIN_MS, launch, s);
 }
 
 void store_start(struct super *s)
