@@ -25,7 +25,7 @@
 #include "sshd/supervisor/source_keep.h"
 #include "sshd/supervisor/store_files.h"
 
-enum { SERVERS_TEXT = 4096 };
+enum { SERVERS_TEXT = 4096, AGAIN_MS = 5000 };
 
 struct passwd_wait {
     struct passwd_wait *next;
@@ -410,8 +410,15 @@ static void launch(void *data)
 {
     struct super *s = data;
     struct err e;
-    if (try_launch(s, &e) < 0)
+    char text[400];
+    if (try_launch(s, &e) == 0)
+        return;
+    if (!s->begun)
         die_err(&e);
+    /* Servers and their sessions go on meanwhile; an admin may put it right. */
+    s->store->pid = 0;
+    log_error("store.start", "error=\"%s\" restart_ms=%d", esc_text(err_text(&e, text, sizeof text)), AGAIN_MS);
+    loop_timer(s->loop, AGAIN_MS, launch, s);
 }
 
 void store_start(struct super *s)

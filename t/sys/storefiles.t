@@ -100,6 +100,13 @@ ok "logins go on" hf alice true
 exec 9>&-; wait $holder
 ok "and changes afterwards" batch alice <<<"put keys /.ssh/authorized_keys"
 
+ln -sfn "$SCRATCH/target" "$S/store.db-shm"; kill -9 "$(store_pid)"
+ok "a link where a store that died had a file is refused" wait_until 20 logged "store.start error=.*store.db-shm is no plain file: move it away"
+ok "the daemon goes on" "$TOOL" --run "$RUN" status
+is "$(cat target)" "not yours" "and followed no link"
+rm "$S/store.db-shm"
+ok "without it there is a store again" wait_until 40 hf alice true
+
 # --- check and backup -----------------------------------------------------------------------------------------------------------------------------------
 
 ok "a check" tool store check
@@ -186,4 +193,7 @@ for v in 1 2; do
     down
 done
 up
+# Its servers got other numbers: their disks are being made ready.
+for s in one two; do ok "server $s has its disk" wait_until 30 hf alice quota $s; done
+ok "and three" wait_until 30 hf bob quota three
 done_testing
