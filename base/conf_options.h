@@ -30,7 +30,7 @@
     O(penalty_min, "penalty_min", TIME, "15s", "time", "accrued before a source is refused") \
     O(penalty_max, "penalty_max", TIME, "10m", "time", "accrued at most") \
     O(exempt, "exempt", LIST, "", "network, as 192.0.2.0/24 or 2001:db8::/32; repeat for more", "never punished, nor dropped when many are not logged in") \
-    O(rate, "rate", LIST, "", "VERB BURST/TIME; repeat for more", "how often an account may do what costs much; in place of the verb's default") \
+    O(rate, "rate", LIST, "", "VERB BURST/TIME; repeat for more", "how often an account may do what costs much, or VERB none; instead of backup.create 12/1h, backup.get 60/1h, rsync 600/1h, sum 64G/1h, check-file 64G/1h") \
     O(image_size, "image_size", SIZE, "20G", "bytes, at least 1M", "an imported image unpacked") \
     O(image_files, "image_files", UINT, "1000000", "files and folders, 16 to 100000000", "of an imported image")
 

@@ -6,17 +6,39 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#define JOURNAL "/run/systemd/journal/stdout"
 
 static const char *program = "holdfast";
 static enum log_level level_max = LOG_INFO;
 static int log_fd = STDERR_FILENO;
 static char context[128];
 static uint64_t number;
+static bool journal;
+
+/* The environment says it only to the first of us, the socket to all. */
+static bool is_journal(int fd)
+{
+    struct sockaddr_un peer = { .sun_family = AF_UNSPEC };
+    socklen_t size = sizeof peer;
+    int saved = errno;
+    bool yes = getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sun_family == AF_UNIX &&
+               strncmp(peer.sun_path, JOURNAL, sizeof peer.sun_path) == 0;
+    errno = saved;
+    return yes;
+}
 
 void log_init(const char *name, enum log_level most)
 {
+    static bool looked;
+    /* Later calls may come behind the lock. */
+    if (!looked)
+        journal = is_journal(log_fd);
+    looked = true;
     program = name;
     level_max = most;
 }
@@ -24,6 +46,7 @@ void log_init(const char *name, enum log_level most)
 void log_to(int fd)
 {
     log_fd = fd;
+    journal = is_journal(fd);
 }
 
 void log_as(uint64_t n)
@@ -59,6 +82,8 @@ static size_t addf(char *line, size_t size, size_t at, const char *fmt, ...)
 }
 
 static const char *const level_word[] = { "error: ", "warning: ", "", "debug: " };
+/* As syslog counts. */
+static const char *const level_number[] = { "<3>", "<4>", "<6>", "<7>" };
 
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
 {
@@ -73,7 +98,8 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    size_t at = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    size_t at = addf(line, size, 0, "%s", journal ? level_number[level] : "");
+    at += strftime(line + at, size - at, "%Y-%m-%dT%H:%M:%S", &tm);
     at = addf(line, size, at, ".%03ldZ %s[%" PRIu64 "]: %s%s", now.tv_nsec / 1000000, program, whose, level_word[level],
               event);
     if (context[0])

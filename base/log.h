@@ -1,4 +1,5 @@
-/* The log: one line an event on one descriptor, "TIME PROGRAM[PID]: EVENT key=value ...". */
+/* The log: one line an event on one descriptor, "TIME PROGRAM[PID]: EVENT key=value ...".  Where that is the journal of systemd, "<N>" in front says how
+   serious it is. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -9,7 +10,8 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* NAME is kept by reference.  Lines go to descriptor 2 until log_to names another. */
+/* NAME is kept by reference.  Lines go to descriptor 2 until log_to names another.  The first
+   call, and log_to, look at where they go: before the process is locked. */
 void log_init(const char *name, enum log_level most);
 void log_to(int fd);
 /* In front of every later line's keys, e.g. "session=12"; copied, cut at 127 bytes. */

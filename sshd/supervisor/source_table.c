@@ -1,6 +1,7 @@
 #include "sshd/supervisor/source_table.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -151,6 +152,17 @@ void sources_place(struct sources *t, struct source *src, uint64_t now)
         forget(t, src);
 }
 
+/* Small pieces stay with the allocator unless it is told. */
+static void give_back(struct sources *t)
+{
+    enum { WORTH = 4096 };
+    uint32_t n = t->families[0].n + t->families[1].n;
+    if (t->most < WORTH || n > t->most / 8)
+        return;
+    malloc_trim(0);
+    t->most = n;
+}
+
 void sources_settle(struct sources *t, uint64_t now)
 {
     for (int i = 0; i < 2; i++) {
@@ -160,6 +172,7 @@ void sources_settle(struct sources *t, uint64_t now)
         while (f->counted.n > 0 && f->counted.v[0]->end <= now)
             forget(t, f->counted.v[0]);
     }
+    give_back(t);
 }
 
 static struct source *look(struct sources *t, bool v6, uint64_t key)
@@ -191,6 +204,8 @@ struct source *sources_need(struct sources *t, bool v6, uint64_t key, uint64_t n
     *src = (struct source){ .next = *at, .key = key, .v6 = v6 };
     *at = src;
     f->n++;
+    if (t->families[0].n + t->families[1].n > t->most)
+        t->most = t->families[0].n + t->families[1].n;
     return src;
 }
 

@@ -50,6 +50,7 @@ struct family {
 struct sources {
     struct family families[2];  /* IPv4, IPv6 */
     uint64_t salt[3];
+    uint32_t most;              /* there were at once since memory was last given back */
     struct source exempt;       /* all connections of exempt networks */
     struct source **changed;    /* owned */
     uint32_t nchanged, most_changed;

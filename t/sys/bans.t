@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rig.sh"
 need_root
-need sshpass nc
+need sshpass
 scratch
 python=/usr/bin/python3
 "$python" -c 'import paramiko' 2>/dev/null || skip_all "python3-paramiko is not installed"

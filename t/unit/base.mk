@@ -1,7 +1,7 @@
 # Tests of the leaf library and of the supervisor's pure parts.
 if CRITERION
-check_PROGRAMS += t/unit/base t/unit/limits t/unit/log t/unit/server t/unit/shares t/unit/source
-TESTS += t/unit/base t/unit/limits t/unit/log t/unit/server t/unit/shares t/unit/source
+check_PROGRAMS += t/unit/base t/unit/limits t/unit/log t/unit/server t/unit/rate t/unit/shares t/unit/source
+TESTS += t/unit/base t/unit/limits t/unit/log t/unit/server t/unit/rate t/unit/shares t/unit/source
 t_unit_base_SOURCES = t/unit/base.c
 t_unit_base_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
 t_unit_base_LDADD = libbase.a $(CRITERION_LIBS)
@@ -13,6 +13,10 @@ t_unit_limits_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_log_SOURCES = t/unit/log.c
 t_unit_log_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_log_LDADD = libbase.a $(CRITERION_LIBS)
+
+t_unit_rate_SOURCES = t/unit/rate.c
+t_unit_rate_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_rate_LDADD = libbase.a $(CRITERION_LIBS)
 
 t_unit_server_SOURCES = t/unit/server.c sshd/supervisor/server.c sshd/supervisor/wait.c
 t_unit_server_CFLAGS = $(t_unit_base_CFLAGS)

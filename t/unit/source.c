@@ -275,6 +275,26 @@ Test(sources, when_all_are_refused_new_ones_share_an_entry)
     cr_assert_not(sources_need(table, false, 1u << 20, 60000)->shared);
 }
 
+static unsigned long rss_kib(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    cr_assert_eq(fscanf(f, "%*u %lu", &pages), 1);
+    fclose(f);
+    return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+Test(sources, memory_is_bounded_and_given_back)
+{
+    unsigned long before = rss_kib();
+    for (int v6 = 0; v6 < 2; v6++)
+        for (uint64_t i = 0; i < 2 * SOURCES_MOST; i++)
+            accrue(v6, i * 2654435761u, 1000 + i % 7, i & 1, 0);
+    cr_assert_leq(rss_kib() - before, 24u * 1024, "%lu KiB", rss_kib() - before);
+    sources_settle(table, 2000);
+    cr_assert_leq(rss_kib() - before, 6u * 1024, "%lu KiB", rss_kib() - before);
+}
+
 Test(sources, what_is_to_be_saved_is_not_forgotten_before)
 {
     struct source *s = accrue(false, 1, 500, false, 0);
