@@ -19,7 +19,7 @@
 #include "sshd/session/hostkeys.h"
 #include "sshd/session/wire.h"
 
-enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000, LAST_MS = 100 };
+enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000, LAST_MS = 400 };
 
 static const struct {
     enum ssh_bind_options_e option;
@@ -201,12 +201,14 @@ static void turn(struct session *s)
         s->resting = loop_timer(s->loop, REST_MS, rest, s);
 }
 
-/* OpenSSH's client drops what it has not printed yet when it is told that the connection ends: it gets a moment to. */
+/* OpenSSH's client drops what it has not printed yet when it is told that the connection ends: it gets a moment to,
+   up to its own close of the channel. */
 static void farewell(struct session *s)
 {
     if (s->why && ssh_is_connected(s->ssh) && channels_last(s)) {
+        struct pollfd p = { .fd = ssh_get_fd(s->ssh), .events = POLLIN };
         wire_flush();
-        poll(NULL, 0, LAST_MS);
+        poll(&p, 1, LAST_MS);
     }
     channels_end(s);
     activity_send(s);
