@@ -202,13 +202,14 @@ static void turn(struct session *s)
 }
 
 /* OpenSSH's client drops what it has not printed yet when it is told that the connection ends: it gets a moment to,
-   up to its own close of the channel. */
+   and one that had no other channel ends the connection then. */
 static void farewell(struct session *s)
 {
     if (s->why && ssh_is_connected(s->ssh) && channels_last(s)) {
-        struct pollfd p = { .fd = ssh_get_fd(s->ssh), .events = POLLIN };
-        wire_flush();
-        poll(&p, 1, LAST_MS);
+        for (int i = 0; i < 4 && (ssh_get_status(s->ssh) & SSH_WRITE_PENDING); i++)
+            if (ssh_event_dopoll(s->event, 0) == SSH_ERROR)
+                break;
+        wire_wait_end(LAST_MS);
     }
     channels_end(s);
     activity_send(s);
