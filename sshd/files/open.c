@@ -60,6 +60,9 @@ static int allowed(struct worker *w, uint32_t want)
         return fail(w, FX_FAILURE, "unknown flags (read, write, append, creat, trunc, excl)");
     uint32_t missing = rights_of(want) & ~w->rights;
     char words[128];
+    /* Either of the two would do; this is the one that people have. */
+    if (missing & RIGHT_FILES_CREATE)
+        missing |= RIGHT_FILES_WRITE;
     if (missing)
         return fail(w, FX_PERMISSION_DENIED, "your account does not have %s on this server",
                     rights_text(missing, words, sizeof words));

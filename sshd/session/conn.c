@@ -20,7 +20,7 @@
 #include "sshd/session/proof.h"
 #include "sshd/session/wire.h"
 
-enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000, CUT_MS = 700, LAST_MS = 100 };
+enum { RSA_LEAST = 3072, REST_MS = 1000, FAREWELL_MS = 1000, CUT_MS = 700, LAST_MS = 400 };
 
 static const struct {
     enum ssh_bind_options_e option;
@@ -226,12 +226,15 @@ static void turn(struct session *s)
         s->resting = loop_timer(s->loop, REST_MS, rest, s);
 }
 
-/* OpenSSH's client drops what it has not printed yet when it is told that the connection ends: it gets a moment to. */
+/* OpenSSH's client drops what it has not printed yet when it is told that the connection ends: it gets a moment to,
+   and one that had no other channel ends the connection then. */
 static void farewell(struct session *s)
 {
     if (s->why && ssh_is_connected(s->ssh) && channels_last(s)) {
-        wire_flush();
-        poll(NULL, 0, LAST_MS);
+        for (int i = 0; i < 4 && (ssh_get_status(s->ssh) & SSH_WRITE_PENDING); i++)
+            if (ssh_event_dopoll(s->event, 0) == SSH_ERROR)
+                break;
+        wire_wait_end(LAST_MS);
     }
     channels_end(s);
     activity_send(s);

@@ -214,3 +214,10 @@ __attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n, in
 {
     return poll_them(fds, n, ms);
 }
+
+void wire_wait_end(int ms)
+{
+    struct pollfd p = { .fd = wire.real, .events = POLLRDHUP };
+    wire_flush();
+    poll(&p, 1, ms);
+}

@@ -23,6 +23,8 @@ void wire_open(int seen, int real);
 void wire_fill(void);
 /* Sends what the socket takes now. */
 void wire_flush(void);
+/* Sends what is left and waits, MS milliseconds at most, until the client has ended its side. */
+void wire_wait_end(int ms);
 size_t wire_buffered(void);   /* read, not yet eaten */
 size_t wire_unsent(void);
 bool wire_ended(void);        /* the client has ended its side, or the socket is broken, and libssh has eaten all there was */

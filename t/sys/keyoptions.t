@@ -258,7 +258,7 @@ nok "change: the key writes no more" sftp_by noterm <<<"put old /one/x"
 # --- the verbs ----------------------------------------------------------------------------------------------------------------------------------
 
 hf alice keys list >list 2>&1
-like "$(<list)" "^1  ssh-ed25519 $(ssh-keygen -l -f "$KEY.pub" | cut -d' ' -f2) .*\(in use\)" "keys list: the one in use"
+like "$(grep -F "1  ssh-ed25519 $(ssh-keygen -l -f "$KEY.pub" | cut -d' ' -f2) " list)" "\(in use\)" "keys list: the one in use"
 like "$(<list)" "set by the admin, added 20.*, last used 20.* from 127.0.0.1" "when it was used last"
 like "$(<list)" 'command="restart one --wait"' "options"
 exits 0 "keys add: the words" hf alice keys add "$(<own1.pub)"
