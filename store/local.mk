@@ -10,23 +10,28 @@ libstored_a_SOURCES = \
 	store/stored/actor.c store/stored/actor.h \
 	store/stored/apply.c \
 	store/stored/backup.c store/stored/backup.h \
+	store/stored/code.c store/stored/code.h \
 	store/stored/db.c store/stored/db.h \
+	store/stored/factor.c store/stored/factor.h \
 	store/stored/folder.c store/stored/folder.h \
 	store/stored/keyfile.c store/stored/keyfile.h \
 	store/stored/keys.c store/stored/keys.h \
-	store/stored/login.c \
+	store/stored/login.c store/stored/login.h \
 	store/stored/migrate.c store/stored/migrate.h \
 	store/stored/order.c store/stored/order.h \
 	store/stored/own.c store/stored/own.h \
 	store/stored/own_order.c \
 	store/stored/passwd.c \
+	store/stored/passwd_order.c \
 	store/stored/password.c store/stored/password.h \
 	store/stored/push.c store/stored/push.h \
 	store/stored/secret.c store/stored/secret.h \
 	store/stored/session.c store/stored/session.h \
-	store/stored/store.h
+	store/stored/store.h \
+	store/stored/totp.c store/stored/totp.h \
+	store/stored/totp_order.c
 nodist_libstored_a_SOURCES = store/stored/schema.inc
-libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(OATH_CFLAGS)
 
 pkglibexec_PROGRAMS += holdfast-store
 holdfast_store_SOURCES = \
@@ -34,10 +39,11 @@ holdfast_store_SOURCES = \
 	store/stored/main.c \
 	store/stored/pwhash.c store/stored/pwhash.h
 holdfast_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
-holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS)
+holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS)
 
 # The steps of the schema, as rows of a C table.
-SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql
+SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql \
+	$(srcdir)/store/schema/003-second-factor.sql
 BUILT_SOURCES += store/stored/schema.inc
 CLEANFILES += store/stored/schema.inc
 EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS

@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 2, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 3, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -16,7 +16,7 @@ enum store_super_type {
     /* The whole configuration: BEGIN, any number of the two, END; applied as a whole (one transaction), answered by CONF_DONE. */
     STORE_CONF_BEGIN = 0x0403, /* u32 days and u32 records that are kept of who did what, u32 servers that there may be over time */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 may have
-                                  own keys, u32 nkeys, str key line each */
+                                  own keys, u32 second factor (must it have one?), u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
     STORE_CONF_END,            /* - */
     STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
@@ -30,6 +30,7 @@ enum store_super_type {
     STORE_PASSWD,              /* u32 cookie, str account, bytes password -> STORE_PASSWD_DONE */
     STORE_PASSWD_DONE,         /* u32 cookie, str error */
     STORE_RESULT,              /* message id = the order's; see ORDER below */
+    STORE_TOTP_RESET = 0x0428, /* u32 cookie, str account: its second factor goes -> STORE_PASSWD_DONE */
 };
 
 /* store -> supervisor */
@@ -40,6 +41,7 @@ enum store_order_type {
     STORE_AUTH_FAILED,         /* u64 session id, u32 auth_failure */
     STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
     STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text */
+    STORE_LOGIN_CHANGED = 0x0429, /* u64 session id, bytes login: to be kept instead of LOGGED_IN's */
 };
 
 /* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */
@@ -48,12 +50,12 @@ enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {
     STORE_KEY_OFFER = 0x0480,  /* str account, bytes key blob, str key type -> STORE_ANSWER: u32 would it do?, str "" */
-    STORE_KEY_LOGIN,           /* the same, after the signature was verified -> STORE_ANSWER: u32 in?, str why not */
-    STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 in?, str why not */
+    STORE_KEY_LOGIN,           /* the same, after the signature was verified -> STORE_ANSWER: u32 enum login_answer, str why not */
+    STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: the same */
     STORE_ANSWER,
     STORE_WHOAMI,              /* -> STORE_WHOAMI_ANSWER */
     STORE_WHOAMI_ANSWER,       /* str account, str method ("publickey" "password"), str key fingerprint or "", str peer address,
-                                  u32 n, per server: str name, u32 rights, str owner (sorted by name) */
+                                  u32 enum second_factor, u32 n, per server: str name, u32 rights, str owner (sorted by name) */
     STORE_DO,                  /* u32 op, str server, u64 number, str text -> STORE_RESULT */
     /* u32 exit code (PRODUCT 3), str text for stderr ("" if none), then the fields of the op; fds of the op. */
     STORE_DO_RESULT,
@@ -64,7 +66,14 @@ enum store_session_type {
     /* What was done with files, sent before the client is told that it was; not answered.  u32 n (1 to ACTIVITY_MOST), per event: u32 action
        (up to ACTIVITY_LOST), str server, bytes path, bytes other path, u64 number, u32 flags.  Who and from where the store knows. */
     STORE_ACTIVITY,
+    STORE_CODE_LOGIN = 0x04a0, /* str account, bytes code, after LOGIN_CODE -> STORE_ANSWER: u32 enum login_answer, str why not, or, with a yes, what
+                                  the client is to be told */
 };
+
+/* CODE: right so far, a code is wanted. */
+enum login_answer { LOGIN_NO, LOGIN_YES, LOGIN_CODE };
+/* Of a session: none was asked for; it came in with a code; it must set one up and may do nothing else (it sees no servers). */
+enum second_factor { SECOND_NONE, SECOND_CODE, SECOND_ENROL };
 
 /* What is recorded, and what the fields hold.  Paths are byte strings, in the server's directory, of at most ACTIVITY_PATH bytes. */
 enum { ACTIVITY_MOST = 256, ACTIVITY_PATH = 4096 };
@@ -130,6 +139,12 @@ enum op {
                                                                       u64 wall ms, str account, str address, str server, u32 action, bytes
                                                                       path, bytes other path, u64 number, u32 flags, u32 times; ask again
                                                                       with the last id until n is 0 */
+    /* The text of these is a secret: it travels as bytes, and both sides wipe it.  A code may be a recovery code but for VERIFY. */
+    OP_PASSWD = 20,    /* -               bytes of the old  old, new     - */
+    OP_TOTP_ENROLL = 21, /* -                            code, or ""   str otpauth URI, str secret (base32); a code where there is a seed already */
+    OP_TOTP_VERIFY = 22, /* -                              code         u32 n, str recovery code each */
+    OP_TOTP_CODES = 23,  /* -                              code         the same */
+    OP_TOTP_REMOVE = 24, /* -                              code         - */
     OP_COUNT
 };
 

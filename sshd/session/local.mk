@@ -2,7 +2,8 @@
 pkglibexec_PROGRAMS += holdfast-session
 holdfast_session_SOURCES = \
 	sshd/session/activity.c \
-	sshd/session/auth.c \
+	sshd/session/auth.c sshd/session/auth.h \
+	sshd/session/auth_code.c \
 	sshd/session/blob.c sshd/session/blob.h \
 	sshd/session/channel.c sshd/session/channel.h \
 	sshd/session/conn.c sshd/session/conn.h \
@@ -12,6 +13,7 @@ holdfast_session_SOURCES = \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
+	sshd/session/qr.c sshd/session/qr.h \
 	sshd/session/random.c \
 	sshd/session/rights.c \
 	sshd/session/rsync_args.c sshd/session/rsync_args.h \
@@ -30,6 +32,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_df.c \
 	sshd/session/verb_info.c \
 	sshd/session/verb_logs.c \
+	sshd/session/verb_passwd.c \
 	sshd/session/verb_power.c \
 	sshd/session/verb_quota.c \
 	sshd/session/verb_rsync.c \
@@ -38,14 +41,15 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_status.c \
 	sshd/session/verb_sum.c \
 	sshd/session/verb_test.c \
+	sshd/session/verb_totp.c \
 	sshd/session/verbs.c sshd/session/verbs.h \
 	sshd/session/viewer.c sshd/session/viewer.h \
 	sshd/session/watch.c \
 	sshd/session/wire.c sshd/session/wire.h
 include sshd/session/sftp.mk
 holdfast_session_SOURCES += $(session_sftp_sources)
-holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
-holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
+holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS) $(QRENCODE_CFLAGS)
+holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) $(QRENCODE_LIBS) -lcrypto
 # libssh finds these four in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
 	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes

@@ -75,7 +75,7 @@ static bool ask(struct session *s, struct msg *m)
         else if (!wait_link(POLLOUT, until))
             break;
     }
-    if (m->type == STORE_PASSWORD_LOGIN)
+    if (m->type == STORE_PASSWORD_LOGIN || m->type == STORE_CODE_LOGIN || m->type == STORE_DO)
         buf_wipe(&m->body);
     msg_free(m);
     return sent;
@@ -103,6 +103,8 @@ static void answered(struct session *s, struct msg *m)
     int code = (int)msg_get_u32(m);
     FREE_MEM char *text = msg_get_str(m);
     fn(data, code, text, m);
+    /* There may have been recovery codes in it. */
+    msg_wipe(m);
 }
 
 static void notice(struct session *s, struct msg *m)
@@ -158,6 +160,7 @@ static void whoami(struct session *s, struct msg *m)
     s->method = msg_get_str(m);
     s->fingerprint = msg_get_str(m);
     s->address = msg_get_str(m);
+    s->factor = (enum second_factor)msg_get_u32(m);
     rights_read(s, m);
     msg_end(m);
 }
@@ -245,10 +248,10 @@ static enum store_yes yes_or_no(struct session *s, struct msg *q, char **why)
     }
     if (a.type != STORE_ANSWER)
         die("the store answered a login with message %u", a.type);
-    bool yes = msg_get_u32(&a) != 0;
+    uint32_t yes = msg_get_u32(&a);
     *why = msg_get_text(&a, 1024);
     msg_end(&a);
-    return yes ? STORE_YES : STORE_NO;
+    return yes == LOGIN_YES ? STORE_YES : yes == LOGIN_CODE ? STORE_CODE : STORE_NO;
 }
 
 /* Accounts have short names; what is longer is no account, and its head is enough for the log. */
@@ -279,6 +282,15 @@ enum store_yes store_password(struct session *s, const char *account, const char
     return yes_or_no(s, &q, why);
 }
 
+enum store_yes store_code(struct session *s, const char *account, const char *code, char **why)
+{
+    struct msg q;
+    msg_begin(&q, STORE_CODE_LOGIN, next_id(s));
+    put_account(&q, account);
+    msg_put_bytes(&q, code, strlen(code));
+    return yes_or_no(s, &q, why);
+}
+
 bool store_whoami(struct session *s)
 {
     struct msg q;
@@ -292,13 +304,13 @@ bool store_whoami(struct session *s)
     return true;
 }
 
-static uint32_t put_do(struct session *s, struct msg *m, enum op op, const char *server, uint64_t number, const char *arg)
+static uint32_t put_do(struct session *s, struct msg *m, enum op op, const char *server, uint64_t number, const void *arg, size_t size)
 {
     msg_begin(m, STORE_DO, next_id(s));
     msg_put_u32(m, op);
     msg_put_str(m, server);
     msg_put_u64(m, number);
-    msg_put_str(m, arg);
+    msg_put_bytes(m, arg, size);
     return m->id;
 }
 
@@ -329,10 +341,10 @@ static uint64_t deadline(enum op op, uint64_t number)
     }
 }
 
-uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data)
+uint32_t session_do_bytes(struct session *s, enum op op, const char *server, uint64_t number, const void *arg, size_t size, do_fn *fn, void *data)
 {
     struct msg q;
-    uint32_t id = put_do(s, &q, op, server, number, arg);
+    uint32_t id = put_do(s, &q, op, server, number, arg, size);
     struct ask *a = mem_new(sizeof *a);
     *a = (struct ask){ .next = s->asks, .prev = &s->asks, .s = s, .id = id, .fn = fn, .data = data };
     if (a->next)
@@ -342,6 +354,11 @@ uint32_t session_do_later(struct session *s, enum op op, const char *server, uin
     bool sent = ask(s, &q);
     a->timer = loop_timer(s->loop, sent ? deadline(op, number) : 0, too_late, a);
     return id;
+}
+
+uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data)
+{
+    return session_do_bytes(s, op, server, number, arg, strlen(arg), fn, data);
 }
 
 void session_do_cancel(struct session *s, uint32_t id)

@@ -17,6 +17,12 @@ static void rights_json(struct buf *b, uint32_t rights)
     json_list_end(b);
 }
 
+static const struct { const char *word, *text; } factor_words[] = {
+    [SECOND_NONE] = { "none", "" },
+    [SECOND_CODE] = { "totp", " and a code" },
+    [SECOND_ENROL] = { "wanted", ", a second factor is to be set up: 'totp enroll'" },
+};
+
 static void whoami_json(struct exec *x, const struct server_right *r, size_t n)
 {
     const struct session *s = x->session;
@@ -27,6 +33,7 @@ static void whoami_json(struct exec *x, const struct server_right *r, size_t n)
     json_str(&b, "key", *s->fingerprint ? s->fingerprint : NULL);
     json_str(&b, "address", s->address);
     json_u64(&b, "session", s->id);
+    json_str(&b, "second_factor", factor_words[s->factor].word);
     json_list(&b, "servers");
     for (size_t i = 0; i < n; i++) {
         json_begin(&b, NULL);
@@ -51,8 +58,8 @@ void verb_whoami(struct exec *x)
         exec_end(x, EXIT_DONE);
         return;
     }
-    exec_print(x, "account %s\nlogged in by %s%s%s\nfrom %s\n", s->account, s->method, *s->fingerprint ? " " : "", s->fingerprint,
-               s->address);
+    exec_print(x, "account %s\nlogged in by %s%s%s%s\nfrom %s\n", s->account, s->method, *s->fingerprint ? " " : "", s->fingerprint,
+               factor_words[s->factor].text, s->address);
     for (size_t i = 0; i < n; i++) {
         char words[256];
         bool owner = strcmp(r[i].owner, s->account) == 0;

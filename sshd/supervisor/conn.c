@@ -228,6 +228,14 @@ void conn_hand_over(struct super *s)
             kill(c->pid, SIGKILL);
 }
 
+void conn_login_changed(struct session *c, const void *login, size_t size)
+{
+    free(c->login);
+    c->login = mem_new(size);
+    memcpy(c->login, login, size);
+    c->nlogin = size;
+}
+
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size)
 {
     const struct conf_account *a = conf_account(&s->conf, account);
@@ -244,9 +252,7 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     source_forgive(c->source);
     waited(c);
     snprintf(c->account, sizeof c->account, "%s", account);
-    c->login = mem_new(size);
-    memcpy(c->login, login, size);
-    c->nlogin = size;
+    conn_login_changed(c, login, size);
     timer_free(c->grace);
     c->grace = NULL;
     return NULL;

@@ -30,6 +30,7 @@ void conn_new(struct super *s, int client, const struct sockaddr_storage *from, 
 struct session *conn_find(struct super *s, uint64_t id);   /* NULL if it has gone */
 /* From the store: ACCOUNT is in.  NULL if that is accepted, else why not. */
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size);
+void conn_login_changed(struct session *c, const void *login, size_t size);   /* copied; for STORE_SESSION_NEW */
 /* A new store runs: it gets the sessions that are logged in; the others, whose login died with the old one, end. */
 void conn_hand_over(struct super *s);
 void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind);

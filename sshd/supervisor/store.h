@@ -19,6 +19,8 @@ void store_session_gone(struct super *s, uint64_t id, bool crashed);
 /* Sets ACCOUNT's password; FN gets "" or why not. */
 typedef void passwd_fn(void *data, const char *error);
 void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data);
+/* Takes ACCOUNT's second factor away; the same. */
+void store_totp_reset(struct super *s, const char *account, passwd_fn *fn, void *data);
 
 /* Answers order ID, once; of no effect when the store that gave it has died.  msg_begin'ed by result_begin, the
    op's fields put behind, sent by result_send. */

@@ -54,10 +54,19 @@ int account_password(sqlite3 *db, const char *name, char **hash, struct err *e)
     return r;
 }
 
+int account_password_since(sqlite3 *db, const char *name, int64_t *changed, struct err *e)
+{
+    QUERY_END sqlite3_stmt *q = db_query(db, e, "SELECT changed FROM password WHERE account = ?", "t", name);
+    int r = q ? query_step(q, e) : -1;
+    *changed = r == 1 ? query_int(q, 0) : 0;
+    return r;
+}
+
+/* Two within a millisecond, or a clock that was set back, are still two. */
 int account_set_password(sqlite3 *db, const char *name, const char *hash, struct err *e)
 {
     int r = db_run(db, e, "INSERT INTO password (account, hash, changed) VALUES (?1, ?2, ?3) "
-                          "ON CONFLICT (account) DO UPDATE SET hash = ?2, changed = ?3", "tti", name, hash, wall_ms());
+                          "ON CONFLICT (account) DO UPDATE SET hash = ?2, changed = MAX(?3, changed + 1)", "tti", name, hash, wall_ms());
     return r < 0 ? -1 : 0;
 }
 

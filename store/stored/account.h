@@ -33,6 +33,8 @@ int account_has_ini_key(sqlite3 *db, const char *name, const uint8_t hash[KEY_HA
 int account_way_in(sqlite3 *db, const char *name, struct err *e);
 /* 1: *HASH is the account's password hash, owned by the caller.  0: it has none. */
 int account_password(sqlite3 *db, const char *name, char **hash, struct err *e);
+/* 1: *CHANGED is when the account's password was set (wall ms; another one has another).  0: it has none. */
+int account_password_since(sqlite3 *db, const char *name, int64_t *changed, struct err *e);
 int account_set_password(sqlite3 *db, const char *name, const char *hash, struct err *e);
 
 /* The servers NAME may see, sorted by name; *V is owned by the caller. */

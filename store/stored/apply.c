@@ -36,10 +36,10 @@ static int put_account(sqlite3 *db, const struct pushed_account *a, struct chang
         c->accounts_changed++;
     c->suspended += a->suspended && (r == 0 || !query_int(q, 1));
     query_end(&q);
-    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
-                      "ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, own_keys = ?5, digest = ?6", "tiiiib",
-               a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys,
-               a->digest, sizeof a->digest) < 0)
+    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, second_factor, digest) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, "
+                      "own_keys = ?5, second_factor = ?6, digest = ?7", "tiiiiib", a->name, (int64_t)a->password, (int64_t)a->suspended,
+               (int64_t)a->max_connections, (int64_t)a->own_keys, (int64_t)a->second_factor, a->digest, sizeof a->digest) < 0)
         return -1;
     return put_keys(db, a, e);
 }

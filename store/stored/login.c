@@ -8,7 +8,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/stored/session.h"
+#include "store/stored/code.h"
+#include "store/stored/login.h"
 
 enum { TYPE_MOST = 64, OFFERS_LOGGED = 20 };
 
@@ -116,8 +117,22 @@ const char *key_offer(struct session *s, struct msg *m)
     return NULL;
 }
 
+/* What login_resume reads. */
+static void put_login(const struct session *s, struct msg *m)
+{
+    struct buf login = BUF(LOGIN_MOST);
+    buf_put_str(&login, s->method);
+    buf_put_bytes(&login, s->hash, sizeof s->hash);
+    buf_put_str(&login, s->fingerprint);
+    buf_put_u64(&login, (uint64_t)s->password);
+    buf_put_u64(&login, (uint64_t)s->seed);
+    buf_put_u8(&login, s->enrolling);
+    msg_put_bytes(m, buf_head(&login), buf_size(&login));
+    buf_free(&login);
+}
+
 /* Once a connection: its no stands for all that follow. */
-static void ask_supervisor(struct session *s)
+void login_ask(struct session *s)
 {
     struct msg m;
     if (s->refusal) {
@@ -126,16 +141,35 @@ static void ask_supervisor(struct session *s)
         return;
     }
     s->asked_supervisor = true;
-    struct buf login = BUF(LOGIN_MOST);
-    buf_put_str(&login, s->method);
-    buf_put_bytes(&login, s->hash, sizeof s->hash);
-    buf_put_str(&login, s->fingerprint);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
-    msg_put_bytes(&m, buf_head(&login), buf_size(&login));
+    put_login(s, &m);
     link_send(s->store->super, &m);
-    buf_free(&login);
+}
+
+void login_changed(struct session *s)
+{
+    struct msg m;
+    msg_begin(&m, STORE_LOGIN_CHANGED, 0);
+    msg_put_u64(&m, s->id);
+    put_login(s, &m);
+    link_send(s->store->super, &m);
+}
+
+void login_failed(struct session *s, enum auth_failure what)
+{
+    failed(s, what);
+}
+
+void login_line(const struct session *s, const char *verdict, const char *method)
+{
+    auth_line(s, verdict, method, true, s->account, s->word, s->fingerprint);
+}
+
+void login_complain(const struct err *e)
+{
+    complain(e);
 }
 
 void login_resume(struct session *s, char *account, const void *login, size_t size)
@@ -146,6 +180,9 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     FREE_MEM char *method = buf_get_str(&b);
     const uint8_t *hash = buf_get_bytes(&b, &nhash);
     FREE_MEM char *fingerprint = buf_get_str(&b);
+    s->password = (int64_t)buf_get_u64(&b);
+    s->seed = (int64_t)buf_get_u64(&b);
+    s->enrolling = buf_get_u8(&b) != 0;
     if (b.bad || nhash != sizeof s->hash || buf_size(&b) != 0)
         die("the supervisor hands over a login that is none of ours");
     s->account = account;
@@ -180,7 +217,7 @@ const char *key_login(struct session *s, struct msg *m)
         s->word = c.word;
         memcpy(s->hash, c.hash, sizeof s->hash);
         memcpy(s->fingerprint, c.fingerprint, sizeof s->fingerprint);
-        ask_supervisor(s);
+        code_or_enter(s);
         return NULL;
     }
     if (fits == 1)
@@ -209,9 +246,15 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
     int found = account_find(store->db, s->account, &a, &e);
     if (found < 0)
         complain(&e);
-    bool right = result == PASSWORD_RIGHT && found == 1 && a.password;
+    /* Another password may have been set while this one was computed. */
+    int64_t since = 0;
+    if (found == 1 && account_password_since(store->db, s->account, &since, &e) < 0) {
+        complain(&e);
+        found = -1;
+    }
+    bool right = result == PASSWORD_RIGHT && found == 1 && a.password && since == s->password;
     if (right && !a.suspended) {
-        ask_supervisor(s);
+        code_or_enter(s);
         return;
     }
     if (right)
@@ -237,6 +280,8 @@ static char *hash_for(struct session *s, const char *account)
     int r = account_find(s->store->db, account, &a, &e);
     if (r == 1 && a.password)
         r = account_password(s->store->db, account, &hash, &e);
+    if (r == 1 && hash)
+        r = account_password_since(s->store->db, account, &s->password, &e);
     if (r < 0)
         complain(&e);
     return hash;
@@ -287,8 +332,10 @@ void login_answered(struct store *store, struct msg *m)
         if (session_look(s, &e) < 0)
             complain(&e);
         s->since = wall_ms();
-        auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint);
-        session_answer(s, s->question, true, "");
+        login_line(s, "Accepted", s->seed ? "keyboard-interactive/totp" : s->method);
+        session_answer(s, s->question, LOGIN_YES, s->note);
+        free(s->note);
+        s->note = NULL;
         free(why);
         return;
     }

@@ -15,6 +15,7 @@
 #include "store/stored/activity.h"
 #include "store/stored/backup.h"
 #include "store/stored/db.h"
+#include "store/stored/factor.h"
 #include "store/stored/folder.h"
 #include "store/stored/lock.h"
 #include "store/stored/migrate.h"
@@ -35,6 +36,7 @@ static const struct {
     { STORE_SESSIONS, sessions_list },
     { STORE_LOGIN_ANSWER, login_answered },
     { STORE_PASSWD, passwd },
+    { STORE_TOTP_RESET, totp_reset },
     { STORE_RESULT, order_result },
 };
 
@@ -70,6 +72,8 @@ static int take_secret(struct store *s, int fd, bool fresh, struct err *e)
 {
     const uint8_t *key = secret_take(fd, e);
     int fits = key ? own_opens(s->db, fresh ? NULL : key, e) : -1;
+    if (fits == 1)
+        fits = factor_opens(s->db, fresh ? NULL : key, e);
     s->seal = fits == 1 ? key : NULL;
     if (fits != 1)
         secret_forget();

@@ -5,8 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/proto.h"
-#include "store/stored/account.h"
-#include "store/stored/store.h"
+#include "store/stored/session.h"
 
 /* Asked and not yet answered: the helper's cookie is the address. */
 struct setting {
@@ -42,6 +41,7 @@ static const char *keep(struct store *store, const struct setting *t, const char
     if (r == 0)
         return "no such account";
     log_info("passwd.set", "account=%s", t->account);
+    sessions_recheck(store, t->account);
     return "";
 }
 

@@ -110,6 +110,7 @@ static void account_digest(const struct store *s, struct pushed_account *a)
     digest_int(&d, a->suspended);
     digest_int(&d, a->max_connections);
     digest_int(&d, a->own_keys);
+    digest_int(&d, a->second_factor);
     for (size_t i = 0; i < a->nkeys; i++) {
         crypto_generichash_update(&d, a->keys[i].hash, sizeof a->keys[i].hash);
         digest_str(&d, a->keys[i].label);
@@ -128,6 +129,7 @@ void push_account(struct store *s, struct msg *m)
     a->suspended = msg_get_u32(m) != 0;
     a->max_connections = msg_get_u32(m);
     a->own_keys = msg_get_u32(m) != 0;
+    a->second_factor = msg_get_u32(m) != 0;
     uint32_t n = msg_get_u32(m);
     /* A key's field is 5 bytes at least, so a count past this is a lie. */
     if (n > MSG_MOST / 5)

@@ -14,6 +14,7 @@
 #include "base/name.h"
 #include "base/rights.h"
 #include "store/stored/actor.h"
+#include "store/stored/code.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
@@ -31,6 +32,7 @@ static const struct request {
     { .type = STORE_KEY_OFFER,      .phases = PHASE_BEFORE, .most = 256, .fn = key_offer },
     { .type = STORE_KEY_LOGIN,      .phases = PHASE_BEFORE, .most = 64,  .fn = key_login },
     { .type = STORE_PASSWORD_LOGIN, .phases = PHASE_BEFORE, .most = 64,  .fn = password_login },
+    { .type = STORE_CODE_LOGIN,     .phases = PHASE_CODE,   .most = 64,  .fn = code_login },
     { .type = STORE_WHOAMI,         .phases = PHASE_IN,     .most = 0,   .fn = whoami },
     { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
     { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_request },
@@ -57,6 +59,7 @@ static void forget(struct session *s)
     free(s->account);
     free(s->invalid);
     free(s->refusal);
+    free(s->note);
     free(s->seen);
     free(s);
 }
@@ -83,7 +86,7 @@ void session_kick(struct session *s, const char *fmt, ...)
     forget(s);
 }
 
-void session_answer(struct session *s, uint32_t id, bool yes, const char *why)
+void session_answer(struct session *s, uint32_t id, uint32_t yes, const char *why)
 {
     struct msg m;
     msg_begin(&m, STORE_ANSWER, id);
@@ -99,6 +102,10 @@ void session_nobody(struct session *s)
     s->method = NULL;
     s->fingerprint[0] = '\0';
     s->asked_supervisor = false;
+    s->password = s->seed = 0;
+    s->enrolling = false;
+    free(s->note);
+    s->note = NULL;
     s->phase = PHASE_BEFORE;
 }
 
@@ -214,24 +221,27 @@ void sessions_list(struct store *store, struct msg *m)
 int session_look(struct session *s, struct err *e)
 {
     free(s->seen);
+    s->seen = NULL;
+    s->nseen = 0;
+    if (s->enrolling)
+        return 0;
     return account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
 }
 
-const char *whoami(struct session *s, struct msg *m)
+void whoami_tell(struct session *s, uint32_t id)
 {
     struct err e;
-    if (!msg_end(m))
-        return "malformed question";
     if (session_look(s, &e) < 0) {
         char text[400];
         log_error("store.database", "%s", err_text(&e, text, sizeof text));
     }
     struct msg out;
-    msg_begin(&out, STORE_WHOAMI_ANSWER, m->id);
+    msg_begin(&out, STORE_WHOAMI_ANSWER, id);
     msg_put_str(&out, s->account);
     msg_put_str(&out, s->method);
     msg_put_str(&out, s->fingerprint);
     msg_put_str(&out, s->address);
+    msg_put_u32(&out, code_state(s));
     msg_put_u32(&out, (uint32_t)s->nseen);
     for (size_t i = 0; i < s->nseen; i++) {
         msg_put_str(&out, s->seen[i].server);
@@ -239,6 +249,13 @@ const char *whoami(struct session *s, struct msg *m)
         msg_put_str(&out, s->seen[i].owner);
     }
     link_send(s->link, &out);
+}
+
+const char *whoami(struct session *s, struct msg *m)
+{
+    if (!msg_end(m))
+        return "malformed question";
+    whoami_tell(s, m->id);
     return NULL;
 }
 
@@ -288,8 +305,7 @@ static void tell_changes(struct session *s, const struct visible *old, size_t no
     }
 }
 
-/* Why it may not stay, or NULL. */
-static const char *unwelcome(struct session *s, struct err *e)
+const char *session_unwelcome(struct session *s, struct err *e)
 {
     struct account a;
     int r = account_find(s->store->db, s->account, &a, e);
@@ -297,8 +313,14 @@ static const char *unwelcome(struct session *s, struct err *e)
         return r < 0 ? "the store cannot check it" : "the account was removed";
     if (a.suspended)
         return "the account is suspended";
-    if (strcmp(s->method, "password") == 0)
-        return a.password ? NULL : "the account may not use a password any more";
+    if (strcmp(s->method, "password") == 0) {
+        int64_t since;
+        if (!a.password)
+            return "the account may not use a password any more";
+        if (account_password_since(s->store->db, s->account, &since, e) < 0)
+            return "the store cannot check it";
+        return since == s->password ? NULL : "the password was changed";
+    }
     r = account_has_key(s->store->db, s->account, s->hash, e);
     return r == 1 ? NULL : r == 0 ? "the key was removed" : "the store cannot check it";
 }
@@ -307,7 +329,9 @@ static const char *unwelcome(struct session *s, struct err *e)
 static bool recheck(struct session *s)
 {
     struct err e = { 0 };
-    const char *why = unwelcome(s, &e);
+    const char *why = session_unwelcome(s, &e);
+    if (why == NULL)
+        why = code_unwelcome(s, &e);
     struct visible *old = s->seen;
     size_t nold = s->nseen;
     s->seen = NULL;

@@ -2,7 +2,7 @@ if CRITERION
 check_PROGRAMS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
 TESTS += t/unit/keys t/unit/keyfile t/unit/secret t/unit/database t/unit/activity t/unit/archive_path
 STORE_UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
-STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(CRITERION_LIBS) -lpthread
+STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS) $(CRITERION_LIBS) -lpthread
 t_unit_keys_SOURCES = t/unit/keys.c
 t_unit_keys_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_keys_LDADD = $(STORE_UNIT_LIBS)
