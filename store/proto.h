@@ -42,6 +42,7 @@ enum store_order_type {
     STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
     STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text */
     STORE_LOGIN_CHANGED = 0x0429, /* u64 session id, bytes login: to be kept instead of LOGGED_IN's */
+    STORE_PARTIAL,             /* u64 session id: key or password were right, a code is typed now */
 };
 
 /* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished. */

@@ -21,6 +21,8 @@
 #include "sshd/supervisor/source.h"
 #include "sshd/supervisor/store.h"
 
+enum { CODE_MS = 60000 };     /* beyond login_grace, for a code */
+
 static struct super *super;   /* timers and child ends carry the session alone */
 
 static int slot_free(const struct super *s)
@@ -226,6 +228,15 @@ void conn_hand_over(struct super *s)
             store_session_new(s, c);
         else
             kill(c->pid, SIGKILL);
+}
+
+void conn_partial(struct super *s, struct session *c)
+{
+    if (c->account[0] || c->partial)
+        return;
+    c->partial = c->tried = true;
+    timer_free(c->grace);
+    c->grace = loop_timer(s->loop, s->conf.limits.login_grace + CODE_MS, on_grace, c);
 }
 
 void conn_login_changed(struct session *c, const void *login, size_t size)

@@ -193,6 +193,14 @@ static void take_login_changed(struct super *s, struct msg *m)
         conn_login_changed(c, login, size);
 }
 
+static void take_partial(struct super *s, struct msg *m)
+{
+    struct session *c = conn_find(s, msg_get_u64(m));
+    msg_end(m);
+    if (c)
+        conn_partial(s, c);
+}
+
 static void take_auth_failed(struct super *s, struct msg *m)
 {
     struct session *c = conn_find(s, msg_get_u64(m));
@@ -250,6 +258,7 @@ static const struct {
     { STORE_CONF_DONE, take_conf_done },
     { STORE_LOGGED_IN, take_logged_in },
     { STORE_LOGIN_CHANGED, take_login_changed },
+    { STORE_PARTIAL, take_partial },
     { STORE_AUTH_FAILED, take_auth_failed },
     { STORE_KICK, take_kick },
     { STORE_ORDER, take_order },

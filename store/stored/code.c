@@ -32,6 +32,15 @@ static void refuse(struct session *s, const char *why)
     session_nobody(s);
 }
 
+/* A code takes its time to be looked up, and whoever got this far has not come without a try. */
+static void tell_partial(struct session *s)
+{
+    struct msg m;
+    msg_begin(&m, STORE_PARTIAL, 0);
+    msg_put_u64(&m, s->id);
+    link_send(s->store->super, &m);
+}
+
 void code_or_enter(struct session *s)
 {
     struct factor f;
@@ -43,6 +52,7 @@ void code_or_enter(struct session *s)
         refuse(s, unreadable);
     } else if (f.seed) {
         login_line(s, "Partial", s->method);
+        tell_partial(s);
         s->phase = PHASE_CODE;
         session_answer(s, s->question, LOGIN_CODE, "");
     } else if (f.demanded && strcmp(s->method, "publickey") != 0) {

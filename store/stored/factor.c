@@ -70,19 +70,20 @@ static int wrong_find(sqlite3 *db, const char *account, int64_t now, struct wron
     return r;
 }
 
-static int64_t wait_after(int64_t n)
+/* None before the free ones are used up, whatever the clock does. */
+static int64_t wait_until(int64_t n, int64_t now)
 {
     if (n < FACTOR_FREE)
         return 0;
     int64_t doublings = n - FACTOR_FREE;
     int64_t ms = doublings < 16 ? (int64_t)FACTOR_WAIT_MS << doublings : FACTOR_WAIT_MOST_MS;
-    return ms < FACTOR_WAIT_MOST_MS ? ms : FACTOR_WAIT_MOST_MS;
+    return now + (ms < FACTOR_WAIT_MOST_MS ? ms : FACTOR_WAIT_MOST_MS);
 }
 
 static int wrong_count(sqlite3 *db, const char *account, int64_t n, int64_t now, struct err *e)
 {
     return db_run(db, e, "INSERT INTO wrong_codes (account, n, until) VALUES (?1, ?2, ?3) ON CONFLICT (account) DO UPDATE SET n = ?2, until = ?3",
-                  "tii", account, n, now + wait_after(n)) < 0 ? -1 : 0;
+                  "tii", account, n, wait_until(n, now)) < 0 ? -1 : 0;
 }
 
 static int wrong_forget(sqlite3 *db, const char *account, struct err *e)
