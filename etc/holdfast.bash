@@ -33,8 +33,8 @@ _holdfast() {
     image::*) mapfile -t COMPREPLY < <(compgen -W "list import rm" -- "$cur") ;;
     image:rm:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" image list 2>/dev/null | awk '{ print $1 }')" -- "$cur") ;;
     image:import:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    account::*) mapfile -t COMPREPLY < <(compgen -W passwd -- "$cur") ;;
-    account:passwd:*)
+    account::*) mapfile -t COMPREPLY < <(compgen -W "passwd totp-reset" -- "$cur") ;;
+    account:passwd:* | account:totp-reset:*)
         folder=$(_holdfast_folder)
         mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^[ \t]*\[account[ \t]\{1,\}\([^]]*\)\].*/\1/p' \
             "$folder/accounts.ini" "$folder"/accounts.d/*.ini 2>/dev/null)" -- "$cur") ;;

@@ -78,6 +78,6 @@ int secret_settle(struct super *s, bool used, struct err *e)
     if (used)
         return s->secret_fresh ? save(s, path, e) : 0;
     log_error("secret.lost", "file=%s why=\"%s: the database holds what was sealed with another key; put that one back and start again. Until then "
-              "own keys log in but cannot be shown or changed\"", path, s->secret_fresh ? "it is missing" : "it is not the right one");
+              "own keys log in but cannot be shown or changed, and no code of a second factor can be checked\"", path, s->secret_fresh ? "it is missing" : "it is not the right one");
     return 0;
 }

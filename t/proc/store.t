@@ -1593,8 +1593,11 @@ def test_passwd():
     log, raw = s.lines(), contents(s.folder)
     tap.ok("passwd.changed" in log and not any(w in log or w.encode() in raw for w in ("correct horse", "battery staple", "wrong horse!")),
            "logged without the words, which are nowhere in the database")
-    s.passwd("alice", "set by the admin")
-    is_(ended(mine)[-1].kind, CLOSE, "the admin's new password ends it")
+    s.link.send(PASSWD, 5, "alice", "set by the admin")
+    got = []
+    while not got or got[-1].kind != PASSWD_DONE:
+        got.append(s.link.recv())
+    is_({tuple(m.fields) for m in got if m.kind == KICK} >= {(mine.id, "the password was changed")}, True, "the admin's new password ends it")
     s.end()
 
 
