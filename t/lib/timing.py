@@ -20,6 +20,8 @@ host, port, password, rounds, key_rounds = sys.argv[1], int(sys.argv[2]), sys.ar
 KINDS = {"a known account": "known", "an unknown one": "nobodyhere", "one without a password": "bare", "one that may not have one": "never",
          "a suspended one": "gone", "one with a second factor": "factor"}
 TRIES = 12
+if rounds < 20:
+    sys.exit("fewer than 20 rounds cannot tell: not even samples that nowhere overlap are 4 standard deviations apart")
 connections = 0
 
 
