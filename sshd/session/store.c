@@ -358,7 +358,7 @@ uint32_t session_do_bytes(struct session *s, enum op op, const char *server, uin
 
 uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data)
 {
-    return session_do_bytes(s, op, server, number, arg, strlen(arg), fn, data);
+    return session_do_bytes(s, op, server, number, arg, arg ? strlen(arg) : 0, fn, data);
 }
 
 void session_do_cancel(struct session *s, uint32_t id)

@@ -13,7 +13,8 @@ for k in known bare never gone factor; do ssh-keygen -q -t ed25519 -N '' -C "$k"
 sed -i '/^\[account gone\]/a suspended = yes' "$SCRATCH/timing.ini"
 sed -i '/^\[account factor\]/a second_factor = totp' "$SCRATCH/timing.ini"
 rig_up --ini "$SCRATCH/timing.ini" || exit 1
-for a in known never gone factor; do printf 'the right password\n' | timeout 30 "$TOOL" --run "$RUN" account passwd $a >/dev/null || fail "a password for $a"; done
+set_password() { printf 'the right password\n' | timeout 30 "$TOOL" --run "$RUN" account passwd "$1" >/dev/null 2>&1; }
+for a in known never gone factor; do wait_until 30 set_password $a || fail "a password for $a"; done
 timeout 500 python3 "$HERE/t/lib/timing.py" "$HOST" "$PORT" 'a wrong password' "${ROUNDS:-30}" "${KEY_ROUNDS:-60}" >"$SCRATCH/results" 2>&1
 is $? 0 "the measuring ran to its end"
 grep '^#' "$SCRATCH/results"
