@@ -37,6 +37,7 @@ struct conf_how { enum conf_how_kind kind; int number; char *text; };
 
 enum { LIMITS_REQUIRED, LIMITS_AVAILABLE };
 enum { CONF_YES, CONF_NO };                                       /* "yes | no" */
+enum { SECOND_FACTOR_NONE, SECOND_FACTOR_TOTP };
 enum { NETWORK_PRIVATE, NETWORK_NONE };
 enum { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 

@@ -79,7 +79,7 @@
     O(keys_file, "keys_file", PATH, "", "path, relative to the file it stands in", "more public keys, authorized_keys form") \
     O(own_keys, "own_keys", ENUM, "yes", "yes | no", "may set keys of its own in /.ssh/authorized_keys, and log in with them") \
     O(password, "password", ENUM, "no", "yes | no", "may log in with the password set by 'holdfast account passwd'") \
-    O(second_factor, "second_factor", ENUM, "none", "none", "what is asked after key or password") \
+    O(second_factor, "second_factor", ENUM, "none", "none | totp", "what it must set up and is asked for behind key or password; it may on its own") \
     O(suspended, "suspended", ENUM, "no", "yes | no", "may not log in, sessions are closed") \
     O(max_connections, "max_connections", UINT, "10", "connections, 1 to 10000", "at once") \
     O(rights, "rights", RIGHTS, "*", "RIGHT..., -RIGHT..., as of allow", "at most these on every server, its own included")

@@ -35,8 +35,8 @@ _holdfast() {
     image:import:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     ban::*) mapfile -t COMPREPLY < <(compgen -W "add list rm" -- "$cur") ;;
     ban:rm:*) mapfile -t COMPREPLY < <(compgen -W "all $("${COMP_WORDS[0]}" ban list 2>/dev/null | awk '{ print $1 }')" -- "$cur") ;;
-    account::*) mapfile -t COMPREPLY < <(compgen -W passwd -- "$cur") ;;
-    account:passwd:*)
+    account::*) mapfile -t COMPREPLY < <(compgen -W "passwd totp-reset" -- "$cur") ;;
+    account:passwd:* | account:totp-reset:*)
         folder=$(_holdfast_folder)
         mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^[ \t]*\[account[ \t]\{1,\}\([^]]*\)\].*/\1/p' \
             "$folder/accounts.ini" "$folder"/accounts.d/*.ini 2>/dev/null)" -- "$cur") ;;

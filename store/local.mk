@@ -12,7 +12,9 @@ libstored_a_SOURCES = \
 	store/stored/backup.c store/stored/backup.h \
 	store/stored/cert.c store/stored/cert.h \
 	store/stored/certified.c store/stored/certified.h \
+	store/stored/code.c store/stored/code.h \
 	store/stored/db.c store/stored/db.h \
+	store/stored/factor.c store/stored/factor.h \
 	store/stored/folder.c store/stored/folder.h \
 	store/stored/keyfile.c store/stored/keyfile.h \
 	store/stored/key_command.c \
@@ -20,12 +22,13 @@ libstored_a_SOURCES = \
 	store/stored/key_options.c store/stored/key_options.h \
 	store/stored/keys.c store/stored/keys.h \
 	store/stored/keys_order.c \
-	store/stored/login.c \
+	store/stored/login.c store/stored/login.h \
 	store/stored/migrate.c store/stored/migrate.h \
 	store/stored/order.c store/stored/order.h \
 	store/stored/own.c store/stored/own.h \
 	store/stored/own_order.c store/stored/own_order.h \
 	store/stored/passwd.c \
+	store/stored/passwd_order.c \
 	store/stored/password.c store/stored/password.h \
 	store/stored/proof.c store/stored/proof.h \
 	store/stored/push.c store/stored/push.h \
@@ -37,10 +40,12 @@ libstored_a_SOURCES = \
 	store/stored/session.c store/stored/session.h \
 	store/stored/session_key.c \
 	store/stored/store.h \
+	store/stored/totp.c store/stored/totp.h \
+	store/stored/totp_order.c \
 	store/stored/trust.c store/stored/trust.h \
 	store/stored/vault.c store/stored/vault.h
 nodist_libstored_a_SOURCES = store/stored/schema.inc store/stored/verbs.inc
-libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(OATH_CFLAGS)
 
 pkglibexec_PROGRAMS += holdfast-store
 holdfast_store_SOURCES = \
@@ -49,12 +54,13 @@ holdfast_store_SOURCES = \
 	store/stored/main.c \
 	store/stored/pwhash.c store/stored/pwhash.h
 holdfast_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
-holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS)
+holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS)
 
 # The steps of the schema, as rows of a C table.
 SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql \
 	$(srcdir)/store/schema/003-generation.sql $(srcdir)/store/schema/004-vault.sql \
-	$(srcdir)/store/schema/005-sources.sql $(srcdir)/store/schema/006-key-options.sql
+	$(srcdir)/store/schema/005-sources.sql $(srcdir)/store/schema/006-key-options.sql \
+	$(srcdir)/store/schema/007-second-factor.sql
 BUILT_SOURCES += store/stored/schema.inc store/stored/verbs.inc
 CLEANFILES += store/stored/schema.inc store/stored/verbs.inc
 EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS

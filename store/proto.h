@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 6, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 7, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -18,7 +18,8 @@ enum store_super_type {
                                   u32 n, per rate (base/rate.h): u32 verb, u32 burst, u64 ms,
                                   u32 n, str key line of a CA each, u32 n, str line of the revocation list each */
     STORE_CONF_ACCOUNT,        /* str name, u32 may use password, u32 suspended, u32 max connections, u32 rights
-                                  ceiling (at most these, on every server), u32 may have own keys, u32 nkeys, str key line each */
+                                  ceiling (at most these, on every server), u32 may have own keys, u32 second factor (must it have
+                                  one?), u32 nkeys, str key line each */
     STORE_CONF_SERVER,         /* str name, str owner, u32 nallow, per allow: str account, u32 rights */
     STORE_CONF_END,            /* - */
     STORE_CONF_DONE,           /* store -> supervisor: str error, str summary, u32 nservers, per server: str name, u32 number
@@ -42,6 +43,7 @@ enum store_super_type {
     STORE_ROTATE = 0x0418,     /* u32 also where something does not open; fd: a sealed memfd with the new secret key.  Seals everything with it */
     STORE_ROTATED,             /* store -> supervisor: str error, u32 store_sealed (SECOND: with the new key; UNKNOWN: only the next start can
                                   tell), u64 texts sealed anew, u64 texts that did not open and were left */
+    STORE_TOTP_RESET = 0x0428, /* u32 cookie, str account: its second factor goes -> STORE_PASSWD_DONE */
 };
 
 /* Which of the secret keys that the supervisor gave the database is sealed with. */
@@ -72,6 +74,8 @@ enum store_order_type {
     STORE_KICK,                /* u64 session id, str why: end this session (its account was suspended ...) */
     STORE_ORDER,               /* id; u64 session id, str account, u32 op, str server, u64 number, str text, u64 generation of the
                                   account by which the session was judged */
+    STORE_LOGIN_CHANGED = 0x0429, /* u64 session id, bytes login: to be kept instead of LOGGED_IN's */
+    STORE_PARTIAL,             /* u64 session id: key or password were right, a code is typed now */
 };
 
 /* UNKNOWN_KEY is an offer that does not fit and no try to get in: counted, not punished.  REFUSED_KEY is one that fits, used from where or when it
@@ -82,7 +86,7 @@ enum auth_failure { AUTH_BAD_KEY, AUTH_BAD_PASSWORD, AUTH_UNKNOWN_ACCOUNT, AUTH_
    one; LIMITED: by rights, servers or a command, and so none to give keys with. */
 enum key_flag { KEY_NO_PTY = 1, KEY_VERIFY_REQUIRED = 2, KEY_NO_TOUCH = 4, KEY_LIMITED = 8 };
 
-/* Of an answer; NO_TRY, to an offer that will not do: the key is somebody's here, which is no try. */
+/* Of an answer.  CODE: right so far, a code is wanted.  NO_TRY, to an offer that will not do: the key is somebody's here, which is no try. */
 enum store_verdict { VERDICT_NO, VERDICT_YES, VERDICT_CODE, VERDICT_NO_TRY };
 
 /* What the signature of a hardware key says of who used it: touched it, was verified by it (a PIN, a finger). */
@@ -91,14 +95,14 @@ enum proof { PROOF_TOUCH = 1, PROOF_VERIFIED = 2 };
 /* session -> store.  Answers carry the request's id. */
 enum store_session_type {
     STORE_KEY_OFFER = 0x0480,  /* str account, bytes key or certificate blob, str key type, u32 proof -> STORE_ANSWER: u32 store_verdict, str "" */
-    STORE_KEY_LOGIN,           /* the same, after the signature was verified, with what it proves -> STORE_ANSWER: u32 in?, str why not */
-    STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 in?, str why not */
+    STORE_KEY_LOGIN,           /* the same, after the signature was verified, with what it proves -> STORE_ANSWER: u32 store_verdict, str why not */
+    STORE_PASSWORD_LOGIN,      /* str account, bytes password -> STORE_ANSWER: u32 store_verdict, str why not */
     STORE_ANSWER,
     STORE_WHOAMI,              /* -> STORE_WHOAMI_ANSWER */
     STORE_WHOAMI_ANSWER,       /* str account, str method ("publickey" "password"), str key fingerprint or "", str peer address,
                                   str options of the key or certificate as authorized_keys has them, u32 its flags (key_flag), str its forced
                                   command ("": none),
-                                  u32 n, per server: str name, u32 rights, str owner (sorted by name) */
+                                  u32 second_factor, u32 n, per server: str name, u32 rights, str owner (sorted by name) */
     STORE_DO,                  /* u32 op, str server, u64 number, str text -> STORE_RESULT */
     /* u32 exit code (PRODUCT 3), str text for stderr ("" if none), then the fields of the op; fds of the op. */
     STORE_DO_RESULT,
@@ -109,7 +113,12 @@ enum store_session_type {
     /* What was done with files, sent before the client is told that it was; not answered.  u32 n (1 to ACTIVITY_MOST), per event: u32 action
        (up to ACTIVITY_LOST), str server, bytes path, bytes other path, u64 number, u32 flags.  Who and from where the store knows. */
     STORE_ACTIVITY,
+    STORE_CODE_LOGIN = 0x04a0, /* str account, bytes code, after VERDICT_CODE -> STORE_ANSWER: u32 store_verdict, str why not, or, with a yes, what
+                                  the client is to be told */
 };
+
+/* Of a session: none was asked for; it came in with a code; it must set one up and may do nothing else (it sees no servers). */
+enum second_factor { SECOND_NONE, SECOND_CODE, SECOND_ENROL };
 
 /* What is recorded, and what the fields hold.  Paths are byte strings, in the server's directory, of at most ACTIVITY_PATH bytes. */
 enum { ACTIVITY_MOST = 256, ACTIVITY_PATH = 4096 };
@@ -184,6 +193,12 @@ enum op {
                                                                       one has until n is 0.  The first is key number 1 */
     OP_KEYS_ADD = 18,  /* -                           lines           u32 n, per key: str fingerprint, str type; all of the lines or none */
     OP_KEYS_RM = 19,   /* -           1: force        which           str fingerprint; which: a number, a fingerprint or a label */
+    /* The text of these is a secret: it travels as bytes, and both sides wipe it.  A code may be a recovery code but for VERIFY. */
+    OP_PASSWD = 20,    /* -               bytes of the old  old, new     - */
+    OP_TOTP_ENROLL = 21, /* -                            code, or ""   str otpauth URI, str secret (base32); a code where there is a seed already */
+    OP_TOTP_VERIFY = 22, /* -                              code         u32 n, str recovery code each */
+    OP_TOTP_CODES = 23,  /* -                              code         the same */
+    OP_TOTP_REMOVE = 24, /* -                              code         - */
     OP_LIMITS = 25, /* -                            ""           server "": u32 connections of the account, u32 of them at most, u32 channels of one,
                                                                       u32 handles of a channel, u32 of the account, u32 of everybody; of the
                                                                       source of this connection: str address, u32 is it exempt, u64 ms it is

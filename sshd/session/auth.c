@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sshd/session/auth.h"
 #include "sshd/session/blob.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/proof.h"
@@ -12,8 +13,7 @@
 /* KNOWN_MOST: below what the store takes of offers on one connection. */
 enum { BLOB_MOST = 8192, RSA_LEAST = 3072, KNOWN_MOST = 200 };
 
-/* "ACCOUNT+SERVER" in two; both owned by the caller, *SERVER NULL without a "+". */
-static char *account_of(const char *user, char **server)
+char *auth_account(const char *user, char **server)
 {
     const char *plus = strchr(user, '+');
     *server = plus ? mem_str(plus + 1) : NULL;
@@ -34,7 +34,7 @@ static int failed(struct session *s, uint32_t *count, uint32_t most)
     return SSH_AUTH_DENIED;
 }
 
-static int enter(struct session *s, char *server)
+int auth_enter(struct session *s, char *server)
 {
     s->in = true;
     s->home = server;
@@ -45,8 +45,15 @@ static int enter(struct session *s, char *server)
     return SSH_AUTH_SUCCESS;
 }
 
+void auth_tell(struct session *s, const char *text)
+{
+    ssh_string banner = ssh_string_from_char(text);
+    ssh_send_issue_banner(s->ssh, banner);
+    ssh_string_free(banner);
+}
+
 /* A login that was proven and refused all the same (suspended, too many connections) is told why. */
-static int refused(struct session *s, enum store_yes yes, const char *why, uint32_t *count, uint32_t most)
+int auth_refused(struct session *s, enum store_yes yes, const char *why, uint32_t *count, uint32_t most)
 {
     if (yes == STORE_SILENT) {
         conn_close(s, "the service does not answer, please try again");
@@ -56,9 +63,7 @@ static int refused(struct session *s, enum store_yes yes, const char *why, uint3
         return failed(s, &s->keys_known, KNOWN_MOST);
     if (*why) {
         /* The failure goes out before the farewell, and a client may leave on it; the banner comes before both. */
-        ssh_string banner = ssh_string_from_char(why);
-        ssh_send_issue_banner(s->ssh, banner);
-        ssh_string_free(banner);
+        auth_tell(s, why);
         conn_close(s, why);
     }
     return failed(s, count, most);
@@ -78,15 +83,19 @@ static int password_function(ssh_session ssh, const char *user, const char *pass
     (void)ssh;
     if (s->in || s->over)
         return SSH_AUTH_DENIED;
+    if (auth_code_pending(s))
+        return failed(s, &s->passwords_failed, s->password_tries);
     FREE_MEM char *server = NULL;
-    FREE_MEM char *account = account_of(user, &server);
+    FREE_MEM char *account = auth_account(user, &server);
     FREE_MEM char *why = NULL;
     enum store_yes yes = store_password(s, account, password, &why);
+    if (yes == STORE_CODE)
+        return auth_code_wanted(s, user);
     if (yes != STORE_YES)
-        return refused(s, yes, why, &s->passwords_failed, s->password_tries);
+        return auth_refused(s, yes, why, &s->passwords_failed, s->password_tries);
     char *home = server;
     server = NULL;
-    return enter(s, home);
+    return auth_enter(s, home);
 }
 
 /* The key's blob in OUT; 0 when it is of no kind we take. */
@@ -117,19 +126,21 @@ static int key_function(ssh_session ssh, const char *user, struct ssh_key_struct
     size_t size = blob_of(s, key, blob);
     uint32_t proof = proof_take(blob, size);
     bool login = state == SSH_PUBLICKEY_STATE_VALID;
-    if (size == 0 || (!login && state != SSH_PUBLICKEY_STATE_NONE))
+    if (auth_code_pending(s) || size == 0 || (!login && state != SSH_PUBLICKEY_STATE_NONE))
         return failed(s, &s->keys_failed, s->auth_tries);
     FREE_MEM char *server = NULL;
-    FREE_MEM char *account = account_of(user, &server);
+    FREE_MEM char *account = auth_account(user, &server);
     FREE_MEM char *why = NULL;
     enum store_yes yes = store_key(s, login, account, blob, size, ssh_key_type_to_char(ssh_key_type(key)), login ? proof : 0, &why);
+    if (yes == STORE_CODE)
+        return auth_code_wanted(s, user);
     if (yes != STORE_YES)
-        return refused(s, yes, why, &s->keys_failed, s->auth_tries);
+        return auth_refused(s, yes, why, &s->keys_failed, s->auth_tries);
     if (!login)
         return SSH_AUTH_SUCCESS;
     char *home = server;
     server = NULL;
-    return enter(s, home);
+    return auth_enter(s, home);
 }
 
 static ssh_channel open_function(ssh_session ssh, void *data)
@@ -161,6 +172,8 @@ static int other_message(ssh_session ssh, ssh_message m, void *data)
     (void)ssh;
     if (ssh_message_type(m) == SSH_REQUEST_SERVICE)
         return 1;
+    if (ssh_message_type(m) == SSH_REQUEST_AUTH && auth_code_message(s, m))
+        return 0;
     if (ssh_message_type(m) == SSH_REQUEST_AUTH)
         failed(s, &s->others_failed, s->auth_tries);
     if (s->refusals_logged++ < REFUSALS_LOGGED)

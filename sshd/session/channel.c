@@ -350,7 +350,8 @@ static void begin(struct channel *c)
     c->state = STARTED;
     FREE_MEM char *command = c->command;
     c->command = NULL;
-    if (sftp)
+    /* The empty command says what is to be done first. */
+    if (sftp && session_enrolling(c->s) == NULL)
         sftp_start(c);
     else if (refused)
         exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");

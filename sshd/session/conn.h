@@ -34,11 +34,14 @@ struct session {
 
     /* auth.c */
     uint32_t keys_failed, keys_known, passwords_failed, others_failed;   /* known: of somebody else, which is no failure */
+    char *proven;                     /* who gave the right key or password and must give a code, as typed; owned */
+    bool prompted;                    /* for the code, and not answered yet */
     bool in;                          /* logged in */
     char *account, *home;             /* owned */
     char *method, *fingerprint, *address;
     char *key_options, *command;      /* of the key, as written, "" if none; the command runs whatever is asked for */
     uint32_t key_flags;
+    enum second_factor factor;
 
     /* store.c */
     uint32_t last_id, stores;   /* stores: that took us over */
@@ -85,11 +88,12 @@ void auth_callbacks(struct session *s);
 
 /* store.c: questions of this folder's own.  They wait (at most 20 s); a store that is gone ends the process. */
 void store_open(struct session *s);
-enum store_yes { STORE_NO, STORE_YES, STORE_SILENT, STORE_NO_TRY };
-/* *WHY is owned by the caller, "" if none. */
+enum store_yes { STORE_NO, STORE_YES, STORE_CODE, STORE_SILENT, STORE_NO_TRY };   /* CODE: right so far, one is wanted */
+/* *WHY is owned by the caller, "" if none; with a yes it is for the person as well. */
 enum store_yes store_key(struct session *s, bool login, const char *account, const void *blob, size_t size, const char *type,
                          uint32_t proof, char **why);
 enum store_yes store_password(struct session *s, const char *account, const char *password, char **why);
+enum store_yes store_code(struct session *s, const char *account, const char *code, char **why);
 bool store_whoami(struct session *s);
 /* Sends M, which nobody answers, and frees it; never waits.  False: the link is full or gone, and nothing was sent. */
 bool store_tell(struct session *s, struct msg *m);

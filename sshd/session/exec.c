@@ -189,6 +189,14 @@ void exec_ask(struct exec *x, enum op op, const char *server, uint64_t number, c
     x->asked = session_do_later(x->session, op, server, number, arg, answered, x);
 }
 
+void exec_ask_bytes(struct exec *x, enum op op, uint64_t number, const void *arg, size_t size,
+                    void (*fn)(struct exec *x, int code, const char *text, struct msg *m))
+{
+    invariant(x->asked == 0);
+    x->answer = fn;
+    x->asked = session_do_bytes(x->session, op, "", number, arg, size, answered, x);
+}
+
 /* One about all servers relies on its right on each of them. */
 static void rights_changed(void *data, const char *server, uint32_t rights, uint32_t lost)
 {
@@ -319,7 +327,7 @@ static const struct {
 } options[] = {
     { "--json", OPTION_JSON, NULL },         { "--wait", OPTION_WAIT, NULL },   { "--timeout", OPTION_TIMEOUT, set_timeout },
     { "-n", OPTION_LINES, set_lines },       { "-f", OPTION_FOLLOW, NULL },     { "--expect", OPTION_EXPECT, set_expect },
-    { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL },
+    { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL }, { "--qr", OPTION_QR, NULL },
 };
 
 static bool refuse_option(struct exec *x, const char *word)
@@ -471,6 +479,27 @@ static void run_verb(struct exec *x, char **words)
     x->verb->run(x);
 }
 
+/* What it must do first; false: the command has been ended. */
+static bool may_run(struct exec *x)
+{
+    const char *why = session_enrolling(x->session);
+    if (why == NULL || (x->verb && x->verb->enrolling))
+        return true;
+    exec_fail(x, EXIT_NOT_PERMITTED, "%s", why);
+    return false;
+}
+
+/* Codes stand on the command line: of a verb that takes them the log has the name alone, and so has it of a line that cannot be read. */
+static void log_command(const struct exec *x, const char *command)
+{
+    if (x->verb && x->verb->secret)
+        session_log(x->session, "command", "line=%s ...", x->verb->name);
+    else if (x->verb == NULL && strstr(command, "totp"))
+        session_log(x->session, "command", "line=totp ...");
+    else
+        session_log(x->session, "command", "line=%s", command);
+}
+
 static void run_line(struct exec *x, const char *command)
 {
     const char *why = NULL;
@@ -478,16 +507,21 @@ static void run_line(struct exec *x, const char *command)
     if (strstr(command, "--json"))
         x->options |= OPTION_JSON;
     if (strlen(command) > COMMAND_MOST) {
+        log_command(x, command);
         exec_fail(x, EXIT_USAGE, "the command is too long; allowed: %d bytes", COMMAND_MOST);
         return;
     }
     if (conf_words(command, &x->words, &why) < 0) {
+        log_command(x, command);
         exec_fail(x, EXIT_USAGE, "%s", why);
         return;
     }
     size_t nwords;
     bool group;
     x->verb = x->words[0] ? verb_find(x->words, &nwords, &group) : NULL;
+    log_command(x, command);
+    if (!may_run(x))
+        return;
     if (x->words[0] == NULL) {
         verb_greeting(x);
     } else if (x->verb) {
@@ -519,7 +553,6 @@ void exec_refuse(struct channel *c, const char *why)
 void exec_start(struct channel *c, const char *command)
 {
     struct exec *x = new(c);
-    session_log(x->session, "command", "line=%s", command);
     channel_run(c, &ops, x);
     x->line = command;
     run_line(x, command);

@@ -20,7 +20,7 @@ enum exit_code {
 
 enum option {
     OPTION_JSON = 1, OPTION_WAIT = 2, OPTION_TIMEOUT = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_EXPECT = 32, OPTION_RAW = 64,
-    OPTION_FORCE = 128
+    OPTION_FORCE = 128, OPTION_QR = 256
 };
 
 /* SERVER on the command line: not taken; one, named or the only one; one or, left out, all. */
@@ -38,6 +38,8 @@ struct verb {
     bool literal;                /* from the first word behind SERVER on, nothing is an option */
     bool plain;                  /* every word is an argument: the verb has options of its own */
     bool streams;                /* no deadline of its own */
+    bool enrolling;              /* for who must set up a second factor, too */
+    bool secret;                 /* its words are kept out of the log */
     void (*run)(struct exec *x);
     const char *usage, *help;
 };
@@ -84,6 +86,9 @@ void exec_flush(struct exec *x, struct buf *b);
 /* Asks the store; FN gets the answer.  One question at a time. */
 void exec_ask(struct exec *x, enum op op, const char *server, uint64_t number, const char *arg,
               void (*fn)(struct exec *x, int code, const char *text, struct msg *m));
+/* The same with a secret, which the caller wipes. */
+void exec_ask_bytes(struct exec *x, enum op op, uint64_t number, const void *arg, size_t size,
+                    void (*fn)(struct exec *x, int code, const char *text, struct msg *m));
 /* The deadline anew: after MS without another call the command ends with EXIT_LATER.  0: none. */
 void exec_deadline(struct exec *x, uint64_t ms);
 bool exec_json(const struct exec *x);

@@ -2,7 +2,8 @@
 pkglibexec_PROGRAMS += holdfast-session
 holdfast_session_SOURCES = \
 	sshd/session/activity.c \
-	sshd/session/auth.c \
+	sshd/session/auth.c sshd/session/auth.h \
+	sshd/session/auth_code.c \
 	sshd/session/blob.c sshd/session/blob.h \
 	sshd/session/channel.c sshd/session/channel.h \
 	sshd/session/conn.c sshd/session/conn.h \
@@ -13,6 +14,7 @@ holdfast_session_SOURCES = \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
 	sshd/session/proof.c sshd/session/proof.h \
+	sshd/session/qr.c sshd/session/qr.h \
 	sshd/session/random.c \
 	sshd/session/rights.c \
 	sshd/session/rsync_args.c sshd/session/rsync_args.h \
@@ -33,6 +35,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_info.c \
 	sshd/session/verb_limits.c \
 	sshd/session/verb_logs.c \
+	sshd/session/verb_passwd.c \
 	sshd/session/verb_power.c \
 	sshd/session/verb_quota.c \
 	sshd/session/verb_rsync.c \
@@ -41,13 +44,14 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_status.c \
 	sshd/session/verb_sum.c \
 	sshd/session/verb_test.c \
+	sshd/session/verb_totp.c \
 	sshd/session/verbs.c sshd/session/verbs.h \
 	sshd/session/viewer.c sshd/session/viewer.h \
 	sshd/session/watch.c \
 	sshd/session/wire.c sshd/session/wire.h
 include sshd/session/sftp.mk
 holdfast_session_SOURCES += $(session_sftp_sources)
-holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
+holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS) $(QRENCODE_CFLAGS)
 # nogss.c says why.  Found beside the program, wherever that lies.
 pkglibexec_PROGRAMS += libgssapi_krb5.so.2
 libgssapi_krb5_so_2_SOURCES = sshd/session/nogss.c
@@ -57,7 +61,7 @@ libgssapi_krb5_so_2_LDFLAGS = -shared -nostdlib -Wl,-soname,libgssapi_krb5.so.2 
 EXTRA_libgssapi_krb5_so_2_DEPENDENCIES = sshd/session/nogss.map
 EXTRA_DIST += sshd/session/nogss.map
 holdfast_session_DEPENDENCIES = liblock.a libbase.a libgssapi_krb5.so.2
-holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
+holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) $(QRENCODE_LIBS) -lcrypto
 # libssh finds these five in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
 	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes \

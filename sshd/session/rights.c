@@ -100,5 +100,11 @@ void rights_listener_free(struct rights_listener *l)
 
 const char *session_account(const struct session *s) { return s->account; }
 const char *session_home(const struct session *s) { return s->home; }
+const char *session_enrolling(const struct session *s)
+{
+    return s->factor != SECOND_ENROL ? NULL : "this account needs a second factor before anything else: run 'totp enroll', put what it shows into "
+                                              "your authenticator app, then run 'totp verify CODE'";
+}
+
 unsigned session_handle_limit(const struct session *s) { return s->handles; }
 uint64_t session_id(const struct session *s) { return s->id; }

@@ -24,6 +24,8 @@ const char *session_home(const struct session *s);
 /* Servers the account may see, sorted by name; valid until control returns to the loop. */
 const struct server_right *session_servers(const struct session *s, size_t *n);
 const struct server_right *session_server(const struct session *s, const char *name);   /* NULL if it may not see it */
+/* It must set up its second factor and may do nothing else: words for the person; NULL: it may. */
+const char *session_enrolling(const struct session *s);
 unsigned session_handle_limit(const struct session *s);                                 /* SFTP handles per channel */
 uint64_t session_id(const struct session *s);
 /* By its version string: a client that names a symbolic link before what it leads to, as the draft of SFTP has it, unless the server calls
@@ -34,6 +36,8 @@ bool session_link_first(const struct session *s);
    ("" if none) and ANSWER at the fields of the op when the code is 0; or never, if session_do_cancel came first. */
 typedef void do_fn(void *data, int code, const char *text, struct msg *answer);
 uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data);
+/* The same with bytes as its text: a secret, which the caller wipes. */
+uint32_t session_do_bytes(struct session *s, enum op op, const char *server, uint64_t number, const void *arg, size_t size, do_fn *fn, void *data);
 void session_do_cancel(struct session *s, uint32_t id);
 
 /* Watches FD in the connection's loop for POLLIN and/or POLLOUT.  FN may free its own watch.  Free before closing FD. */

@@ -75,7 +75,7 @@ static bool ask(struct session *s, struct msg *m)
         else if (!wait_link(POLLOUT, until))
             break;
     }
-    if (m->type == STORE_PASSWORD_LOGIN)
+    if (m->type == STORE_PASSWORD_LOGIN || m->type == STORE_CODE_LOGIN || m->type == STORE_DO)
         buf_wipe(&m->body);
     msg_free(m);
     return sent;
@@ -103,6 +103,8 @@ static void answered(struct session *s, struct msg *m)
     int code = (int)msg_get_u32(m);
     FREE_MEM char *text = msg_get_str(m);
     fn(data, code, text, m);
+    /* There may have been recovery codes in it. */
+    msg_wipe(m);
 }
 
 static void notice(struct session *s, struct msg *m)
@@ -163,6 +165,7 @@ static void whoami(struct session *s, struct msg *m)
     s->key_options = msg_get_str(m);
     s->key_flags = msg_get_u32(m);
     s->command = msg_get_str(m);
+    s->factor = (enum second_factor)msg_get_u32(m);
     rights_read(s, m);
     msg_end(m);
 }
@@ -253,7 +256,7 @@ static enum store_yes yes_or_no(struct session *s, struct msg *q, char **why)
     uint32_t verdict = msg_get_u32(&a);
     *why = msg_get_text(&a, 1024);
     msg_end(&a);
-    return verdict == VERDICT_YES ? STORE_YES : verdict == VERDICT_NO_TRY ? STORE_NO_TRY : STORE_NO;
+    return verdict == VERDICT_YES ? STORE_YES : verdict == VERDICT_CODE ? STORE_CODE : verdict == VERDICT_NO_TRY ? STORE_NO_TRY : STORE_NO;
 }
 
 /* Accounts have short names; what is longer is no account, and its head is enough for the log. */
@@ -285,6 +288,15 @@ enum store_yes store_password(struct session *s, const char *account, const char
     return yes_or_no(s, &q, why);
 }
 
+enum store_yes store_code(struct session *s, const char *account, const char *code, char **why)
+{
+    struct msg q;
+    msg_begin(&q, STORE_CODE_LOGIN, next_id(s));
+    put_account(&q, account);
+    msg_put_bytes(&q, code, strlen(code));
+    return yes_or_no(s, &q, why);
+}
+
 bool store_whoami(struct session *s)
 {
     struct msg q;
@@ -298,13 +310,13 @@ bool store_whoami(struct session *s)
     return true;
 }
 
-static uint32_t put_do(struct session *s, struct msg *m, enum op op, const char *server, uint64_t number, const char *arg)
+static uint32_t put_do(struct session *s, struct msg *m, enum op op, const char *server, uint64_t number, const void *arg, size_t size)
 {
     msg_begin(m, STORE_DO, next_id(s));
     msg_put_u32(m, op);
     msg_put_str(m, server);
     msg_put_u64(m, number);
-    msg_put_str(m, arg);
+    msg_put_bytes(m, arg, size);
     return m->id;
 }
 
@@ -335,10 +347,10 @@ static uint64_t deadline(enum op op, uint64_t number)
     }
 }
 
-uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data)
+uint32_t session_do_bytes(struct session *s, enum op op, const char *server, uint64_t number, const void *arg, size_t size, do_fn *fn, void *data)
 {
     struct msg q;
-    uint32_t id = put_do(s, &q, op, server, number, arg);
+    uint32_t id = put_do(s, &q, op, server, number, arg, size);
     struct ask *a = mem_new(sizeof *a);
     *a = (struct ask){ .next = s->asks, .prev = &s->asks, .s = s, .id = id, .fn = fn, .data = data };
     if (a->next)
@@ -348,6 +360,11 @@ uint32_t session_do_later(struct session *s, enum op op, const char *server, uin
     bool sent = ask(s, &q);
     a->timer = loop_timer(s->loop, sent ? deadline(op, number) : 0, too_late, a);
     return id;
+}
+
+uint32_t session_do_later(struct session *s, enum op op, const char *server, uint64_t number, const char *arg, do_fn *fn, void *data)
+{
+    return session_do_bytes(s, op, server, number, arg, arg ? strlen(arg) : 0, fn, data);
 }
 
 void session_do_cancel(struct session *s, uint32_t id)

@@ -17,6 +17,12 @@ static void rights_json(struct buf *b, uint32_t rights)
     json_list_end(b);
 }
 
+static const struct { const char *word, *text; } factor_words[] = {
+    [SECOND_NONE] = { "none", "" },
+    [SECOND_CODE] = { "totp", " and a code" },
+    [SECOND_ENROL] = { "wanted", ", a second factor is to be set up: 'totp enroll'" },
+};
+
 static void whoami_json(struct exec *x, const struct server_right *r, size_t n)
 {
     const struct session *s = x->session;
@@ -30,6 +36,7 @@ static void whoami_json(struct exec *x, const struct server_right *r, size_t n)
     json_bool(&b, "key_limited", s->key_flags & KEY_LIMITED);
     json_str(&b, "address", s->address);
     json_u64(&b, "session", s->id);
+    json_str(&b, "second_factor", factor_words[s->factor].word);
     json_list(&b, "servers");
     for (size_t i = 0; i < n; i++) {
         json_begin(&b, NULL);
@@ -55,12 +62,12 @@ void verb_whoami(struct exec *x)
         exec_end(x, EXIT_DONE);
         return;
     }
-    exec_print(x, "account %s\nlogged in by %s%s%s\nfrom %s\n", s->account, s->method, *s->fingerprint ? " " : "", s->fingerprint,
-               s->address);
+    exec_print(x, "account %s\nlogged in by %s%s%s%s\nfrom %s\n", s->account, s->method, *s->fingerprint ? " " : "", s->fingerprint,
+               factor_words[s->factor].text, s->address);
     if (*s->key_options)
         exec_print(x, "key options %s\n", s->key_options);
     if (s->key_flags & KEY_LIMITED)
-        exec_print(x, "what the key does not carry is left out below; it may not change keys\n");
+        exec_print(x, "what the key does not carry is left out below; it may not change keys, the password or the second factor\n");
     for (size_t i = 0; i < n; i++) {
         char words[256];
         bool owner = strcmp(r[i].owner, s->account) == 0;

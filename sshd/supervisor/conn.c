@@ -23,6 +23,8 @@
 #include "sshd/supervisor/source.h"
 #include "sshd/supervisor/store.h"
 
+enum { CODE_MS = 60000 };     /* beyond login_grace, for a code */
+
 static struct super *super;   /* timers and child ends carry the session alone */
 
 static int slot_free(const struct super *s)
@@ -306,6 +308,23 @@ void conn_hand_over(struct super *s)
             kill_now(c);
 }
 
+void conn_partial(struct super *s, struct session *c)
+{
+    if (c->account[0] || c->partial)
+        return;
+    c->partial = c->tried = true;
+    timer_free(c->grace);
+    c->grace = loop_timer(s->loop, s->conf.limits.login_grace + CODE_MS, on_grace, c);
+}
+
+void conn_login_changed(struct session *c, const void *login, size_t size)
+{
+    free(c->login);
+    c->login = mem_new(size);
+    memcpy(c->login, login, size);
+    c->nlogin = size;
+}
+
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size, uint32_t rights,
                            const char *servers)
 {
@@ -323,9 +342,7 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     source_forgive(s, c->source);
     waited(c);
     snprintf(c->account, sizeof c->account, "%s", account);
-    c->login = mem_new(size);
-    memcpy(c->login, login, size);
-    c->nlogin = size;
+    conn_login_changed(c, login, size);
     c->rights = rights;
     free(c->servers);
     c->servers = mem_str(servers);

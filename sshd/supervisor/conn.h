@@ -25,7 +25,7 @@ struct session {
     int64_t since;                  /* wall ms */
     struct timer *grace, *killing;
     uint64_t began;                 /* ms */
-    bool grace_over, tried, put_out;
+    bool grace_over, tried, partial, put_out;
     unsigned workers;
 };
 
@@ -35,6 +35,9 @@ struct session *conn_find(struct super *s, uint64_t id);   /* NULL if it has gon
 /* From the store: ACCOUNT is in, with LOGIN of SIZE bytes, and may do at most RIGHTS on SERVERS.  NULL if that is accepted, else why not. */
 const char *conn_logged_in(struct super *s, struct session *c, const char *account, const void *login, size_t size, uint32_t rights,
                            const char *servers);
+void conn_login_changed(struct session *c, const void *login, size_t size);   /* copied; for STORE_SESSION_NEW */
+/* From the store: key or password were right, and a code is typed now.  There is time for that, once. */
+void conn_partial(struct super *s, struct session *c);
 /* A new store runs: it gets the sessions that are logged in; the others, whose login died with the old one, end. */
 void conn_hand_over(struct super *s);
 void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind);

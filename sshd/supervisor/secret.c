@@ -170,7 +170,8 @@ int secret_settle(struct super *s, enum store_sealed sealed, struct err *e)
         return s->secret_next < 0 ? 0 : take_back(s, next, e);
     }
     log_error("secret.lost", "file=%s why=\"%s: the database holds what was sealed with another key; put that one back and start again. Until then "
-              "own keys neither log in nor can be shown or changed\"", path, s->secret_fresh ? "it is missing" : "it is not the right one");
+              "own keys neither log in nor can be shown or changed, and no code of a second factor can be checked\"", path,
+              s->secret_fresh ? "it is missing" : "it is not the right one");
     return 0;
 }
 

@@ -239,6 +239,26 @@ static void take_logged_in(struct super *s, struct msg *m)
     link_send(s->store->link, &out);
 }
 
+static void take_login_changed(struct super *s, struct msg *m)
+{
+    struct session *c = conn_find(s, msg_get_u64(m));
+    size_t size;
+    const uint8_t *login = msg_get_bytes(m, &size);
+    msg_end(m);
+    if (size > LOGIN_MOST)
+        die("the store broke a rule: %zu bytes of login", size);
+    if (c && c->account[0])
+        conn_login_changed(c, login, size);
+}
+
+static void take_partial(struct super *s, struct msg *m)
+{
+    struct session *c = conn_find(s, msg_get_u64(m));
+    msg_end(m);
+    if (c)
+        conn_partial(s, c);
+}
+
 static void take_auth_failed(struct super *s, struct msg *m)
 {
     struct session *c = conn_find(s, msg_get_u64(m));
@@ -306,6 +326,8 @@ static const struct {
     { STORE_READY, take_ready },
     { STORE_CONF_DONE, take_conf_done },
     { STORE_LOGGED_IN, take_logged_in },
+    { STORE_LOGIN_CHANGED, take_login_changed },
+    { STORE_PARTIAL, take_partial },
     { STORE_AUTH_FAILED, take_auth_failed },
     { STORE_KICK, take_kick },
     { STORE_GENERATION, take_generation },
@@ -337,6 +359,7 @@ static void push_account(struct link *l, const struct conf_account *a)
     msg_put_u32(&m, a->max_connections);
     msg_put_u32(&m, a->rights);
     msg_put_u32(&m, a->own_keys == CONF_YES);
+    msg_put_u32(&m, a->second_factor == SECOND_FACTOR_TOTP);
     msg_put_u32(&m, (uint32_t)a->key.n);
     for (size_t i = 0; i < a->key.n; i++)
         msg_put_str(&m, a->key.v[i]);
@@ -514,22 +537,37 @@ void store_session_gone(struct super *s, uint64_t id, bool crashed)
     link_send(s->store->link, &m);
 }
 
-void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data)
+/* Begins M, to be answered by STORE_PASSWD_DONE; false: FN was told that it cannot be. */
+static bool ask(struct super *s, struct msg *m, uint16_t type, const char *account, passwd_fn *fn, void *data)
 {
     struct store *st = s->store;
     if (!store_ready(s)) {
         fn(data, "the store is not running");
-        return;
+        return false;
     }
     struct passwd_wait *w = mem_new(sizeof *w);
     *w = (struct passwd_wait){ .next = st->passwds, .cookie = ++st->cookies, .fn = fn, .data = data };
     st->passwds = w;
+    msg_begin(m, type, 0);
+    msg_put_u32(m, w->cookie);
+    msg_put_str(m, account);
+    return true;
+}
+
+void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data)
+{
     struct msg m;
-    msg_begin(&m, STORE_PASSWD, 0);
-    msg_put_u32(&m, w->cookie);
-    msg_put_str(&m, account);
+    if (!ask(s, &m, STORE_PASSWD, account, fn, data))
+        return;
     msg_put_bytes(&m, password, size);
-    link_send(st->link, &m);
+    link_send(s->store->link, &m);
+}
+
+void store_totp_reset(struct super *s, const char *account, passwd_fn *fn, void *data)
+{
+    struct msg m;
+    if (ask(s, &m, STORE_TOTP_RESET, account, fn, data))
+        link_send(s->store->link, &m);
 }
 
 void store_rotate(struct super *s, bool force, rotate_fn *fn, void *data)

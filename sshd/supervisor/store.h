@@ -19,6 +19,8 @@ void store_session_gone(struct super *s, uint64_t id, bool crashed);
 /* Sets ACCOUNT's password; FN gets "" or why not. */
 typedef void passwd_fn(void *data, const char *error);
 void store_passwd(struct super *s, const char *account, const void *password, size_t size, passwd_fn *fn, void *data);
+/* Takes ACCOUNT's second factor away; the same. */
+void store_totp_reset(struct super *s, const char *account, passwd_fn *fn, void *data);
 
 /* A new secret key for the database; FN gets "" or why not, how many texts were sealed anew, and how many were left as they did not open (with FORCE). */
 typedef void rotate_fn(void *data, const char *error, uint64_t texts, uint64_t broken);

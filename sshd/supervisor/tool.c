@@ -185,24 +185,25 @@ static void do_reload(struct client *c)
     reload(c->super, reloaded, c);
 }
 
-static void password_set(void *data, const char *error)
+static void account_told(void *data, const char *error)
 {
     struct client *c = data;
     client_done(c, error[0] ? CODE_FAILED : 0, error);
     client_release(c);
 }
 
-static void do_account(struct client *c)
+static void account_totp_reset(struct client *c, const struct conf_account *a)
 {
-    if (c->argc != 2 || strcmp(c->argv[0], "passwd") != 0) {
-        client_done(c, CODE_USAGE, "usage: account passwd NAME");
-        return;
+    if (a->second_factor == SECOND_FACTOR_TOTP) {
+        static const char note[] = "note: the account must set up another one before it can do anything; its next login with a key may\n";
+        client_put(c, note, sizeof note - 1);
     }
-    const struct conf_account *a = conf_account(&c->super->conf, c->argv[1]);
-    if (a == NULL) {
-        client_done(c, CODE_FAILED, "no such account");
-        return;
-    }
+    client_hold(c);
+    store_totp_reset(c->super, a->name, account_told, c);
+}
+
+static void account_passwd(struct client *c, const struct conf_account *a)
+{
     if (buf_size(&c->secret) == 0) {
         client_done(c, CODE_USAGE, "an empty password is not allowed");
         return;
@@ -212,7 +213,27 @@ static void do_account(struct client *c)
         client_put(c, note, sizeof note - 1);
     }
     client_hold(c);
-    store_passwd(c->super, c->argv[1], buf_head(&c->secret), buf_size(&c->secret), password_set, c);
+    store_passwd(c->super, a->name, buf_head(&c->secret), buf_size(&c->secret), account_told, c);
+}
+
+static const struct { const char *word; void (*run)(struct client *c, const struct conf_account *a); } account_words[] = {
+    { "passwd", account_passwd },
+    { "totp-reset", account_totp_reset },
+};
+
+static void do_account(struct client *c)
+{
+    const struct conf_account *a = conf_account(&c->super->conf, c->argv[1]);
+    for (size_t i = 0; i < countof(account_words); i++) {
+        if (strcmp(account_words[i].word, c->argv[0]) != 0)
+            continue;
+        if (a)
+            account_words[i].run(c, a);
+        else
+            client_done(c, CODE_FAILED, "no such account");
+        return;
+    }
+    client_done(c, CODE_USAGE, "usage: account passwd|totp-reset NAME");
 }
 
 static void do_doctor(struct client *c)

@@ -14,24 +14,25 @@ static const struct verb {
     const char *name, *arguments;
     int least, most;
     int (*local)(const struct command *c);
-    bool secret;            /* the last argument is whose password is read */
+    const char *secret;     /* the first argument with which a password is read, for the last one */
     const char *help;
 } verbs[] = {
-    {"status", "", 0, 0, NULL, false, "the daemon and every server"},
-    {"sessions", "", 0, 0, NULL, false, "who is connected"},
-    {"kick", "ACCOUNT|ID", 1, 1, NULL, false, "end all sessions of an account, or one"},
-    {"reload", "", 0, 0, NULL, false, "read the ini files again, all or nothing"},
-    {"account", "passwd NAME", 2, 2, NULL, true, "set an account's password: asked for, or one line of standard input"},
-    {"doctor", "", 0, 0, NULL, false, "what the machine lacks, and what does not fit"},
-    {"server", "WORD NAME", 2, 2, NULL, false, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
-    {"image", "WORD ...", 1, 3, image, false, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
-    {"ban", "WORD ...", 1, 3, NULL, false, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
-    {"hostkeys", "[HOST]", 0, 1, hostkeys, false, "fingerprints, known_hosts lines and SSHFP records"},
-    {"key", "rotate", 1, 1, key, false, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
-    {"store", "WORD ...", 1, 2, store, false, "check: is the database sound?; backup FILE: a copy of it, of one moment"},
-    {"shutdown", "", 0, 0, NULL, false, "stop every server and the daemon"},
-    {"version", "", 0, 0, NULL, false, "of the daemon"},
-    {"help", "[VERB]", 0, 1, help, false, "this"},
+    {"status", "", 0, 0, NULL, NULL, "the daemon and every server"},
+    {"sessions", "", 0, 0, NULL, NULL, "who is connected"},
+    {"kick", "ACCOUNT|ID", 1, 1, NULL, NULL, "end all sessions of an account, or one"},
+    {"reload", "", 0, 0, NULL, NULL, "read the ini files again, all or nothing"},
+    {"account", "WORD NAME", 2, 2, NULL, "passwd",
+     "passwd: set its password, asked for or one line of standard input; totp-reset: take its second factor away"},
+    {"doctor", "", 0, 0, NULL, NULL, "what the machine lacks, and what does not fit"},
+    {"server", "WORD NAME", 2, 2, NULL, NULL, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
+    {"image", "WORD ...", 1, 3, image, NULL, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
+    {"ban", "WORD ...", 1, 3, NULL, NULL, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
+    {"hostkeys", "[HOST]", 0, 1, hostkeys, NULL, "fingerprints, known_hosts lines and SSHFP records"},
+    {"key", "rotate", 1, 1, key, NULL, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
+    {"store", "WORD ...", 1, 2, store, NULL, "check: is the database sound?; backup FILE: a copy of it, of one moment"},
+    {"shutdown", "", 0, 0, NULL, NULL, "stop every server and the daemon"},
+    {"version", "", 0, 0, NULL, NULL, "of the daemon"},
+    {"help", "[VERB]", 0, 1, help, NULL, "this"},
 };
 
 static const struct verb *verb_of(const char *name)
@@ -119,14 +120,11 @@ static int run(const struct command *c, const struct verb *v)
         fprintf(stderr, "usage: holdfast %s %s\n", v->name, v->arguments);
         return TOOL_USAGE;
     }
-    if (v->secret && strcmp(c->argv[0], "passwd") != 0) {
-        fprintf(stderr, "holdfast: unknown word '%s'; usage: holdfast %s %s\n", c->argv[0], v->name, v->arguments);
-        return TOOL_USAGE;
-    }
     if (v->local)
         return v->local(c);
     struct buf secret = BUF(1024);
-    int code = v->secret ? secret_read(c->argv[c->argc - 1], &secret) : TOOL_DONE_WELL;
+    bool wanted = v->secret && strcmp(c->argv[0], v->secret) == 0;
+    int code = wanted ? secret_read(c->argv[c->argc - 1], &secret) : TOOL_DONE_WELL;
     if (code == TOOL_DONE_WELL)
         code = request(c, &secret);
     buf_wipe(&secret);

@@ -49,10 +49,11 @@ static int put_account(sqlite3 *db, const uint8_t *seal, const struct pushed_acc
         c->accounts_changed++;
     c->suspended += a->suspended && (r == 0 || !query_int(q, 1));
     query_end(&q);
-    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, rights, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-                      "ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, own_keys = ?5, rights = ?6, digest = ?7",
-               "tiiiiib", a->name, (int64_t)a->password, (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys,
-               (int64_t)a->rights, a->digest, sizeof a->digest) < 0)
+    if (db_run(db, e, "INSERT INTO account (name, password, suspended, max_connections, own_keys, rights, second_factor, digest) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO UPDATE SET password = ?2, suspended = ?3, max_connections = ?4, "
+                      "own_keys = ?5, rights = ?6, second_factor = ?7, digest = ?8", "tiiiiiib", a->name, (int64_t)a->password,
+               (int64_t)a->suspended, (int64_t)a->max_connections, (int64_t)a->own_keys, (int64_t)a->rights, (int64_t)a->second_factor, a->digest,
+               sizeof a->digest) < 0)
         return -1;
     return put_keys(db, seal, a, e) < 0 ? -1 : account_changed(db, a->name, e);
 }

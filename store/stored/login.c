@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/stored/certified.h"
+#include "store/stored/code.h"
+#include "store/stored/login.h"
 #include "store/stored/proof.h"
-#include "store/stored/session.h"
 
 enum { TYPE_MOST = 64, OFFERS_LOGGED = 20 };
 
@@ -200,8 +201,24 @@ const char *key_offer(struct session *s, struct msg *m)
     return NULL;
 }
 
+/* What login_resume reads. */
+static void put_login(const struct session *s, struct msg *m)
+{
+    struct buf login = BUF(LOGIN_MOST);
+    buf_put_str(&login, s->method);
+    buf_put_str(&login, s->fingerprint);
+    buf_put_bytes(&login, s->hash, sizeof s->hash);
+    buf_put_bytes(&login, s->options_digest, sizeof s->options_digest);
+    buf_put_u64(&login, (uint64_t)s->seed);
+    buf_put_u8(&login, s->enrolling);
+    /* Last: it takes what is left. */
+    certified_put(s, &login);
+    msg_put_bytes(m, buf_head(&login), buf_size(&login));
+    buf_free(&login);
+}
+
 /* Once a connection: its no stands for all that follow. */
-static void ask_supervisor(struct session *s)
+void login_ask(struct session *s)
 {
     struct msg m;
     if (s->refusal) {
@@ -210,21 +227,38 @@ static void ask_supervisor(struct session *s)
         return;
     }
     s->asked_supervisor = true;
-    struct buf login = BUF(LOGIN_MOST);
-    buf_put_str(&login, s->method);
-    buf_put_str(&login, s->fingerprint);
-    buf_put_bytes(&login, s->hash, sizeof s->hash);
-    buf_put_bytes(&login, s->options_digest, sizeof s->options_digest);
-    certified_put(s, &login);
     msg_begin(&m, STORE_LOGGED_IN, 0);
     msg_put_u64(&m, s->id);
     msg_put_str(&m, s->account);
-    msg_put_bytes(&m, buf_head(&login), buf_size(&login));
+    put_login(s, &m);
     msg_put_u32(&m, s->options.rights);
     msg_put_str(&m, s->options.servers ? s->options.servers : "");
     msg_put_u64(&m, s->generation);
     link_send(s->store->super, &m);
-    buf_free(&login);
+}
+
+void login_changed(struct session *s)
+{
+    struct msg m;
+    msg_begin(&m, STORE_LOGIN_CHANGED, 0);
+    msg_put_u64(&m, s->id);
+    put_login(s, &m);
+    link_send(s->store->super, &m);
+}
+
+void login_failed(struct session *s, enum auth_failure what)
+{
+    failed(s, what);
+}
+
+void login_line(const struct session *s, const char *verdict, const char *method)
+{
+    auth_line(s, verdict, method, true, s->account, s->word, s->fingerprint, s->detail);
+}
+
+void login_complain(const struct err *e)
+{
+    complain(e);
 }
 
 void login_resume(struct session *s, char *account, const void *login, size_t size)
@@ -235,6 +269,8 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     FREE_MEM char *method = buf_get_str(&b);
     FREE_MEM char *fingerprint = buf_get_str(&b);
     const uint8_t *mark = buf_get_bytes(&b, &nmark), *digest = buf_get_bytes(&b, &ndigest);
+    s->seed = (int64_t)buf_get_u64(&b);
+    s->enrolling = buf_get_u8(&b) != 0;
     bool key = strcmp(method ? method : "", "publickey") == 0;
     if (b.bad || nmark != sizeof s->hash || ndigest != sizeof s->options_digest)
         die("the supervisor hands over a login that is none of ours");
@@ -314,7 +350,7 @@ const char *key_login(struct session *s, struct msg *m)
         s->generation = a.generation;
         if (c.certified)
             take_cert(s, &c);
-        ask_supervisor(s);
+        code_or_enter(s);
         return NULL;
     }
     key_options_end(&o);
@@ -351,7 +387,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
                  memcmp(mark, s->hash, sizeof mark) == 0;
     if (right && !a.suspended) {
         s->generation = a.generation;
-        ask_supervisor(s);
+        code_or_enter(s);
         return;
     }
     if (right)
@@ -446,11 +482,13 @@ void login_answered(struct store *store, struct msg *m)
         if (session_look(s, &e) < 0)
             complain(&e);
         s->since = wall_ms();
-        auth_line(s, "Accepted", s->method, true, s->account, s->word, s->fingerprint, s->detail);
+        login_line(s, "Accepted", s->seed ? "keyboard-interactive/totp" : s->method);
         log_info("session.login", "session=%llu account=%s generation=%llu method=%s key=%s from=%s", (unsigned long long)s->id, s->account,
                  (unsigned long long)s->generation, s->method, s->fingerprint[0] ? s->fingerprint : "-", s->address);
         certified_watch(s);
-        session_answer(s, s->question, VERDICT_YES, "");
+        session_answer(s, s->question, VERDICT_YES, s->note);
+        free(s->note);
+        s->note = NULL;
         if (s->word && account_key_used(store->db, s->account, s->hash, s->address, &e) < 0)
             complain(&e);
         sessions_expire(store);

@@ -36,6 +36,7 @@ static const struct {
     { STORE_SESSIONS, sessions_list },
     { STORE_LOGIN_ANSWER, login_answered },
     { STORE_PASSWD, passwd },
+    { STORE_TOTP_RESET, totp_reset },
     { STORE_RESULT, order_result },
     { STORE_ROTATE, rotate },
     { STORE_SOURCES_LOAD, sources_load },

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/rights.h"
 #include "store/stored/actor.h"
+#include "store/stored/code.h"
 #include "store/stored/rates.h"
 
 enum { ORDERS_MOST = 32 };
@@ -34,6 +35,8 @@ static const struct rule {
     const char *word;
     uint32_t all, any, also;
     bool none;                   /* server "" is allowed */
+    bool enrolling;              /* for a session that must set up its second factor, too */
+    bool secret;                 /* the text is one: bytes, wiped */
     uint32_t text_most;          /* bytes; 0: TEXT_MOST */
     bool costs;                  /* has a rate: */
     enum rate_verb rate;
@@ -61,6 +64,11 @@ static const struct rule {
                            .rate = RATE_RSYNC },
     [OP_BACKUP_GET] =    { .word = "fetch its backups", .all = RIGHT_BACKUP_READ, .fn = backup_get, .action = ACTIVITY_BACKUP_GET, .costs = true,
                            .rate = RATE_BACKUP_GET },
+    [OP_PASSWD] =        { .word = "change it", .none = true, .secret = true, .fn = passwd_change },
+    [OP_TOTP_ENROLL] =   { .word = "change it", .none = true, .secret = true, .text_most = CODE_MOST, .enrolling = true, .fn = totp_enroll },
+    [OP_TOTP_VERIFY] =   { .word = "change it", .none = true, .secret = true, .text_most = CODE_MOST, .enrolling = true, .fn = totp_verify },
+    [OP_TOTP_CODES] =    { .word = "change it", .none = true, .secret = true, .text_most = CODE_MOST, .fn = totp_codes },
+    [OP_TOTP_REMOVE] =   { .word = "change it", .none = true, .secret = true, .text_most = CODE_MOST, .fn = totp_remove },
     [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
     [OP_LIMITS] =        { .word = "have its limits", .none = true, .fn = limits },
     [OP_SESSIONS] =      { .word = "have its sessions", .none = true, .fn = sessions_own },
@@ -145,6 +153,10 @@ static bool permitted(struct wish *w)
 {
     const struct rule *r = &rules[w->op];
     struct err e = { 0 };
+    if (w->session->enrolling && !r->enrolling) {
+        wish_refuse(w, CODE_NOT_PERMITTED, "%s", code_enrol);
+        return false;
+    }
     if (w->server[0] == '\0' && r->none)
         return true;
     int seen = name_ok(w->server) ? session_rights(w->session, w->server, &w->rights, &e) : 0;
@@ -209,21 +221,30 @@ static bool affordable(struct wish *w)
     return !r->costs || rates_take(w, r->rate, 1);
 }
 
-const char *order_do(struct session *s, struct msg *m)
+/* The text, or the secret instead of it; false: it is longer than it may be. */
+static bool get_text(struct wish *w, struct msg *m, char **text)
+{
+    const struct rule *r = w->op < OP_COUNT ? &rules[w->op] : &rules[0];
+    uint32_t most = r->text_most ? r->text_most : TEXT_MOST;
+    w->text = *text = r->secret ? mem_str("") : msg_get_text(m, most);
+    if (r->secret)
+        w->secret = msg_get_bytes(m, &w->nsecret);
+    return w->nsecret <= most;
+}
+
+static const char *take(struct session *s, struct msg *m)
 {
     struct wish w = { .session = s, .id = m->id, .op = msg_get_u32(m) };
     FREE_MEM char *server = msg_get_text(m, TEXT_MOST);
     w.number = msg_get_u64(m);
-    uint32_t most = w.op < OP_COUNT && rules[w.op].text_most ? rules[w.op].text_most : TEXT_MOST;
-    FREE_MEM char *text = msg_get_text(m, most);
-    if (!msg_end(m))
+    FREE_MEM char *text = NULL;
+    if (!get_text(&w, m, &text) || !msg_end(m))
         return "malformed order";
     if (w.op >= OP_COUNT || rules[w.op].word == NULL)
         return "an operation that does not exist";
     if (!session_current(s))
         return NULL;
     w.server = server;
-    w.text = text;
     if (s->orders >= ORDERS_MOST)
         wish_refuse(&w, CODE_LATER, "%d operations of this connection are under way, try later", ORDERS_MOST);
     else if (permitted(&w) && affordable(&w)) {
@@ -234,6 +255,13 @@ const char *order_do(struct session *s, struct msg *m)
     }
     free(w.order_text);
     return NULL;
+}
+
+const char *order_do(struct session *s, struct msg *m)
+{
+    const char *broken = take(s, m);
+    msg_wipe(m);
+    return broken;
 }
 
 /* Reads what a backup's result says; the message itself is relayed whole afterwards. */

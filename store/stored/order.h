@@ -21,6 +21,8 @@ struct wish {
     const char *server;
     uint64_t number;
     const char *text;
+    const uint8_t *secret;             /* instead of text, where the operation has one; wiped with the message */
+    size_t nsecret;
     uint32_t rights;                   /* on the server; all the account has anywhere when there is none */
     char *order_text;                  /* owned; what goes to the supervisor as text, NULL: as it came */
     char backup[BACKUP_ID];            /* "" unless one is being made */
@@ -29,6 +31,7 @@ struct wish {
 /* Looks at W beyond its right.  True: forward it.  False: it was answered. */
 typedef bool wish_fn(struct wish *w);
 wish_fn backup_create, backup_list, backup_get, keys_get, keys_set, keys_list, keys_add, keys_rm, activity_list, limits, sessions_own;
+wish_fn passwd_change, totp_enroll, totp_verify, totp_codes, totp_remove;
 
 /* Answers W without fields. */
 void wish_refuse(struct wish *w, int code, const char *fmt, ...) PRINTF(3, 4);

@@ -22,7 +22,7 @@ bool own_whose(struct wish *w, struct account *a)
     return false;
 }
 
-static bool limited(const struct wish *w)
+bool own_limited(const struct wish *w)
 {
     return w->session->options.flags & KEY_LIMITED;
 }
@@ -32,8 +32,8 @@ bool own_may_change(struct wish *w, const struct account *a)
     if (!a->own_keys)
         wish_refuse(w, CODE_NOT_PERMITTED, "%s may not have keys of its own: the admin sets them" UNCHANGED, w->session->account);
     /* Nobody gives what he has not: a key that is added carries all that its account may do. */
-    else if (limited(w))
-        wish_refuse(w, CODE_NOT_PERMITTED, "the key of this connection is limited (rights, servers or command), so it may not change keys" UNCHANGED);
+    else if (own_limited(w))
+        wish_refuse(w, CODE_NOT_PERMITTED, LIMITED("keys"));
     else if (!bucket_take(&w->session->changes, 1, now_ms()))
         wish_refuse(w, CODE_LATER, "too many changes of keys at once, try later" UNCHANGED);
     else
@@ -70,7 +70,7 @@ bool keys_get(struct wish *w)
         msg_begin(&m, STORE_DO_RESULT, w->id);
         msg_put_u32(&m, CODE_OK);
         msg_put_str(&m, "");
-        msg_put_u32(&m, !a.own_keys ? KEYS_FIXED : limited(w) ? KEYS_NOT_BY_THIS : KEYS_OWN);
+        msg_put_u32(&m, !a.own_keys ? KEYS_FIXED : own_limited(w) ? KEYS_NOT_BY_THIS : KEYS_OWN);
         msg_put_u64(&m, (uint64_t)added);
         msg_put_bytes(&m, buf_head(&file), buf_size(&file));
         link_send(w->session->link, &m);

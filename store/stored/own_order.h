@@ -6,10 +6,13 @@
 #include "store/stored/own.h"
 
 #define UNCHANGED "; nothing was changed"
+#define LIMITED(what) "the key of this connection is limited (rights, servers or command), so it may not change " what UNCHANGED
 #define NO_SECRET "own keys cannot be shown or changed now: the appliance has lost the secret key they are kept with; tell its admin"
 
 /* The account at hand, in *A. */
 bool own_whose(struct wish *w, struct account *a);
+/* The key of W's session carries less than its account may: it changes nothing by which others log in. */
+bool own_limited(const struct wish *w);
 /* It may have keys of its own, this session may change them, and not too often. */
 bool own_may_change(struct wish *w, const struct account *a);
 /* The own keys there are, in *F for keyfile_free.  1, 0, or -1 with E. */

@@ -5,9 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/proto.h"
-#include "store/stored/account.h"
 #include "store/stored/session.h"
-#include "store/stored/store.h"
 
 /* Asked and not yet answered: the helper's cookie is the address. */
 struct setting {

@@ -165,6 +165,7 @@ static void account_digest(const struct store *s, struct pushed_account *a)
     digest_int(&d, a->max_connections);
     digest_int(&d, a->rights);
     digest_int(&d, a->own_keys);
+    digest_int(&d, a->second_factor);
     for (size_t i = 0; i < a->nkeys; i++) {
         digest_str(&d, a->keys[i].fingerprint);
         digest_str(&d, a->keys[i].label);
@@ -185,6 +186,7 @@ void push_account(struct store *s, struct msg *m)
     a->max_connections = msg_get_u32(m);
     a->rights = msg_get_u32(m) & RIGHT_ALL;
     a->own_keys = msg_get_u32(m) != 0;
+    a->second_factor = msg_get_u32(m) != 0;
     uint32_t n = msg_get_u32(m);
     /* A key's field is 5 bytes at least, so a count past this is a lie. */
     if (n > MSG_MOST / 5)

@@ -24,7 +24,7 @@ struct pushed_key {
 
 struct pushed_account {
     char name[NAME_MOST + 1];    /* first, for sorting */
-    bool password, suspended, own_keys;
+    bool password, suspended, own_keys, second_factor;
     uint32_t max_connections, rights;
     struct pushed_key *keys;     /* owned */
     size_t nkeys;

@@ -19,6 +19,7 @@
 const struct sealed sealed_columns[] = {
     { .table = "key", .column = "sealed", .use = "own key", .account = "account", .id = "hash", .hashed = true },
     { .table = "key", .column = "sealed_print", .use = USE_PRINT, .account = "account", .id = "hash", .hashed = true, .comes_again = true },
+    { .table = "seed", .column = "sealed", .use = "totp seed", .account = "account", .id = "CAST(id AS BLOB)" },
     { .table = "vault", .column = "sealed_digest", .use = "digest key", .account = "''", .id = "NULL", .comes_again = true },
 };
 const size_t sealed_count = countof(sealed_columns);

@@ -15,6 +15,7 @@
 #include "base/rights.h"
 #include "store/stored/actor.h"
 #include "store/stored/certified.h"
+#include "store/stored/code.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
@@ -31,6 +32,7 @@ static const struct request {
     { .type = STORE_KEY_OFFER,      .phases = PHASE_BEFORE, .most = 256, .fn = key_offer },
     { .type = STORE_KEY_LOGIN,      .phases = PHASE_BEFORE, .most = 64,  .fn = key_login },
     { .type = STORE_PASSWORD_LOGIN, .phases = PHASE_BEFORE, .most = 64,  .fn = password_login },
+    { .type = STORE_CODE_LOGIN,     .phases = PHASE_CODE,   .most = 64,  .fn = code_login },
     { .type = STORE_WHOAMI,         .phases = PHASE_IN,     .most = 0,   .fn = whoami },
     { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
     { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_told },
@@ -60,6 +62,7 @@ static void forget(struct session *s)
     free(s->invalid);
     free(s->refusal);
     free(s->detail);
+    free(s->note);
     timer_free(s->expiry);
     free(s->seen);
     session_key_drop(s);
@@ -108,6 +111,10 @@ void session_nobody(struct session *s)
     free(s->detail);
     s->detail = NULL;
     s->asked_supervisor = false;
+    s->seed = 0;
+    s->enrolling = false;
+    free(s->note);
+    s->note = NULL;
     s->phase = PHASE_BEFORE;
 }
 
@@ -230,6 +237,10 @@ void sessions_list(struct store *store, struct msg *m)
 int session_look(struct session *s, struct err *e)
 {
     free(s->seen);
+    s->seen = NULL;
+    s->nseen = 0;
+    if (s->enrolling)
+        return 0;
     int r = account_servers(s->store->db, s->account, &s->seen, &s->nseen, e);
     size_t n = 0;
     for (size_t i = 0; i < s->nseen; i++) {
@@ -243,25 +254,21 @@ int session_look(struct session *s, struct err *e)
 
 int session_rights(struct session *s, const char *server, uint32_t *rights, struct err *e)
 {
-    int r = account_rights(s->store->db, s->account, server, rights, e);
+    int r = s->enrolling ? 0 : account_rights(s->store->db, s->account, server, rights, e);
     if (r == 1)
         *rights = key_options_rights(&s->options, server, *rights);
     return r == 1 && *rights == 0 ? 0 : r;
 }
 
-const char *whoami(struct session *s, struct msg *m)
+void whoami_tell(struct session *s, uint32_t id)
 {
     struct err e;
-    if (!msg_end(m))
-        return "malformed question";
-    if (!session_current(s))
-        return NULL;
     if (session_look(s, &e) < 0) {
         char text[400];
         log_error("store.database", "%s", err_text(&e, text, sizeof text));
     }
     struct msg out;
-    msg_begin(&out, STORE_WHOAMI_ANSWER, m->id);
+    msg_begin(&out, STORE_WHOAMI_ANSWER, id);
     msg_put_str(&out, s->account);
     msg_put_str(&out, s->method);
     msg_put_str(&out, s->fingerprint);
@@ -269,6 +276,7 @@ const char *whoami(struct session *s, struct msg *m)
     msg_put_str(&out, s->options_text ? s->options_text : "");
     msg_put_u32(&out, s->options.flags);
     msg_put_str(&out, s->options.command ? s->options.command : "");
+    msg_put_u32(&out, code_state(s));
     msg_put_u32(&out, (uint32_t)s->nseen);
     for (size_t i = 0; i < s->nseen; i++) {
         msg_put_str(&out, s->seen[i].server);
@@ -276,6 +284,14 @@ const char *whoami(struct session *s, struct msg *m)
         msg_put_str(&out, s->seen[i].owner);
     }
     link_send(s->link, &out);
+}
+
+const char *whoami(struct session *s, struct msg *m)
+{
+    if (!msg_end(m))
+        return "malformed question";
+    if (session_current(s))
+        whoami_tell(s, m->id);
     return NULL;
 }
 
@@ -338,8 +354,7 @@ static const char *password_gone(struct session *s, struct err *e)
     return r == 1 && memcmp(mark, s->hash, sizeof mark) == 0 ? NULL : "the password was changed";
 }
 
-/* Why it may not stay, or NULL, and the generation that says so. */
-static const char *unwelcome(struct session *s, uint64_t *generation, struct err *e)
+const char *session_unwelcome(struct session *s, uint64_t *generation, struct err *e)
 {
     struct account a;
     int r = account_find(s->store->db, s->account, &a, e);
@@ -378,7 +393,9 @@ static bool recheck(struct session *s)
 {
     struct err e = { 0 };
     uint64_t generation;
-    const char *why = unwelcome(s, &generation, &e);
+    const char *why = session_unwelcome(s, &generation, &e);
+    if (why == NULL)
+        why = code_unwelcome(s, &e);
     struct visible *old = s->seen;
     size_t nold = s->nseen;
     s->seen = NULL;

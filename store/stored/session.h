@@ -14,12 +14,13 @@ enum phase {
     PHASE_BEFORE = 1,    /* nobody yet */
     PHASE_ASKING = 2,    /* a login is being decided, by the password helper or by the supervisor */
     PHASE_IN = 4,
-    PHASE_ANY = 7,
+    PHASE_CODE = 8,      /* key or password was right, a code is wanted */
+    PHASE_ANY = 15,
 };
 
 struct actor;
 
-enum { REQUEST_KINDS = 7, ACCOUNT_TEXT = 1024, OPTIONS_DIGEST = 16 };
+enum { REQUEST_KINDS = 8, ACCOUNT_TEXT = 1024, OPTIONS_DIGEST = 16 };
 
 struct session {
     struct session *next;
@@ -46,6 +47,9 @@ struct session {
     char *detail;                /* for the log; owned */
     struct timer *expiry;
     uint32_t question;           /* id of the login to answer */
+    int64_t seed;                /* the second factor it came in with; 0: none was asked for */
+    bool enrolling;              /* it may do nothing but set one up */
+    char *note;                  /* to be told with the yes; owned */
     bool asked_supervisor;
     char *refusal;               /* the supervisor's, for good; owned */
     /* As last told to the session; owned. */
@@ -56,6 +60,7 @@ struct session {
     unsigned refused_keys;       /* uses of keys of the account's own that their options did not allow */
     unsigned refused_certs;
     unsigned orders;             /* not yet answered */
+    unsigned wrong_passwords;    /* given as the old one */
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
     struct bucket changes;       /* of its account's own keys */
@@ -64,19 +69,23 @@ struct session {
 
 /* Handles one request; NULL, or the rule it broke (then the session is kicked). */
 typedef const char *request_fn(struct session *s, struct msg *m);
-request_fn key_offer, key_login, password_login, whoami, order_do, activity_told, log_told;
+request_fn key_offer, key_login, password_login, code_login, whoami, order_do, activity_told, log_told;
 
 struct session *session_find(struct store *store, uint64_t id);
 /* Ends the session: tells it WHY, tells the supervisor, forgets it.  S is gone afterwards. */
 void session_kick(struct session *s, const char *fmt, ...) PRINTF(2, 3);
 /* S was logged in before the store died: takes ACCOUNT over, and the LOGIN that an earlier store gave the supervisor. */
 void login_resume(struct session *s, char *account, const void *login, size_t size);
-/* STORE_ANSWER to request ID. */
+/* STORE_ANSWER to request ID.  WHY may be NULL. */
 void session_answer(struct session *s, uint32_t id, enum store_verdict verdict, const char *why);
+/* STORE_WHOAMI_ANSWER with ID; 0: unasked, as something of it has changed. */
+void whoami_tell(struct session *s, uint32_t id);
+/* Why the key, certificate or password that S relies on does not count any more; NULL: it does.  *GENERATION: of its account, which says so. */
+const char *session_unwelcome(struct session *s, uint64_t *generation, struct err *e);
 /* The login failed: back to PHASE_BEFORE and forget whose it would have been. */
 void session_nobody(struct session *s);
-/* After a new configuration, or a change of ACCOUNT's keys (NULL: everybody): closes those that may not be here any more (returns how many) and
-   tells the others their rights. */
+/* After a new configuration, or a change of ACCOUNT's keys, password or second factor (NULL: everybody): closes those that may not be here any more
+   (returns how many) and tells the others their rights. */
 unsigned sessions_recheck(struct store *store, const char *account);
 /* Before anything is done for S, which is logged in: judges it anew if its account has changed since it was judged.  False: it was closed. */
 bool session_current(struct session *s);

@@ -26,7 +26,7 @@ static int get_digest(sqlite3 *db, const struct secret *key, uint8_t *digest, st
     struct buf text = BUF(HASH_KEY);
     size_t size = 0;
     const void *sealed = r == 1 ? query_blob(q, 0, &size) : NULL;
-    /* A broken one costs no more than a configuration that is written whole. */
+    /* A broken one costs a configuration that is written whole, and the recovery codes: they fit no more. */
     if (r == 1 && secret_open(key->key, &digest_bond, sealed, size, &text) == 0 && buf_size(&text) == HASH_KEY)
         memcpy(digest, buf_head(&text), HASH_KEY);
     else if (r >= 0) {

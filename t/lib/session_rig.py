@@ -220,7 +220,7 @@ class Link(threading.Thread):
         elif kind == WHOAMI:
             servers = [x for name in sorted(rig.servers) for x in (name, rig.servers[name], "alice")]
             self.answer(WHOAMI_ANSWER, ident, self.account, self.method, "SHA256:abc", "127.0.0.1", rig.key_options, rig.key_flags,
-                        rig.command, len(rig.servers), *servers)
+                        rig.command, rig.factor, len(rig.servers), *servers)
         elif kind == DO:
             rig.note("op", f[0], f[1].decode(), f[2], f[3])
             self.do(ident, *f)
@@ -283,6 +283,7 @@ class Rig:
         self.logs, self.archive, self.backups = [], "", 1
         self.files_late, self.files_go = False, threading.Event()
         self.errands, self.errand_end, self.errand_pause = [], (0, 0, ""), 0
+        self.factor = 0
         self.events, self.lock, self.links, self.shims = [], threading.Lock(), [], []
         self.key = os.path.join(folder, "key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)

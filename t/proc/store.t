@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """holdfast-store, the real program: this test plays its supervisor and its sessions."""
 import base64
+import hashlib
+import hmac
 import os
 import re
 import resource
@@ -38,6 +40,8 @@ BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send log
                                         "backup.create backup.read activity files.create".split())}
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
+CODE_LOGIN, TOTP_RESET, LOGIN_CHANGED, PARTIAL = 0x4a0, 0x428, 0x429, 0x42a
+O_PASSWD, T_ENROLL, T_VERIFY, T_CODES, T_REMOVE = range(20, 25)
 
 tap = Tap()
 WORK = tempfile.mkdtemp(prefix="holdfast-store.")
@@ -116,8 +120,8 @@ class Conf:
         rates = [x for v, (burst, ms) in self.rates.items() for x in (v, burst, U64(ms))]
         return (self.days, self.rows, self.numbers, len(self.rates), *rates, len(self.cas), *self.cas, len(self.revoked), *self.revoked)
 
-    def account(self, name, keys=(), password=0, suspended=0, own=1, ceiling=ALL):
-        self.accounts[name] = [password, suspended, 10, ceiling, own, len(keys), *keys]
+    def account(self, name, keys=(), password=0, suspended=0, own=1, ceiling=ALL, factor=0):
+        self.accounts[name] = [password, suspended, 10, ceiling, own, factor, len(keys), *keys]
         return self
 
     def server(self, name, owner, **allow):
@@ -430,11 +434,11 @@ def test_keys():
     is_(x.recv().fields[0], 1, "alice is in")
     ask = x.ask(WHOAMI)
     m = x.recv()
-    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", "", 0, "", 2, "one", ALL, "alice",
+    is_((m.kind, m.id, m.fields), (WHOAMI_ANSWER, ask, ["alice", "publickey", ALICE[3], "192.0.2.7", "", 0, "", 0, 2, "one", ALL, "alice",
                                                         "two", ALL, "alice"]), "and who she is, with the fingerprint of ssh-keygen")
     b = s.login("bob", BOB, address="2001:db8::5")
     b.ask(WHOAMI)
-    is_(b.recv().fields[7:], [2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
+    is_(b.recv().fields[7:], [0, 2, "one", BITS["status"] | BITS["console"] | BITS["files.read"], "alice", "three", ALL, "bob"],
         "bob sees what he owns and what he is allowed")
     s.link.send(SESSIONS, 99)
     m = s.link.recv()
@@ -1723,6 +1727,333 @@ def test_secret_key():
     t.end()
 
 
+def totp(secret, steps=0):
+    """What an authenticator shows, so many steps from now."""
+    mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30 + steps), hashlib.sha1).digest()
+    return "%06d" % ((struct.unpack_from(">I", mac, mac[19] & 15)[0] & 0x7fffffff) % 1000000)
+
+
+def fresh_step():
+    """Not at the end of a step: what follows is to see one clock."""
+    while time.time() % 30 > 20:
+        time.sleep(0.2)
+
+
+def first_step(s, account, k, **at):
+    """A session whose key was right, of an account that is asked for a code."""
+    x = s.session(**at)
+    x.ask(KEY_LOGIN, account, k[1], k[2])
+    m = s.link.recv()
+    assert (m.kind, m.fields) == (PARTIAL, [x.id]), m
+    m = x.recv()
+    assert (m.kind, m.fields) == (ANSWER, [2, ""]), m
+    return x
+
+
+def let_in(s, x):
+    m = s.link.recv()
+    assert m.kind == LOGGED_IN, m
+    x.login = m.fields[2]
+    s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+    return x.recv().fields
+
+
+def answer(x, op, text="", number=0, server=""):
+    """Code, text, fields of the result; what comes unasked before it is dropped."""
+    ask = do(x, op, server, number, text)
+    while (m := x.recv()).id != ask:
+        pass
+    return m.fields
+
+
+def state(x):
+    ask = x.ask(WHOAMI)
+    while (m := x.recv()).id != ask:
+        pass
+    return m.fields[4]
+
+
+def with_factor():
+    return base().account("eve", [EVE[0]], password=1, factor=1).server("four", "eve")
+
+
+def test_enrolling():
+    s = Store()
+    s.push(with_factor())
+    s.passwd("eve", "correct horse")
+    x = s.session()
+    x.ask(PASSWORD_LOGIN, "eve", "correct horse")
+    m = x.recv()
+    tap.ok(m.fields[0] == 0 and "log in with a key and run 'totp enroll'" in m.fields[1], "with a password alone nobody sets up a second factor", [repr(m)])
+    e = s.login("eve", EVE)
+    e.ask(WHOAMI)
+    is_(e.recv().fields[4:], [2, 0], "with a key: only to set it up, and no server is seen")
+    refused = [op for op in list(range(1, 17)) + [O_PASSWD, T_CODES, T_REMOVE] if (lambda r: r[0] == 77 and "totp enroll" in r[1])(answer(e, op, server="four"))]
+    is_(len(refused), 19, "every operation but two is refused, with words how to")
+    tap.ok(quiet(s.link), "and reaches no supervisor")
+    tell(e, event("four"))
+    r = answer(e, T_VERIFY, "000000")
+    tap.ok(r[0] == 3 and "'totp enroll' begins" in r[1], "nothing to verify yet", [repr(r)])
+    fresh_step()
+    code, _, uri, secret = answer(e, T_ENROLL)
+    is_((code, uri, len(base64.b32decode(secret))), (0, f"otpauth://totp/holdfast:eve?secret={secret}&issuer=holdfast&algorithm=SHA1&digits=6&period=30", 20),
+        "a seed of 160 bits")
+    other = s.login("eve", EVE)
+    is_(state(other), 2, "which is not in force yet")
+    is_([answer(e, T_VERIFY, c)[0] for c in ("12345", "", totp(secret, 3))], [1, 1, 1], "a code of five digits is wrong, as is none, and one of another time")
+    r = answer(e, T_VERIFY, totp(secret, -1))
+    is_((r[0], r[2], [bool(re.fullmatch("[A-Z2-7]{4}(-[A-Z2-7]{4}){3}", c)) for c in r[3:]], len(set(r[3:]))), (0, 10, [True] * 10, 10),
+        "verified: ten recovery codes")
+    do(e, STATUS)
+    got = [s.link.recv() for _ in range(3)]
+    is_([m.fields for m in got if m.kind == KICK], [[other.id, "a second factor is asked for now"]], "the others of the account are ended")
+    is_([m.fields[5] for m in got if m.kind == ORDER], ["four"], "this one is free")
+    is_([m.fields[0] for m in got if m.kind == LOGIN_CHANGED], [e.id], "and known as such to the supervisor")
+    while not quiet(e):
+        pass
+    is_(listed(e, "four"), [], "what it told about a server before is not recorded")
+    logins(s, secret, r[3:])
+    s.end()
+
+
+def logins(s, secret, recovery):
+    x = first_step(s, "eve", EVE)
+    x.ask(CODE_LOGIN, "eve", "000000")
+    is_((s.link.recv().fields, x.recv().fields), ([x.id, 1], [0, ""]), "a wrong code is a wrong password")
+    x.ask(CODE_LOGIN, "eve", totp(secret, -1))
+    is_((s.link.recv().fields, x.recv().fields), ([x.id, 1], [0, ""]), "so is the one it was verified with")
+    now = totp(secret)
+    x.ask(CODE_LOGIN, "eve", now[:3] + " " + now[3:])
+    is_(let_in(s, x), [1, ""], "the right one is let in, blanks or not")
+    is_(state(x), 1, "and it is known how")
+    y = first_step(s, "eve", EVE)
+    y.ask(CODE_LOGIN, "eve", now)
+    is_((s.link.recv().kind, y.recv().fields), (AUTH_FAILED, [0, ""]), "the same again is not")
+    y.ask(CODE_LOGIN, "eve", totp(secret, 3))
+    is_((s.link.recv().kind, y.recv().fields), (AUTH_FAILED, [0, ""]), "nor one of three steps ahead")
+    y.ask(CODE_LOGIN, "eve", recovery[0].lower())
+    is_(let_in(s, y), [1, "a recovery code was used: 9 recovery codes left"], "a recovery code is, and the rest are counted")
+    z = first_step(s, "eve", EVE)
+    z.ask(CODE_LOGIN, "eve", recovery[0])
+    is_((s.link.recv().kind, z.recv().fields[0]), (AUTH_FAILED, 0), "once")
+    p = s.session()
+    p.ask(PASSWORD_LOGIN, "eve", "correct horse")
+    is_((s.link.recv().kind, p.recv().fields), (PARTIAL, [2, ""]), "a password leads to the same question")
+    p.ask(CODE_LOGIN, "eve", totp(secret, 1))
+    is_(let_in(s, p)[0], 1, "and to the same answer")
+    log = s.lines()
+    for line in (f"Partial publickey for eve from 192.0.2.7 port 4711 ssh2: ED25519 {EVE[3]}\n",
+                 f"Accepted keyboard-interactive/totp for eve from 192.0.2.7 port 4711 ssh2: ED25519 {EVE[3]}\n",
+                 "Failed keyboard-interactive/totp for eve from 192.0.2.7 port 4711 ssh2",
+                 "Accepted keyboard-interactive/totp for eve from 192.0.2.7 port 4711 ssh2\n",
+                 f"totp.recovery session={y.id} account=eve from=192.0.2.7 left=9"):
+        tap.ok(line in log, f"logged: {line.strip()}", log.splitlines()[-12:])
+    tap.ok(not any(c in log for c in [secret] + recovery), "and no code, no seed")
+    raw = contents(s.folder)
+    tap.ok(not any(c in raw for c in [secret.encode(), base64.b32decode(secret), recovery[1].encode(), recovery[1].replace("-", "").encode()]),
+           "nor are they in the database")
+
+
+def contents(folder):
+    raw = b""
+    for name in os.listdir(folder):
+        with open(f"{folder}/{name}", "rb") as f:
+            raw += f.read()
+    return raw
+
+
+def enrolled(s, account, k):
+    """A session of the account with a second factor that it has just set up: session, secret, recovery codes.  The code of this step was used."""
+    fresh_step()
+    x = s.login(account, k, keep=True)
+    secret = answer(x, T_ENROLL)[3]
+    recovery = answer(x, T_VERIFY, totp(secret))[3:]
+    m = s.link.recv()
+    assert m.kind == LOGIN_CHANGED and len(recovery) == 10, m
+    x.login = m.fields[1]
+    return x, secret, recovery
+
+
+def test_code_rules():
+    """What a session that was taken over might try, and what changes while a code is typed."""
+    s = Store()
+    s.push(with_factor())
+    _, secret, recovery = enrolled(s, "eve", EVE)
+    for words, act, where in (("a code before the key", lambda v: v.ask(CODE_LOGIN, "eve", totp(secret, 1)), 0),
+                              ("whoami between the steps", lambda v: v.ask(WHOAMI), 1),
+                              ("an order between the steps", lambda v: do(v, STATUS), 1),
+                              ("another key between the steps", lambda v: v.ask(KEY_LOGIN, "alice", ALICE[1], ALICE[2]), 1),
+                              ("an offer between the steps", lambda v: v.ask(KEY_OFFER, "alice", ALICE[1], ALICE[2]), 1),
+                              ("a code for another account", lambda v: v.ask(CODE_LOGIN, "alice", totp(secret, 1)), 1),
+                              ("a huge code", lambda v: v.ask(CODE_LOGIN, "eve", "1" * 65), 1),
+                              ("a code behind the login", lambda v: v.ask(CODE_LOGIN, "alice", totp(secret, 1)), 2)):
+        v = s.session() if where == 0 else first_step(s, "eve", EVE) if where == 1 else s.login("alice", ALICE)
+        act(v)
+        m = s.link.recv()
+        is_((m.kind, m.fields[0]), (KICK, v.id), f"{words}: reported")
+        is_([c.kind for c in ended(v)[-1:]], [CLOSE], "the session is told and closed")
+    v = first_step(s, "eve", EVE)
+    for code in ("", "0", "\0\0\0\0\0\0", "a" * 64, "９９９９９９"):
+        v.ask(CODE_LOGIN, "eve", code)
+        if (s.link.recv().kind, v.recv().fields) != (AUTH_FAILED, [0, ""]):
+            tap.ok(False, f"the code {code!r} is wrong and no more")
+    s.push(with_factor().account("eve", [BOB[0]], password=1, factor=1))
+    s.link.sock.settimeout(1)
+    v.ask(CODE_LOGIN, "eve", recovery[1])
+    is_(v.recv().fields, [0, "the key was removed"], "a key that goes while the code is typed is none")
+    s.end()
+
+
+def test_codes():
+    """What is done with a second factor, and by whom."""
+    s = Store()
+    s.push(with_factor())
+    fresh_step()
+    a = s.login("alice", ALICE)
+    is_([answer(a, op, "000000")[0] for op in (T_CODES, T_REMOVE)], [3, 3], "nothing to renew or to remove without one")
+    a, secret, recovery = enrolled(s, "alice", ALICE)
+    m = s.link.recv()
+    is_((m.kind, m.fields[1]), (KICK, "a second factor is asked for now"), "one may have it where the ini asks for none")
+    x = first_step(s, "alice", ALICE)
+    x.ask(CODE_LOGIN, "alice", totp(secret, 1))
+    is_(let_in(s, x)[0], 1, "and is asked for it from then on")
+    r = answer(x, T_ENROLL)
+    tap.ok(r[0] == 2 and "totp enroll CODE" in r[1], "another one takes a code of the first", [repr(r)])
+    is_((answer(x, T_ENROLL, "000000")[0], s.link.recv().fields), (1, [x.id, 1]), "a wrong one is a wrong password")
+    second = answer(x, T_ENROLL, recovery[0])[3]
+    is_((answer(x, T_CODES, recovery[0])[0], s.link.recv().kind), (1, AUTH_FAILED), "a recovery code does, once")
+    fresh = answer(x, T_CODES, recovery[1])[3:]
+    is_((len(fresh), set(fresh) & set(recovery)), (10, set()), "new recovery codes")
+    is_((answer(x, T_CODES, recovery[2])[0], s.link.recv().kind), (1, AUTH_FAILED), "those before are void")
+    r = answer(x, T_VERIFY, totp(second))
+    got = {m.kind: m.fields for m in (s.link.recv(), s.link.recv())}
+    is_((r[0], got[KICK]), (0, [a.id, "the second factor was changed"]), "another seed: who relied on the first is ended")
+    is_(state(x), 1, "who changed it stays")
+    is_((answer(x, T_REMOVE, r[5])[:2], s.link.recv().kind, state(x)), ([0, ""], LOGIN_CHANGED, 0), "removed with a recovery code")
+    s.login("alice", ALICE).close()
+    e, secret, recovery = enrolled(s, "eve", EVE)
+    r = answer(e, T_REMOVE, recovery[0])
+    tap.ok(r[0] == 77 and "must have a second factor" in r[1], "not where the ini demands it", [repr(r)])
+    for n in range(10):
+        v = first_step(s, "eve", EVE, address=f"192.0.2.{n}")
+        v.ask(CODE_LOGIN, "eve", "000000")
+        s.link.recv()
+        v.recv()
+        v.close()
+    v = first_step(s, "eve", EVE, address="192.0.2.99")
+    v.ask(CODE_LOGIN, "eve", recovery[0])
+    r = v.recv().fields
+    tap.ok(r[0] == 0 and re.fullmatch("too many wrong codes for this account, retry after 1?[0-9] s", r[1]),
+           "ten wrong codes of ten sources: a wait, which is told", [repr(r)])
+    is_(answer(e, T_CODES, recovery[0])[0], 75, "for who is in as well")
+    s.kill()
+    s = Store(s.folder)
+    s.push(with_factor())
+    v = first_step(s, "eve", EVE)
+    v.ask(CODE_LOGIN, "eve", recovery[0])
+    tap.ok("too many wrong codes" in v.recv().fields[1], "which no restart ends")
+    s.link.send(TOTP_RESET, 9, "eve")
+    is_(s.link.recv().fields, [9, ""], "the admin resets it")
+    v.ask(CODE_LOGIN, "eve", recovery[0])
+    is_(v.recv().fields, [0, "the second factor was reset just now, log in again"], "who was at the prompt hears of it")
+    for who, want in (("eve", "the account has no second factor"), ("zed", "no such account")):
+        s.link.send(TOTP_RESET, 9, who)
+        is_(s.link.recv().fields, [9, want], f"once more of {who}: {want}")
+    is_(state(s.login("eve", EVE)), 2, "and eve must set one up again")
+    s.end()
+
+
+def test_codes_live():
+    """A demand switched on, a seed reset: at once, for whoever came in otherwise; and a new store knows who came in how."""
+    s = Store()
+    s.push(base().account("eve", [EVE[0]]))
+    e = s.login("eve", EVE)
+    s.push(with_factor())
+    is_([m.kind for m in ended(e)][-1:], [CLOSE], "a second factor that is demanded ends who came in without")
+    s.end()
+    s = Store()
+    s.push(with_factor())
+    e, secret, recovery = enrolled(s, "eve", EVE)
+    s.kill()
+    s = Store(s.folder)
+    s.push(with_factor())
+    s.ids = e.id
+    s.resume(e, "eve", e.login)
+    while (m := e.recv()).kind != ANEW:
+        pass
+    is_(state(e), 1, "a session that set it up stays so with another store")
+    f = first_step(s, "eve", EVE)
+    f.ask(CODE_LOGIN, "eve", recovery[0])
+    let_in(s, f)
+    g = first_step(s, "eve", EVE)
+    s.link.send(TOTP_RESET, 9, "eve")
+    got = [s.link.recv() for _ in range(3)]
+    is_([m.fields[1] for m in got if m.kind == KICK], ["the second factor was removed"] * 2, "a reset ends who relied on it")
+    is_([m.kind for m in ended(f)][-1:], [CLOSE], "at once")
+    s.end()
+    s = Store()
+    s.push(with_factor())
+    e = s.login("eve", EVE)
+    s.push(base().account("eve", [EVE[0]]).server("four", "eve"))
+    is_(e.recv().fields[4:], [0, 1, "four", ALL, "eve"],
+        "a demand that is dropped frees who was to set it up")
+    s.end()
+
+
+def test_passwd():
+    s = Store()
+    s.push(base().account("eve", [EVE[0]], password=1))
+    s.passwd("alice", "correct horse")
+    a = s.login("alice", ALICE)
+
+    def change(x, old, new):
+        return answer(x, O_PASSWD, old + new, len(old.encode()))[:2]
+
+    for who, k, new, code, want in (
+            ("alice", ALICE, "short", 2, "too short; it must have 10 characters"),
+            ("alice", ALICE, "äöüßéèê", 2, "too short"),
+            ("alice", ALICE, "AliceAlice1alice", 2, "the account's name and little else"),
+            ("alice", ALICE, "correct horse", 2, "is the old one"),
+            ("alice", ALICE, "x" * 1025, 2, "longer than 1024 bytes"),
+            ("alice", ALICE, "battery\0staple", 2, "NUL"),
+            ("bob", BOB, "battery staple", 77, "bob may not have a password"),
+            ("eve", EVE, "battery staple", 3, "the admin sets the first one")):
+        r = change(s.login(who, k), "correct horse", new)
+        tap.ok(r[0] == code and want in r[1], f"refused: {want}", [repr(r)])
+    for n in range(4):
+        r = change(a, "wrong horse!", "battery staple")
+        tap.ok(r[0] == 77 and "not right" in r[1] if n < 3 else r == [75, "too many wrong passwords on this connection"],
+               f"a wrong old password, time {n + 1}", [repr(r)])
+        if n < 3:
+            is_(s.link.recv().fields, [a.id, 1], "counts as one at a login")
+
+    def by_password(word):
+        x = s.session(keep=True)
+        x.ask(PASSWORD_LOGIN, "alice", word)
+        m = s.link.recv()
+        if m.kind != LOGGED_IN:
+            return x.recv().fields[0]
+        s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+        x.recv()
+        return x
+    mine, theirs, b = by_password("correct horse"), by_password("correct horse"), s.login("alice", ALICE)
+    is_(change(mine, "correct horse", "battery staple"), [0, ""], "changed")
+    got = [s.link.recv(), s.link.recv()]
+    is_(sorted((m.kind, m.fields[0]) for m in got), [(LOGIN_CHANGED, mine.id), (KICK, theirs.id)], "the other session with the old password is ended")
+    is_((state(mine), state(b)), (0, 0), "this one and those with keys stay")
+    is_(by_password("correct horse"), 0, "the old password is none any more")
+    is_(type(by_password("battery staple")), Link, "the new one is")
+    log, raw = s.lines(), contents(s.folder)
+    tap.ok("passwd.changed" in log and not any(w in log or w.encode() in raw for w in ("correct horse", "battery staple", "wrong horse!")),
+           "logged without the words, which are nowhere in the database")
+    s.link.send(PASSWD, 5, "alice", "set by the admin")
+    got = []
+    while not got or got[-1].kind != PASSWD_DONE:
+        got.append(s.link.recv())
+    is_({tuple(m.fields) for m in got if m.kind == KICK} >= {(mine.id, "the password was changed")}, True, "the admin's new password ends it")
+    s.end()
+
+
 def test_full():
     """No room for the database to grow: refused, nothing half applied, the store lives."""
     s = Store(file_limit=300 << 10)
@@ -1935,6 +2266,7 @@ try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_generations,
                  test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
+                 test_enrolling, test_code_rules, test_codes, test_codes_live, test_passwd,
                  test_key_options, test_key_expiry, test_key_options_hand_over, test_keys_used, test_keys_verbs,
                  test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates,
                  test_sessions_own, test_known_keys, rules, test_proofs, test_kills):

@@ -193,7 +193,7 @@ Test(conf, bad_values_of_accounts_and_servers)
     refused("account a", "key", "command=\"a b ssh-ed25519 AAAA", "with options and then the type");
     refused("account a", "key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEm7L1ogRSdZM9RS!", "damaged");
     refused("account a", "key", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIEm7L1ogRSdZM9RSFigiJNaTU23QboImlz8jgA7tkc/T", "damaged");
-    refused("account a", "second_factor", "totp", "none");
+    refused("account a", "second_factor", "sms", "none | totp");
     refused("server s", "owner", "A b", "1 to 32 of");
     refused("server s", "command", "sh -c 'x", "without its end");
     refused("server s", "command", "a | b", "unquoted '|'");
