@@ -128,9 +128,9 @@ static int receive(int fd, struct msg *m, bool client, int flags)
     take_fds(m, &h);
     if (n == 0 && m->nfds == 0)
         return 0;
-    uint8_t flags = 0, nfds = 0;
+    uint8_t zero = 0, nfds = 0;
     if (n >= HEADER) {
-        flags = space[2];
+        zero = space[2];
         nfds = space[3];
         m->type = (uint16_t)(space[0] << 8 | space[1]);
         m->id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
@@ -138,7 +138,7 @@ static int receive(int fd, struct msg *m, bool client, int flags)
         /* Any of them may carry a secret. */
         mem_wipe(space, (size_t)n);
     }
-    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || flags != 0 || nfds != m->nfds) {
+    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || zero != 0 || nfds != m->nfds) {
         broken(m, "bad frame");
         msg_free(m);
         errno = EBADMSG;

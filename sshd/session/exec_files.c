@@ -6,7 +6,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 
-enum { ANSWER_MS = 30000, FILES = RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE };
+enum { ANSWER_MS = 30000, FILES = RIGHT_FILES };
 
 struct exec_files {
     struct exec *x;

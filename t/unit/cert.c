@@ -325,8 +325,8 @@ Test(trust, lines_that_are_wrong)
 Test(proof, fits)
 {
     for (uint32_t proof = 0; proof < 16; proof++)
-        for (uint32_t flags = 0; flags < 4; flags++) {
-            bool touch = flags == 2 || flags == 3 || proof & PROOF_TOUCH, verified = !(flags & 1) || proof & PROOF_VERIFIED;
+        for (uint32_t flags = 0; flags < 8; flags++) {
+            bool touch = flags & KEY_NO_TOUCH || proof & PROOF_TOUCH, verified = !(flags & KEY_VERIFY_REQUIRED) || proof & PROOF_VERIFIED;
             cr_assert_eq(proof_fits(proof, flags), touch && verified, "%u %u", proof, flags);
             if (!proof_fits(proof, flags))
                 cr_assert_not_null(strstr(proof_missing(proof, flags), verified ? "touched" : "verify"));

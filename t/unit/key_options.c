@@ -198,7 +198,7 @@ Test(options, rights_and_servers)
     key_options_end(&o);
     refused("rights=\"root\"", "rights: 'root' is no right; allowed: status start");
     refused("rights=\"start,stop\"", "rights: 'start,stop' is no right");
-    refused("rights=\"\"", "names none; allowed: status");
+    refused("rights=\"\"", "rights: no right named");
     refused("servers=\"\"", "servers: '' is no name");
     refused("servers=\"one,\"", "servers: '' is no name");
     refused("servers=\"one two\"", "servers: 'one two' is no name");

@@ -94,7 +94,7 @@ static void put_key(const struct secret *k, const char *account, uint8_t blob, c
         secret_seal(k->key, &b, line, strlen(line), &sealed);
     sealed_print_put(k->key, account, hash, print, &sealed_p);
     cr_assert_eq(db_run(db, &e, "INSERT OR IGNORE INTO account VALUES (?, 0, 0, 1, x'', 1)", "t", account) < 0, 0, "%s", e.text);
-    cr_assert_eq(db_run(db, &e, line ? "INSERT INTO key VALUES (?, ?, 'own', 'x', ?, '', 1, 1, ?)" : "INSERT INTO key VALUES (?, ?, 'ini', 'x', ?, '', 1, 1, NULL)",
+    cr_assert_eq(db_run(db, &e, line ? "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES (?, ?, 'own', 'x', ?, '', 1, 1, ?)" : "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES (?, ?, 'ini', 'x', ?, '', 1, 1, NULL)",
                         line ? "tbbb" : "tbb", account, hash, sizeof hash, buf_head(&sealed_p), buf_size(&sealed_p), buf_head(&sealed), buf_size(&sealed)),
                  1, "%s", e.text);
 }
@@ -181,10 +181,10 @@ Test(sealed, of_an_earlier_schema)
     uint8_t digest[HASH_KEY], hash[KEY_HASH];
     key_fingerprint("blob", 4, print);
     secret_seal(one.key, &b, "line", 4, &sealed);
-    cr_assert_eq(db_exec(db, "INSERT INTO account VALUES ('bob', 0, 0, 1, x'', 1)", &e), 0);
-    cr_assert_eq(db_run(db, &e, "INSERT INTO key VALUES ('bob', ?1, 'own', 'x', ?3, '', 1, 1, ?2)", "bbt", old, sizeof old, buf_head(&sealed),
+    cr_assert_eq(db_exec(db, "INSERT INTO account (name, password, suspended, max_connections, digest, own_keys) VALUES ('bob', 0, 0, 1, x'', 1)", &e), 0);
+    cr_assert_eq(db_run(db, &e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES ('bob', ?1, 'own', 'x', ?3, '', 1, 1, ?2)", "bbt", old, sizeof old, buf_head(&sealed),
                         buf_size(&sealed), print), 1);
-    cr_assert_eq(db_run(db, &e, "INSERT INTO key VALUES ('bob', ?1, 'ini', 'x', ?2, '', 1, 1, NULL)", "bt", admins, sizeof admins, print), 1);
+    cr_assert_eq(db_run(db, &e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES ('bob', ?1, 'ini', 'x', ?2, '', 1, 1, NULL)", "bt", admins, sizeof admins, print), 1);
     cr_assert_eq(vault_fit(db, &one, true, digest, &e), 0, "a new key can have sealed nothing");
     cr_assert_eq(vault_fit(db, &two, false, digest, &e), 0);
     cr_assert_eq(number("SELECT COUNT(*) FROM key WHERE typeof(sealed_print) = 'text'"), 2, "nothing was touched");
@@ -212,8 +212,8 @@ Test(sealed, many)
         key_fingerprint(&i, sizeof i, print);
         sealed_print_put(one.key, account, hash, print, &sealed);
         if (i % 3 == 0)
-            cr_assert_eq(db_run(db, &e, "INSERT INTO account VALUES (?, 0, 0, 1, x'', 1)", "t", account), 1);
-        cr_assert_eq(db_run(db, &e, "INSERT INTO key VALUES (?, ?, 'ini', 'x', ?, '', 1, 1, NULL)", "tbb", account, hash, sizeof hash,
+            cr_assert_eq(db_run(db, &e, "INSERT INTO account (name, password, suspended, max_connections, digest, own_keys) VALUES (?, 0, 0, 1, x'', 1)", "t", account), 1);
+        cr_assert_eq(db_run(db, &e, "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES (?, ?, 'ini', 'x', ?, '', 1, 1, NULL)", "tbb", account, hash, sizeof hash,
                             buf_head(&sealed), buf_size(&sealed)), 1, "%s", e.text);
     }
     cr_assert_eq(db_exec(db, "COMMIT", &e), 0);
