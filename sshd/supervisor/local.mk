@@ -39,6 +39,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/standing.c sshd/supervisor/standing.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/store_aid.c sshd/supervisor/store_aid.h \
+	sshd/supervisor/store_conf.c sshd/supervisor/store_conf.h \
 	sshd/supervisor/store_files.c sshd/supervisor/store_files.h \
 	sshd/supervisor/tool.c sshd/supervisor/tool.h sshd/supervisor/tool_client.h \
 	sshd/supervisor/tool_ban.c sshd/supervisor/tool_ban.h \

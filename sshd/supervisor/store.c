@@ -12,7 +12,6 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/rate.h"
 #include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/conn.h"
@@ -23,6 +22,7 @@
 #include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source_keep.h"
+#include "sshd/supervisor/store_conf.h"
 #include "sshd/supervisor/store_files.h"
 
 enum { SERVERS_TEXT = 4096, AGAIN_MS = 5000 };
@@ -349,37 +349,6 @@ static void on_msg(void *data, struct link *l, struct msg *m)
     die("the store broke a rule: message %u", m->type);
 }
 
-static void push_account(struct link *l, const struct conf_account *a)
-{
-    struct msg m;
-    msg_begin(&m, STORE_CONF_ACCOUNT, 0);
-    msg_put_str(&m, a->name);
-    msg_put_u32(&m, a->password == CONF_YES);
-    msg_put_u32(&m, a->suspended == CONF_YES);
-    msg_put_u32(&m, a->max_connections);
-    msg_put_u32(&m, a->rights);
-    msg_put_u32(&m, a->own_keys == CONF_YES);
-    msg_put_u32(&m, a->second_factor == SECOND_FACTOR_TOTP);
-    msg_put_u32(&m, (uint32_t)a->key.n);
-    for (size_t i = 0; i < a->key.n; i++)
-        msg_put_str(&m, a->key.v[i]);
-    link_send(l, &m);
-}
-
-static void push_server(struct link *l, const struct conf_server *v)
-{
-    struct msg m;
-    msg_begin(&m, STORE_CONF_SERVER, 0);
-    msg_put_str(&m, v->name);
-    msg_put_str(&m, v->owner);
-    msg_put_u32(&m, (uint32_t)v->allow.n);
-    for (size_t i = 0; i < v->allow.n; i++) {
-        msg_put_str(&m, v->allow.v[i].account);
-        msg_put_u32(&m, v->allow.v[i].rights);
-    }
-    link_send(l, &m);
-}
-
 /* As much as the store takes now; the rest when it has read.  A hundred thousand accounts at once would be more than a link holds. */
 static void push_more(void *data, struct link *l)
 {
@@ -388,9 +357,9 @@ static void push_more(void *data, struct link *l)
     const struct conf *c = st->pushing;
     while (c && link_waiting(l) == 0) {
         if (st->accounts < c->naccounts)
-            push_account(l, &c->accounts[st->accounts++]);
+            store_conf_account(l, &c->accounts[st->accounts++]);
         else if (st->servers < c->nservers)
-            push_server(l, &c->servers[st->servers++]);
+            store_conf_server(l, &c->servers[st->servers++]);
         else {
             struct msg m;
             msg_begin(&m, STORE_CONF_END, 0);
@@ -461,32 +430,6 @@ bool store_starting(const struct super *s)
     return s->store == NULL || s->store->starting;
 }
 
-static void put_rates(const struct conf *conf, struct msg *m)
-{
-    struct rate rates[RATES];
-    for (unsigned i = 0; i < RATES; i++)
-        rates[i] = rate_default((enum rate_verb)i);
-    for (size_t i = 0; i < conf->limits.rate.n; i++) {
-        struct rate r;
-        int verb = rate_parse(conf->limits.rate.v[i], &r, NULL);
-        if (verb >= 0)
-            rates[verb] = r;
-    }
-    msg_put_u32(m, RATES);
-    for (unsigned i = 0; i < RATES; i++) {
-        msg_put_u32(m, i);
-        msg_put_u32(m, rates[i].burst);
-        msg_put_u64(m, rates[i].ms);
-    }
-}
-
-static void put_lines(struct msg *m, const struct conf_list *lines)
-{
-    msg_put_u32(m, (uint32_t)lines->n);
-    for (size_t i = 0; i < lines->n; i++)
-        msg_put_str(m, lines->v[i]);
-}
-
 void store_push(struct super *s, const struct conf *conf, push_fn *fn)
 {
     struct store *st = s->store;
@@ -495,15 +438,7 @@ void store_push(struct super *s, const struct conf *conf, push_fn *fn)
         return;
     }
     st->pushed = fn;
-    struct msg m;
-    msg_begin(&m, STORE_CONF_BEGIN, 0);
-    msg_put_u32(&m, conf->log.activity_days);
-    msg_put_u32(&m, conf->log.activity_rows);
-    msg_put_u32(&m, conf_ranges(conf));
-    put_rates(conf, &m);
-    put_lines(&m, &conf->auth.ca_key);
-    put_lines(&m, &conf->auth.revoked);
-    link_send(st->link, &m);
+    store_conf_begin(st->link, conf);
     st->pushing = conf;
     st->accounts = st->servers = 0;
     push_more(s, st->link);

@@ -26,7 +26,7 @@ ini|sshd/supervisor/ini.c|-linih
 text|sshd/session/scp_line.c sshd/session/scp_glob.c sshd/session/rsync_args.c sshd/files/deny.c|
 msg||
 orders|sshd/supervisor/order.c sshd/supervisor/tool.c|
-store|$STORED|-lsqlite3 -lsodium
+store|$STORED|-lsqlite3 -lsodium -loath
 sandbox|sandbox/launch/plan.c sandbox/filter/read.c sandbox/filter/rules.c sandbox/lock/change.c sandbox/lock/policy_emit.c|
 policyc|sandbox/lock/policy_emit.c|-lseccomp
 "

@@ -70,6 +70,9 @@ static void configure(void)
     msg_put_u32(&m, 1);
     msg_put_u32(&m, 1000);
     msg_put_u32(&m, 100);
+    msg_put_u32(&m, 0);
+    msg_put_u32(&m, 0);
+    msg_put_u32(&m, 0);
     push_begin(&store, &m);
     msg_free(&m);
     for (uint32_t i = 0; i < countof(accounts); i++) {
@@ -78,7 +81,9 @@ static void configure(void)
         msg_put_u32(&m, i < 2);
         msg_put_u32(&m, i == 2);
         msg_put_u32(&m, 10);
+        msg_put_u32(&m, RIGHT_ALL);
         msg_put_u32(&m, 1);
+        msg_put_u32(&m, i == 1);
         msg_put_u32(&m, 1);
         msg_put_str(&m, line);
         push_account(&store, &m);
@@ -114,7 +119,7 @@ static void prepare(void)
     supervisor = pair[1];
     store.loop = loop_new();
     store.super = link_new(store.loop, pair[0], &events, &store);
-    store.secret = store.seal = secret;
+    store.secret = store.seal = store.digest = secret;
     store.db = db_open(file, &e);
     if (store.db == NULL || migrate(store.db, &e) < 0)
         die_err(&e);
@@ -133,7 +138,8 @@ static const char *const words[] = { "alice", "bob", "carol", "nobody", "alice+o
 
 /* What a session may send, in the words of store/proto.h; "k": the blob of a key, mostly one that is alice's and bob's. */
 static const struct { uint16_t type; const char *letters; } requests[] = {
-    { STORE_KEY_OFFER, "sks" }, { STORE_KEY_LOGIN, "sks" }, { STORE_KEY_LOGIN, "sks" }, { STORE_PASSWORD_LOGIN, "sb" }, { STORE_WHOAMI, "" },
+    { STORE_KEY_OFFER, "sksi" }, { STORE_KEY_LOGIN, "sksi" }, { STORE_KEY_LOGIN, "sksi" }, { STORE_PASSWORD_LOGIN, "sb" }, { STORE_CODE_LOGIN, "sb" },
+    { STORE_WHOAMI, "" },
     { STORE_DO, "isqs" }, { STORE_DO, "isqs" }, { STORE_DO, "isqs" }, { STORE_LOG, "iss" }, { STORE_ACTIVITY, "n(isbbqi)" },
     { STORE_ANSWER, "is" }, { STORE_ORDER, "qsisqs" },
 };

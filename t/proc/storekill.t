@@ -18,9 +18,10 @@ from link import U64, Link, pair
 
 PROGRAM = os.path.join(os.environ.get("HOLDFAST_BUILD", os.getcwd()), "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-TURNS, SCHEMA = 200, 3
+TURNS, SCHEMA = 200, 7
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW = range(0x401, 0x409)
 PASSWD, PASSWD_DONE, RESULT, LOGGED_IN, LOGIN_ANSWER, ORDER = 0x40c, 0x40d, 0x40e, 0x440, 0x441, 0x444
+GENERATION = 0x420
 KEY_LOGIN, PASSWORD_LOGIN, ANSWER, DO, DO_RESULT = 0x481, 0x482, 0x483, 0x486, 0x487
 O_START, B_CREATE, B_LIST, K_GET, K_SET, A_LIST = 2, 10, 11, 13, 14, 16
 SECRET = os.urandom(32)
@@ -52,6 +53,15 @@ class Gone(Exception):
     """The store has been killed."""
 
 
+class Super(Link):
+    """The supervisor's end: generations are news that nobody here asks about."""
+    def recv(self):
+        while True:
+            m = super().recv()
+            if m is None or m.kind != GENERATION:
+                return m
+
+
 class Store:
     def __init__(self):
         ours, its = pair()
@@ -67,7 +77,7 @@ class Store:
         self.log = tempfile.TemporaryFile()
         self.p = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, close_fds=False, preexec_fn=plan, env={})
         its.close()
-        self.link = Link(ours, 30)
+        self.link = Super(ours, 30)
         self.sessions = 0
         with tempfile.TemporaryFile() as f:
             f.write(SECRET)
@@ -77,8 +87,8 @@ class Store:
         if m is None or m.fields[0]:
             self.log.seek(0)
             raise SystemExit(f"Bail out! the store does not start: {m and m.fields}\n{self.log.read().decode(errors='replace')}")
-        self.link.send(BEGIN, 90, 100000, 3000)
-        self.link.send(ACCOUNT, "alice", 1, 0, 10, 1, 1, ADMINS)
+        self.link.send(BEGIN, 90, 100000, 3000, 0, 0, 0)
+        self.link.send(ACCOUNT, "alice", 1, 0, 10, (1 << 14) - 1, 1, 0, 1, ADMINS)
         self.link.send(SERVER, "one", "alice", 0)
         self.link.send(END, id=2)
         self.want(DONE)
@@ -102,7 +112,7 @@ class Store:
 
     def login(self):
         s = self.session()
-        s.ask(KEY_LOGIN, "alice", blob(ADMINS), "ssh-ed25519")
+        s.ask(KEY_LOGIN, "alice", blob(ADMINS), "ssh-ed25519", 0)
         self.want(LOGGED_IN)
         self.link.send(LOGIN_ANSWER, U64(self.sessions), 1, "")
         assert self.want(ANSWER, s).fields[0] == 1

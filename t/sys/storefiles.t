@@ -185,7 +185,7 @@ for v in 1 2; do
     up
     wait_until 20 tool store check
     ok "a database of schema $v is migrated" tool store check
-    ok "schema $v: the log names the steps" logged "store.migrated schema=3 step=003"
+    ok "schema $v: the log names the steps" logged "store.migrated schema=7 step=007"
     ok "schema $v: keys log in" hf alice true
     nok "schema $v: no fingerprint is left in the files" grep -aqF "$print" -r "$S"
     ok "schema $v: the key that hashes were made with is gone" test ! -e "$S/hash.key"

@@ -17,7 +17,7 @@
 #include "store/stored/secret.h"
 
 static const uint8_t seal[SECRET_KEY] = { 1 }, other_seal[SECRET_KEY] = { 2 }, hash_key[32] = { 3 };
-static const struct factor_keys keys = { .seal = seal, .secret = hash_key };
+static const struct factor_keys keys = { .seal = seal, .digest = hash_key };
 static const int64_t T = 1700000000000;
 static char folder[64], file[96];
 static sqlite3 *db;
@@ -204,18 +204,53 @@ Test(factor, of_one_account_is_of_no_other)
     cr_assert_eq(check("eve", mine, T).verdict, FACTOR_RIGHT);
 }
 
-Test(factor, without_the_secret_key_recovery_codes_still_work)
+/* Not even a recovery code whose hash fits; none is counted as wrong. */
+Test(factor, without_the_secret_key_nothing_is_right)
 {
     struct factor_check c;
     enrolled();
-    const struct factor_keys lost = { .secret = hash_key };
-    cr_assert_eq(factor_check(db, &lost, "eve", code_at(T + 30000), 6, T, &c, &e), 0);
+    const struct factor_keys lost = { .digest = hash_key };
+    for (int i = 0; i < 2 * FACTOR_FREE; i++) {
+        cr_assert_eq(factor_check(db, &lost, "eve", code_at(T + 30000), 6, T, &c, &e), 0);
+        cr_assert_eq(c.verdict, FACTOR_UNREADABLE);
+        cr_assert_eq(factor_check(db, &lost, "eve", codes.shown[0], strlen(codes.shown[0]), T, &c, &e), 0);
+        cr_assert_eq(c.verdict, FACTOR_UNREADABLE);
+    }
+    cr_assert_neq(active("eve"), 0, "it is asked for all the same");
+    cr_assert_eq(check("eve", codes.shown[0], T).verdict, FACTOR_RIGHT, "and fits once the key is back");
+}
+
+Test(factor, a_seed_that_another_key_sealed_leaves_recovery_codes)
+{
+    struct factor_check c;
+    enrolled();
+    const struct factor_keys damaged = { .seal = other_seal, .digest = hash_key };
+    cr_assert_eq(factor_check(db, &damaged, "eve", code_at(T + 30000), 6, T, &c, &e), 0);
     cr_assert_eq(c.verdict, FACTOR_UNREADABLE);
-    cr_assert_eq(factor_check(db, &lost, "eve", codes.shown[0], strlen(codes.shown[0]), T, &c, &e), 0);
+    cr_assert_eq(factor_check(db, &damaged, "eve", codes.shown[0], strlen(codes.shown[0]), T, &c, &e), 0);
     cr_assert_eq(c.verdict, FACTOR_RIGHT);
-    cr_assert_eq(factor_opens(db, seal, &e), 1);
-    cr_assert_eq(factor_opens(db, other_seal, &e), 0);
-    cr_assert_eq(factor_opens(db, NULL, &e), 0);
+}
+
+static int64_t generation(void)
+{
+    QUERY_END sqlite3_stmt *q = db_query(db, &e, "SELECT generation FROM account WHERE name = 'eve'", "");
+    cr_assert_eq(query_step(q, &e), 1);
+    return query_int(q, 0);
+}
+
+Test(factor, every_change_gives_the_account_a_new_generation)
+{
+    int64_t before = generation();
+    enrolled();
+    cr_assert_gt(generation(), before, "a seed that came in force");
+    before = generation();
+    cr_assert_eq(check("eve", code_at(T + 30000), T).verdict, FACTOR_RIGHT);
+    cr_assert_eq(generation(), before, "a code that is used changes nothing of who may be in");
+    cr_assert_eq(factor_recovery(db, &keys, "eve", &codes, &e), 0);
+    cr_assert_gt(generation(), before, "recovery codes");
+    before = generation();
+    cr_assert_eq(factor_remove(db, "eve", &e), 1);
+    cr_assert_gt(generation(), before, "none any more");
 }
 
 Test(factor, removed_with_all_that_belongs_to_it)
@@ -232,7 +267,6 @@ Test(factor, removed_with_all_that_belongs_to_it)
                                                  "(SELECT COUNT(*) FROM wrong_codes)", "");
     cr_assert_eq(query_step(q, &e), 1);
     cr_assert_eq(query_int(q, 0), 0, "it goes with its account");
-    cr_assert_eq(factor_opens(db, NULL, &e), 1);
 }
 
 static bool holds(const char *path, const void *what, size_t size)

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/stored/db.h"
+#include "store/stored/factor.h"
 #include "store/stored/keys.h"
 #include "store/stored/migrate.h"
 #include "store/stored/sealed.h"
@@ -93,7 +94,7 @@ static void put_key(const struct secret *k, const char *account, uint8_t blob, c
     if (line)
         secret_seal(k->key, &b, line, strlen(line), &sealed);
     sealed_print_put(k->key, account, hash, print, &sealed_p);
-    cr_assert_eq(db_run(db, &e, "INSERT OR IGNORE INTO account VALUES (?, 0, 0, 1, x'', 1)", "t", account) < 0, 0, "%s", e.text);
+    cr_assert_eq(db_run(db, &e, "INSERT OR IGNORE INTO account (name, password, suspended, max_connections, digest, own_keys) VALUES (?, 0, 0, 1, x'', 1)", "t", account) < 0, 0, "%s", e.text);
     cr_assert_eq(db_run(db, &e, line ? "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES (?, ?, 'own', 'x', ?, '', 1, 1, ?)" : "INSERT INTO key (account, hash, origin, type, sealed_print, label, line, added, sealed) VALUES (?, ?, 'ini', 'x', ?, '', 1, 1, NULL)",
                         line ? "tbbb" : "tbb", account, hash, sizeof hash, buf_head(&sealed_p), buf_size(&sealed_p), buf_head(&sealed), buf_size(&sealed)),
                  1, "%s", e.text);
@@ -172,6 +173,29 @@ Test(sealed, a_lost_key_is_not_replaced_over_what_it_sealed)
 }
 
 /* Own keys sealed under a hash that came from hash.key, and fingerprints in clear. */
+/* What factor.c seals is what the table says: both name the row in the same way. */
+Test(sealed, seeds_go_along)
+{
+    static const uint8_t digest[HASH_KEY];
+    uint8_t seed[TOTP_SEED];
+    struct factor_check c;
+    struct recovery_codes codes;
+    struct sealed_tally t;
+    const struct factor_keys was = { one.key, digest }, is = { two.key, digest };
+    cr_assert_eq(db_exec(db, "INSERT INTO account (name, password, suspended, max_connections, digest) VALUES ('bob', 0, 0, 1, x'')", &e), 0);
+    cr_assert_eq(sealed_any(db, &e), 0);
+    cr_assert_eq(factor_enroll(db, one.key, "bob", seed, &e), 0);
+    cr_assert_eq(sealed_any(db, &e), 1, "a seed is lost with its key");
+    opens_with(&one, 1, 0);
+    cr_assert_eq(sealed_anew(db, &one, &two, false, &t, &e), 0);
+    cr_assert_eq(t.texts, 1);
+    opens_with(&two, 1, 0);
+    cr_assert_eq(factor_activate(db, &is, "bob", "000000", 6, 1, &c, &codes, &e), 0);
+    cr_assert_neq(c.verdict, FACTOR_UNREADABLE, "it opens");
+    cr_assert_eq(factor_activate(db, &was, "bob", "000000", 6, 1, &c, &codes, &e), 0);
+    cr_assert_eq(c.verdict, FACTOR_UNREADABLE, "the old key is of no use");
+}
+
 Test(sealed, of_an_earlier_schema)
 {
     static const uint8_t old[KEY_HASH] = { 7 }, admins[KEY_HASH] = { 8 };
