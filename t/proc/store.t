@@ -41,6 +41,7 @@ BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send log
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
 CODE_LOGIN, TOTP_RESET, LOGIN_CHANGED, PARTIAL = 0x4a0, 0x428, 0x429, 0x42a
+ROTATE, ROTATED = 0x418, 0x419
 O_PASSWD, T_ENROLL, T_VERIFY, T_CODES, T_REMOVE = range(20, 25)
 
 tap = Tap()
@@ -1874,6 +1875,113 @@ def enrolled(s, account, k):
     return x, secret, recovery
 
 
+def rotate(s, secret):
+    """A new secret key: error, which it is sealed with now, texts, of them left."""
+    with tempfile.TemporaryFile() as f:
+        f.write(secret)
+        f.flush()
+        s.link.send(ROTATE, 0, fds=[f.fileno()])
+        m = s.link.recv()
+    assert m.kind == ROTATED, m
+    return m.fields
+
+
+def coded(s, k, code, want=1):
+    """A session of alice's by K and CODE: itself and what the supervisor was told."""
+    x = first_step(s, "alice", k, keep=True)
+    x.ask(CODE_LOGIN, "alice", code)
+    m = s.link.recv()
+    assert m.kind == LOGGED_IN, m
+    x.login = m.fields[2]
+    s.link.send(LOGIN_ANSWER, U64(x.id), 1, "")
+    is_(x.recv().fields[0], want, "in with a code")
+    return x, m.fields
+
+
+def changes_nothing(x, words):
+    for op in (O_PASSWD, T_ENROLL, T_VERIFY, T_CODES, T_REMOVE):
+        r = answer(x, op, "000000")
+        tap.ok(r[0] == 77 and "limited (rights, servers or command)" in r[1] and r[1].endswith("; nothing was changed"), f"{words}: not operation {op}",
+               [repr(r)])
+
+
+def test_factor_seams():
+    """A second factor behind certificates and keys with limits, with another secret key, another store, and without its key."""
+    s = Store()
+    limits = 'rights="restart",servers="one" '
+    ca, subject, fresh = key("ca"), key("subject"), os.urandom(32)
+    c = base().account("alice", [ALICE[0], limits + BIG[0]], password=1)
+    c.cas = [ca[0]]
+    is_(s.push(c)[0], "", "a configuration")
+    s.passwd("alice", "correct horse")
+    subprocess.run(["ssh-keygen", "-q", "-s", os.path.join(WORK, "ca"), "-I", "id of it", "-z", "77", "-n", "alice", "-O", "clear", "-O", "force-command=status",
+                    os.path.join(WORK, "subject.pub")], check=True)
+    with open(os.path.join(WORK, "subject-cert.pub")) as f:
+        kind, text = f.read().split()[:2]
+    cert = None, base64.b64decode(text), kind
+    b = s.login("alice", BIG)
+    changes_nothing(b, "a limited key")
+    tap.ok(quiet(s.link), "and the supervisor hears of no wrong code or password")
+    a, secret, recovery = enrolled(s, "alice", ALICE)
+    is_(s.link.recv().fields, [b.id, "a second factor is asked for now"], "which does not keep it there without one")
+
+    first = int(time.time()) // 30
+    x, _ = coded(s, cert, totp(secret, 1))
+    x.ask(WHOAMI)
+    is_(x.recv().fields[4:8], ['command="status",no-pty', 9, "status", 1], "a certificate is asked for a code, and allows what it says")
+    tap.ok(f"Accepted keyboard-interactive/totp for alice from 192.0.2.7 port 4711 ssh2: ED25519-CERT {subject[3]} ID id\\x20of\\x20it (serial 77) "
+           f"CA ED25519 {ca[3]}\n" in s.lines(), "logged with the certificate", s.lines().splitlines()[-3:])
+    changes_nothing(x, "a certificate with a command")
+    y, told = coded(s, BIG, recovery[0])
+    mask = BITS["status"] | BITS["start"] | BITS["stop"]
+    is_(told[3:5], [mask, "one"], "the supervisor is told what the key carries")
+
+    before = told[5]
+    is_(rotate(s, fresh)[:2], ["", 2], "a new secret key")
+    z, told = coded(s, ALICE, recovery[1])
+    is_(told[5], before, "it changes no account")
+    is_([state(v) for v in (a, x, y, z)], [1] * 4, "recovery codes are good after it, and those who are in stay")
+    s.kill()
+    t = Store(s.folder, secret=fresh)
+    t.push(c)
+    t.ids = z.id
+    for v in (a, x, y, z):
+        t.resume(v, "alice", v.login)
+    is_([v.recv().kind for v in (a, x, y, z)], [ANEW] * 4, "killed: another store takes them over")
+    is_([state(v) for v in (a, x, y, z)], [1] * 4, "with their second factor")
+    x.ask(WHOAMI)
+    is_(x.recv().fields[4:7], ['command="status",no-pty', 9, "status"], "and the certificate's command")
+    changes_nothing(y, "a limited key")
+    v = first_step(t, "alice", ALICE)
+    for code in recovery[:2]:
+        v.ask(CODE_LOGIN, "alice", code)
+        is_((t.link.recv().kind, v.recv().fields), (AUTH_FAILED, [0, ""]), "a recovery code that was used is so in the new store")
+    while int(time.time()) // 30 == first:
+        time.sleep(0.2)
+    v.ask(CODE_LOGIN, "alice", totp(secret, 1))
+    is_(let_in(t, v)[0], 1, "a code of the app is right: the seed was sealed anew")
+    t.kill()
+
+    for what in ("a key that was lost", "the key before the rotation"):
+        t = Store(s.folder, secret=os.urandom(32) if "lost" in what else SECRET)
+        t.push(c)
+        v = first_step(t, "alice", ALICE)
+        for code in (totp(secret, 1), recovery[2], "000000"):
+            v.ask(CODE_LOGIN, "alice", code)
+            r = v.recv().fields
+            tap.ok(r[0] == 0 and "lost the secret key" in r[1], f"{what}: no code is right", [repr(r)])
+        w = t.session()
+        w.ask(PASSWORD_LOGIN, "alice", "correct horse")
+        m = t.link.recv()
+        is_((m.kind, w.recv().fields[0]), (PARTIAL, 2), "one is asked for all the same")
+        tap.ok(quiet(t.link), "and nothing is counted")
+        t.kill()
+    t = Store(s.folder, secret=fresh)
+    t.push(c)
+    coded(t, ALICE, recovery[2])
+    t.end()
+
+
 def test_code_rules():
     """What a session that was taken over might try, and what changes while a code is typed."""
     s = Store()
@@ -2242,10 +2350,10 @@ def test_known_keys():
     x = s.session()
     for _ in range(100):
         x.ask(KEY_OFFER, "bob", ALICE[1], ALICE[2], 0)
-        is_two = x.recv().fields[0] == 2
-        if not is_two:
+        is_known = x.recv().fields[0] == 3
+        if not is_known:
             break
-    tap.ok(is_two and quiet(s.link), "a known key that does not fit is answered as one, and nobody counts it")
+    tap.ok(is_known and quiet(s.link), "a known key that does not fit is answered as one, and nobody counts it")
     x.ask(KEY_OFFER, "bob", EVE[1], EVE[2], 0)
     is_(x.recv().fields[0], 0, "an unknown one is not")
     m = s.link.recv()
@@ -2266,7 +2374,7 @@ try:
     for test in (test_start, test_conf, test_keys, test_passwords, test_phases, test_watching, test_orders, test_backups, test_reload, test_generations,
                  test_hand_over,
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
-                 test_enrolling, test_code_rules, test_codes, test_codes_live, test_passwd,
+                 test_enrolling, test_code_rules, test_codes, test_codes_live, test_passwd, test_factor_seams,
                  test_key_options, test_key_expiry, test_key_options_hand_over, test_keys_used, test_keys_verbs,
                  test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates,
                  test_sessions_own, test_known_keys, rules, test_proofs, test_kills):
