@@ -1909,14 +1909,14 @@ def test_factor_seams():
     """A second factor behind certificates and keys with limits, with another secret key, another store, and without its key."""
     s = Store()
     limits = 'rights="restart",servers="one" '
-    ca, subject, fresh = key("ca"), key("subject"), os.urandom(32)
+    ca, subject, fresh = key("seam-ca"), key("seam-subject"), os.urandom(32)
     c = base().account("alice", [ALICE[0], limits + BIG[0]], password=1)
     c.cas = [ca[0]]
     is_(s.push(c)[0], "", "a configuration")
     s.passwd("alice", "correct horse")
-    subprocess.run(["ssh-keygen", "-q", "-s", os.path.join(WORK, "ca"), "-I", "id of it", "-z", "77", "-n", "alice", "-O", "clear", "-O", "force-command=status",
-                    os.path.join(WORK, "subject.pub")], check=True)
-    with open(os.path.join(WORK, "subject-cert.pub")) as f:
+    subprocess.run(["ssh-keygen", "-q", "-s", os.path.join(WORK, "seam-ca"), "-I", "id of it", "-z", "77", "-n", "alice", "-O", "clear", "-O", "force-command=status",
+                    os.path.join(WORK, "seam-subject.pub")], check=True)
+    with open(os.path.join(WORK, "seam-subject-cert.pub")) as f:
         kind, text = f.read().split()[:2]
     cert = None, base64.b64decode(text), kind
     b = s.login("alice", BIG)

@@ -25,6 +25,11 @@ ok "and bob's" batch bob <<<"put own3.pub /.ssh/authorized_keys"
 ok "some go again" store own1.pub own4.pub ownrsa.pub ownecdsa.pub
 ok "a password" bash -c "echo 'correct horse battery staple' | '$TOOL' --run '$RUN' account passwd alice"
 ok "and another one" bash -c "echo 'Tr0ub4dor&3-again' | '$TOOL' --run '$RUN' account passwd alice"
+enroll() { hf bob totp enroll --json >factor; }
+verify() { hf bob totp verify --json "$(python3 -B "$HERE/t/lib/totp_code.py" "$secret")" >recovery; }
+ok "bob begins a second factor" enroll
+secret=$(python3 -c 'import json; print(json.load(open("factor"))["secret"])')
+ok "and has one, with recovery codes" verify
 put_run one <"$HERE/t/payload/echo" >/dev/null 2>&1
 ok "a server starts" started one
 ok "a backup" hf alice backup create one nightly
@@ -35,13 +40,14 @@ ok "more own keys" store own1.pub own5.pub own6.pub ownrsa.pub ownecdsa.pub
 ok "a copy of ours" tool store backup "$SCRATCH/copy.db"
 mkdir stolen; cp -a "$S/." copy.db stolen/
 is "$(ls stolen | tr '\n' ' ')" "activity.db activity.db-wal copy.db store.db store.db-shm store.db-wal " "all there is was stolen"
-is "$(sqlite3 stolen/copy.db "SELECT COUNT(*) FROM key WHERE origin = 'own'; SELECT COUNT(*) > 0 FROM backup; SELECT COUNT(*) FROM password")" $'6\n1\n1' "and it is full"
+is "$(sqlite3 stolen/copy.db "SELECT COUNT(*) FROM key WHERE origin = 'own'; SELECT COUNT(*) > 0 FROM backup; SELECT COUNT(*) FROM password; SELECT COUNT(*) FROM seed; SELECT COUNT(*) FROM recovery")" $'6\n1\n1\n1\n10' "and it is full"
 
 cat >look.py <<'E2'
 """look.py FOLDER FIRST_KEY KEY RIG_KEYS... : what of it is in the files."""
 import base64
 import glob
 import hashlib
+import json
 import os
 import re
 import sqlite3
@@ -83,6 +89,12 @@ absent(f"{len(keys)} public keys", *blobs)
 absent("any 24 bytes of them behind their type", *(b[i:i + 24] for b in blobs for i in range(len(b) - 24, 30, -24)))
 absent("labels of own keys", *(k[2].strip().encode() for k in keys if "whose-label" in k[2]))
 absent("passwords", b"correct horse battery staple", b"correct horse", b"Tr0ub4dor&3-again", b"Tr0ub4dor")
+seed = json.load(open("factor"))["secret"]
+absent("the seed of codes", base64.b32decode(seed), seed.encode(), seed.lower().encode())
+codes = json.load(open("recovery"))["recovery_codes"]
+plain = [c.replace("-", "").encode() for c in codes]
+absent("recovery codes", *(c.encode() for c in codes), *plain, *(base64.b32decode(c) for c in plain))
+absent("a hash of a recovery code that needs no key", *(hashlib.blake2b(b"recovery code\0bob\0" + c, digest_size=32).digest() for c in plain))
 for name, path in (("the secret key of before", first), ("the secret key", now)):
     key = open(path, "rb").read()
     absent(name, key, key[:16], key[16:])
