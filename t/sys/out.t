@@ -8,6 +8,10 @@ python3 -c 'import paramiko' 2>/dev/null || skip_all "paramiko is not installed"
 scratch
 cat >"$SCRATCH/more.ini" <<'EOF'
 [limits]
+rate = sum none
+rate = backup.create none
+rate = backup.get none
+rate = rsync none
 max_per_source = 100
 max_unauthenticated = 1000
 EOF
