@@ -17,8 +17,8 @@ python3 -B "$HERE/t/fuzz/seeds.py" "$HERE" "$SEEDS" || bail "no seeds"
 
 BASE="base/bucket.c base/buf.c base/conf.c base/conf_check.c base/conf_cpus.c base/conf_form.c base/conf_host.c base/conf_reader.c
     base/conf_text.c base/conf_value.c base/conf_words.c base/err.c base/io.c base/json.c base/link.c base/loop.c base/mem.c base/msg.c base/name.c
-    base/net.c base/rights.c"
-STORED=$(cd "$HERE" && ls store/stored/*.c | grep -vE '/(main|lock|password|pwhash)\.c$')
+    base/net.c base/rate.c base/rights.c"
+STORED=$(cd "$HERE" && ls store/stored/*.c | grep -vE '/(main|aid|lock|password|pwhash)\.c$')
 # TARGET|sources|libraries
 TARGETS="
 keys|store/stored/keys.c store/stored/keyfile.c|-lsodium

@@ -151,7 +151,7 @@ sign user -n alice -O force-command=internal-sftp
 ok "force-command=internal-sftp: sftp" timeout 60 sftp "${OPTIONS[@]}" -o CertificateFile=user-cert.pub -i user -P "$PORT" -b <(echo ls) "alice@$HOST"
 like "$out" one "works"
 timeout 10 ssh "${OPTIONS[@]}" -o CertificateFile=user-cert.pub -i user -p "$PORT" "alice@$HOST" start one </dev/null >asked 2>&1
-is "$(<asked)" "" "and nothing else is run"
+is "$(<asked)" 'the key of this connection is for SFTP alone (command="internal-sftp")' "and nothing else is run"
 state_is one offline && pass "not even asked for" || fail "not even asked for"
 sign user -n alice -O clear
 run by user -tt alice@$HOST whoami
