@@ -6,8 +6,12 @@
 need_root
 need sshpass
 scratch
-for k in eve dora; do ssh-keygen -q -t ed25519 -N '' -C "$k" -f "$SCRATCH/$k"; done
+for k in eve dora limited ca; do ssh-keygen -q -t ed25519 -N '' -C "$k" -f "$SCRATCH/$k"; done
+cp "$SCRATCH/ca.pub" "$SCRATCH/ca_keys"
+chmod 0600 "$SCRATCH/ca_keys"
 cat >"$SCRATCH/totp.ini" <<E2
+[auth]
+ca_keys_file = $SCRATCH/ca_keys
 [limits]
 login_grace = 20s
 [account eve]
@@ -17,6 +21,7 @@ key = $(<"$SCRATCH/eve.pub")
 [account dora]
 password = yes
 key = $(<"$SCRATCH/dora.pub")
+key = rights="status" $(<"$SCRATCH/limited.pub")
 [server four]
 owner = eve
 command = ./run
@@ -41,6 +46,11 @@ chmod 0755 askpass
 with_code() {
     local who=$1 from=$2; echo "$3" >code; : >prompts; shift 3
     SSH_ASKPASS=$SCRATCH/askpass SSH_ASKPASS_REQUIRE=force timeout 60 ssh "${OPTIONS[@]}" -o NumberOfPasswordPrompts=1 -p "$PORT" -i "$SCRATCH/$who" -b "$from" "$who@$HOST" "$@"
+}
+# KEY WHO FROM CODE COMMAND...: with another of WHO's keys, or a certificate
+with_code_of() { local k=$1; shift; cp "$k" of; rm -f of-cert.pub; [ ! -e "$k-cert.pub" ] || cp "$k-cert.pub" of-cert.pub
+    local who=$1 from=$2; echo "$3" >code; : >prompts; shift 3
+    SSH_ASKPASS=$SCRATCH/askpass SSH_ASKPASS_REQUIRE=force timeout 60 ssh "${OPTIONS[@]}" -o NumberOfPasswordPrompts=1 -p "$PORT" -i of -b "$from" "$who@$HOST" "$@"
 }
 tool() { timeout 30 "$TOOL" --run "$RUN" "$@"; }
 
@@ -203,6 +213,16 @@ mapfile -t recovery < <(with_key dora 127.0.20.8 totp verify "$(code "$SECRET" -
 exits 0 "she may have one all the same" with_code dora 127.0.20.8 "$(code "$SECRET")" totp codes "${recovery[0]}"
 mapfile -t fresh <<<"$out"
 exits 1 "new recovery codes void those before" with_code dora 127.0.20.8 "${fresh[0]}" totp remove "${recovery[1]}"
+with_limited() { timeout 60 ssh "${OPTIONS[@]}" -o BatchMode=yes -o LogLevel=ERROR -p "$PORT" -i limited -b 127.0.20.20 "$@"; }
+exits 255 "a limited key alone is not enough" with_limited dora@$HOST true
+ssh-keygen -q -t ed25519 -N '' -C dora -f certified
+ssh-keygen -q -s ca -I dora@laptop -z 7 -n dora -O clear -O force-command=whoami certified.pub
+exits 0 "certificate and code" with_code_of certified dora 127.0.20.21 "${fresh[3]}" status
+like "$out" "logged in by publickey SHA256:[^ ]* and a code" "and its command runs"
+exits 77 "limited key and code: it changes no second factor" with_code_of limited dora 127.0.20.22 "${fresh[4]}" totp remove "${fresh[5]}"
+like "$err" "limited .rights, servers or command., so it may not change the second factor; nothing was changed" "in words"
+new_password() { printf '%s\n' 'first horse' 'second horse' 'second horse' | with_code_of limited dora 127.0.20.22 "${fresh[6]}" passwd; }
+exits 77 "nor the password" new_password
 exits 0 "and give it up" with_code dora 127.0.20.8 "${fresh[1]}" totp remove "${fresh[2]}"
 exits 0 "then the key is enough" with_key dora 127.0.20.8 true
 
