@@ -194,12 +194,13 @@ void link_settle(struct link *l)
         take_kept(l);
 }
 
-/* 1: one that is kept was handled.  0: what comes next is none, or there is nothing. */
-static bool read_kept(struct link *l)
+/* 1: one that is kept was handled.  0: what comes next is none, or the end.  -1: there is nothing. */
+static int read_kept(struct link *l)
 {
     struct msg m;
-    if (l->events->keep == NULL || msg_peek_client(l->fd, &m) <= 0)
-        return false;
+    int n = msg_peek_client(l->fd, &m);
+    if (n <= 0)
+        return n < 0 && errno == EAGAIN ? -1 : 0;
     bool kept = l->events->keep(m.type);
     if (kept) {
         l->kept++;
@@ -209,12 +210,26 @@ static bool read_kept(struct link *l)
     return kept;
 }
 
+static void rest(struct link *l)
+{
+    if (l->rest == 0 || l->resting)
+        return;
+    l->resting = loop_timer(l->loop, l->rest, rested, l);
+    watch(l);
+}
+
 /* True if there may be more. */
 static bool read_one(struct link *l)
 {
     struct msg m;
-    if (read_kept(l))
+    int kept = l->events->keep ? read_kept(l) : 0;
+    if (kept > 0)
         return true;
+    /* Not asked for again in another way: what has come since the look may be one to keep. */
+    if (kept < 0) {
+        rest(l);
+        return false;
+    }
     link_settle(l);
     if (l->freed)
         return false;
@@ -226,10 +241,8 @@ static bool read_one(struct link *l)
     }
     if (n == 0 || errno != EAGAIN)
         break_later(l);
-    else if (l->rest && l->resting == NULL) {
-        l->resting = loop_timer(l->loop, l->rest, rested, l);
-        watch(l);
-    }
+    else
+        rest(l);
     return false;
 }
 
