@@ -57,7 +57,7 @@ exits 77 "stops nothing" by carol stop one
 exits 77 "types nothing" by carol send one x
 exits 0 "and does what was given besides" by carol backup create one
 nok "a viewer reads no files" files_by carol <<<'get /one/run stolen'
-like "$(by carol sha256sum /one/run 2>&1)" 'does not have files.read' "nor learns their digests"
+like "$(by carol sha256sum /one/run 2>&1)" 'may not use its files' "nor learns their digests"
 exits 77 "nor the records" by carol activity one
 exits 77 "a ceiling holds on an own server" by dave start hers
 nok "and on its files" files_by dave <<<'put got /hers/run'

@@ -67,6 +67,8 @@ code=$?
 import_results out ""
 is $code 0 "the script ran to its end"
 [ $code = 0 ] || diag "$(tail -n 5 err)"
+# The clients' connections take a moment to go, and an account has a number of them.
+wait_until 20 says swaps
 diag "$(said swaps)"
 for s in place leaf zoo churn walk; do atleast "$(swaps $s)" $((SECONDS_LONG * 50)) "$s was swapped all the while"; done
 state_is one running && pass "and it still runs" || fail "it ended"
