@@ -275,6 +275,12 @@ Test(sources, when_all_are_refused_new_ones_share_an_entry)
     cr_assert_not(sources_need(table, false, 1u << 20, 60000)->shared);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { MEMORY_TIMES = 4 };   /* AddressSanitizer keeps more beside each block, and blocks that are free */
+#else
+enum { MEMORY_TIMES = 1 };
+#endif
+
 static unsigned long rss_kib(void)
 {
     unsigned long pages = 0;
@@ -290,9 +296,10 @@ Test(sources, memory_is_bounded_and_given_back)
     for (int v6 = 0; v6 < 2; v6++)
         for (uint64_t i = 0; i < 2 * SOURCES_MOST; i++)
             accrue(v6, i * 2654435761u, 1000 + i % 7, i & 1, 0);
-    cr_assert_leq(rss_kib() - before, 24u * 1024, "%lu KiB", rss_kib() - before);
+    cr_assert_leq(rss_kib() - before, 24u * 1024 * MEMORY_TIMES, "%lu KiB", rss_kib() - before);
     sources_settle(table, 2000);
-    cr_assert_leq(rss_kib() - before, 6u * 1024, "%lu KiB", rss_kib() - before);
+    if (MEMORY_TIMES == 1)
+        cr_assert_leq(rss_kib() - before, 6u * 1024, "%lu KiB", rss_kib() - before);
 }
 
 Test(sources, what_is_to_be_saved_is_not_forgotten_before)
