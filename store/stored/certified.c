@@ -47,6 +47,8 @@ bool certified_ours(const struct session *s, const struct cert *c)
 static void hold(struct session *s, const char *command, bool no_terminal)
 {
     struct key_options o = KEY_OPTIONS_NONE;
+    if (s->pass.before <= INT64_MAX / 1000)
+        o.expires = (int64_t)s->pass.before * 1000;
     struct buf b BUF_FREE = BUF(KEY_OPTIONS_MOST);
     if (no_terminal)
         o.flags |= KEY_NO_PTY;
@@ -104,24 +106,4 @@ void certified_get(struct session *s, struct buf *login)
 const char *certified_ended(const struct session *s)
 {
     return trust_refuses(s->store->trust, &s->pass, s->fingerprint, (uint64_t)wall_ms() / 1000);
-}
-
-static void on_expiry(void *data)
-{
-    struct session *s = data;
-    s->expiry = NULL;
-    if (certified_ended(s))
-        session_kick(s, "the certificate is not valid any more: %s", certified_ended(s));
-    else
-        certified_watch(s);
-}
-
-void certified_watch(struct session *s)
-{
-    /* The wall clock may be set meanwhile: looked at again now and then. */
-    enum { LOOK_MS = 30000 };
-    if (!s->certified || s->pass.before > INT64_MAX / 1000)
-        return;
-    int64_t left = (int64_t)s->pass.before * 1000 - wall_ms();
-    s->expiry = loop_timer(s->store->loop, left <= 0 ? 0 : left < LOOK_MS ? (uint64_t)left : LOOK_MS, on_expiry, s);
 }

@@ -19,7 +19,5 @@ void certified_get(struct session *s, struct buf *login);
 
 /* NULL, or why the certificate that let S in does not do any more. */
 const char *certified_ended(const struct session *s);
-/* Ends S when its certificate ends; nothing where there is none.  Once it is logged in. */
-void certified_watch(struct session *s);
 
 #endif

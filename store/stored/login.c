@@ -95,13 +95,13 @@ static bool claim_get(struct session *s, struct msg *m, struct claim *c)
     return good;
 }
 
-static void complain(const struct err *e)
+void login_complain(const struct err *e)
 {
     char text[400];
     log_error("store.database", "%s", err_text(e, text, sizeof text));
 }
 
-static void failed(struct session *s, enum auth_failure what)
+void login_failed(struct session *s, enum auth_failure what)
 {
     struct msg m;
     msg_begin(&m, STORE_AUTH_FAILED, 0);
@@ -128,7 +128,7 @@ static void unknown(struct session *s, const char *account)
     s->invalid = mem_str(account);
     log_as(s->id);
     log_info("Invalid", "user %s from %s port %u", esc(account), s->address, s->port);
-    failed(s, AUTH_UNKNOWN_ACCOUNT);
+    login_failed(s, AUTH_UNKNOWN_ACCOUNT);
 }
 
 static int cert_fits(struct session *s, const struct claim *c)
@@ -163,7 +163,7 @@ static int look_up(struct session *s, struct claim *c, struct account *a, bool *
     if (fits >= 0 && (*found || !c->certified))
         fits = c->certified ? cert_fits(s, c) : key_fits(s, c, &e);
     if (fits < 0)
-        complain(&e);
+        login_complain(&e);
     return fits;
 }
 
@@ -180,7 +180,7 @@ static bool refused_offer(struct session *s, const struct claim *c)
         log_error("maximum", "authentication attempts exceeded for %s from %s port %u ssh2 [preauth]", esc(c->account), s->address,
                   s->port);
     }
-    failed(s, AUTH_UNKNOWN_KEY);
+    login_failed(s, AUTH_UNKNOWN_KEY);
     return false;
 }
 
@@ -247,19 +247,9 @@ void login_changed(struct session *s)
     link_send(s->store->super, &m);
 }
 
-void login_failed(struct session *s, enum auth_failure what)
-{
-    failed(s, what);
-}
-
 void login_line(const struct session *s, const char *verdict, const char *method)
 {
     auth_line(s, verdict, method, true, s->account, s->word, s->fingerprint, s->detail);
-}
-
-void login_complain(const struct err *e)
-{
-    complain(e);
 }
 
 void login_resume(struct session *s, char *account, const void *login, size_t size)
@@ -288,11 +278,10 @@ void login_resume(struct session *s, char *account, const void *login, size_t si
     if (b.bad || buf_size(&b) != 0)
         die("the supervisor hands over a login that is none of ours");
     buf_free(&b);
-    certified_watch(s);
     /* Its generation is none until it was judged, which is next. */
     struct err e;
     if (session_look(s, &e) < 0)
-        complain(&e);
+        login_complain(&e);
 }
 
 static void suspended(const struct session *s, const char *account)
@@ -316,9 +305,10 @@ static const char *not_proven(struct session *s, const struct claim *c, uint32_t
     if (proof_fits(c->proof, flags))
         return NULL;
     const char *missing = proof_missing(c->proof, flags);
+    log_as(s->id);
     log_info("public", "key %s %s signature for %s from %s port %u rejected: %s", c->word, c->fingerprint, esc(c->account), s->address, s->port,
              missing);
-    failed(s, AUTH_BAD_KEY);
+    login_failed(s, AUTH_BAD_KEY);
     return missing;
 }
 
@@ -363,7 +353,7 @@ const char *key_login(struct session *s, struct msg *m)
         if (!found)
             unknown(s, c.account);
         else
-            failed(s, AUTH_BAD_KEY);
+            login_failed(s, AUTH_BAD_KEY);
         auth_line(s, "Failed", "publickey", found, c.account, c.word, c.fingerprint, c.detail);
     }
     session_answer(s, m->id, VERDICT_NO, unproven ? unproven : fits < 0 ? "the store cannot read its database, try later" :
@@ -382,7 +372,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
         return;
     int found = account_find(store->db, s->account, &a, &e);
     if (found < 0)
-        complain(&e);
+        login_complain(&e);
     uint8_t mark[KEY_HASH];
     bool right = result == PASSWORD_RIGHT && found == 1 && a.password && login_mark(store, s->account, mark, &e) == 1 &&
                  memcmp(mark, s->hash, sizeof mark) == 0;
@@ -397,7 +387,7 @@ static void on_verdict(void *data, uint64_t id, enum password_result result, con
         if (!found)
             unknown(s, s->account);
         else
-            failed(s, AUTH_BAD_PASSWORD);
+            login_failed(s, AUTH_BAD_PASSWORD);
         auth_line(s, "Failed", "password", found == 1, s->account, NULL, NULL, NULL);
     }
     session_answer(s, s->question, VERDICT_NO, right ? "the account is suspended" : result == PASSWORD_LOST || found < 0 ?
@@ -415,7 +405,7 @@ static char *hash_for(struct session *s, const char *account)
     if (r == 1 && a.password)
         r = account_password(s->store->db, account, &hash, &e);
     if (r < 0)
-        complain(&e);
+        login_complain(&e);
     return hash;
 }
 
@@ -481,17 +471,16 @@ void login_answered(struct store *store, struct msg *m)
         s->phase = PHASE_IN;
         /* From here on it is told of changes, so what it changes from must be known. */
         if (session_look(s, &e) < 0)
-            complain(&e);
+            login_complain(&e);
         s->since = wall_ms();
         login_line(s, "Accepted", s->seed ? "keyboard-interactive/totp" : s->method);
         log_info("session.login", "session=%llu account=%s generation=%llu method=%s key=%s from=%s", (unsigned long long)s->id, s->account,
                  (unsigned long long)s->generation, s->method, s->fingerprint[0] ? s->fingerprint : "-", s->address);
-        certified_watch(s);
         session_answer(s, s->question, VERDICT_YES, s->note);
         free(s->note);
         s->note = NULL;
         if (s->word && account_key_used(store->db, s->account, s->hash, s->address, &e) < 0)
-            complain(&e);
+            login_complain(&e);
         sessions_expire(store);
         free(why);
         return;

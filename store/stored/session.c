@@ -16,6 +16,7 @@
 #include "store/stored/actor.h"
 #include "store/stored/certified.h"
 #include "store/stored/code.h"
+#include "store/stored/login.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
 
@@ -63,7 +64,6 @@ static void forget(struct session *s)
     free(s->refusal);
     free(s->detail);
     free(s->note);
-    timer_free(s->expiry);
     free(s->seen);
     session_key_drop(s);
     free(s);
@@ -263,10 +263,8 @@ int session_rights(struct session *s, const char *server, uint32_t *rights, stru
 void whoami_tell(struct session *s, uint32_t id)
 {
     struct err e;
-    if (session_look(s, &e) < 0) {
-        char text[400];
-        log_error("store.database", "%s", err_text(&e, text, sizeof text));
-    }
+    if (session_look(s, &e) < 0)
+        login_complain(&e);
     struct msg out;
     msg_begin(&out, STORE_WHOAMI_ANSWER, id);
     msg_put_str(&out, s->account);

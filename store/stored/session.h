@@ -45,7 +45,6 @@ struct session {
     bool certified;              /* by a certificate, whose rest is: */
     struct pass pass;
     char *detail;                /* for the log; owned */
-    struct timer *expiry;
     uint32_t question;           /* id of the login to answer */
     int64_t seed;                /* the second factor it came in with; 0: none was asked for */
     bool enrolling;              /* it may do nothing but set one up */
@@ -106,7 +105,7 @@ void session_key_drop(struct session *s);
 void session_key_resume(struct session *s, const uint8_t digest[OPTIONS_DIGEST]);
 /* Why S may not stay though TEXT are the options of its key, or NULL. */
 const char *session_key_unwelcome(const struct session *s, const char *text);
-/* Ends sessions whose key expires, in time: after each login. */
+/* Ends sessions whose key or certificate expires, in time: after each login. */
 void sessions_expire(struct store *store);
 
 #endif

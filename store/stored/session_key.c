@@ -7,7 +7,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/stored/session.h"
+#include "store/stored/login.h"
 
 /* ROUND: how long at most until the clock is looked at again, which may be set meanwhile. */
 enum { REFUSALS_LOGGED = 20, ROUND_MS = 1000 };
@@ -33,6 +33,7 @@ static void log_refusal(struct session *s, const char *account, const struct key
     char when[32];
     if (s->refused_keys >= REFUSALS_LOGGED)
         return;
+    log_as(s->id);
     if (verdict == KEY_ELSEWHERE)
         log_info("Authentication", "tried for %s with correct key but not from a permitted host (host=%s, ip=%s, required=%s).", esc(account),
                  s->address, s->address, esc(o->from));
@@ -53,11 +54,7 @@ bool key_admitted(struct session *s, const char *account, const char *text, stru
     key_options_end(o);
     if (s->refused_keys++ > 0)
         return false;
-    struct msg m;
-    msg_begin(&m, STORE_AUTH_FAILED, 0);
-    msg_put_u64(&m, s->id);
-    msg_put_u32(&m, AUTH_REFUSED_KEY);
-    link_send(s->store->super, &m);
+    login_failed(s, AUTH_REFUSED_KEY);
     return false;
 }
 
@@ -117,7 +114,7 @@ static void on_expiry(void *data)
     for (struct session *s = store->sessions, *next; s; s = next) {
         next = s->next;
         if (s->phase == PHASE_IN && s->options.expires && s->options.expires <= now)
-            session_kick(s, "its key has expired");
+            session_kick(s, s->certified ? "the certificate is not valid any more: expired" : "its key has expired");
     }
     sessions_expire(store);
 }
