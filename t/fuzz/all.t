@@ -21,13 +21,13 @@ BASE="base/bucket.c base/buf.c base/conf.c base/conf_check.c base/conf_cpus.c ba
 STORED=$(cd "$HERE" && ls store/stored/*.c | grep -vE '/(main|aid|lock|password|pwhash)\.c$')
 # TARGET|sources|libraries
 TARGETS="
-keys|store/stored/keys.c store/stored/keyfile.c|-lsodium
+keys|store/stored/keys.c store/stored/keyfile.c store/stored/key_options.c store/stored/key_from.c store/stored/key_command.c|-lsodium
 ini|sshd/supervisor/ini.c|-linih
 text|sshd/session/scp_line.c sshd/session/scp_glob.c sshd/session/rsync_args.c sshd/files/deny.c|
 msg||
 orders|sshd/supervisor/order.c sshd/supervisor/tool.c|
 store|$STORED|-lsqlite3 -lsodium -loath
-sandbox|sandbox/launch/plan.c sandbox/filter/read.c sandbox/filter/rules.c sandbox/lock/change.c sandbox/lock/policy_emit.c|
+sandbox|sandbox/launch/plan.c sandbox/filter/read.c sandbox/filter/rules.c sandbox/filter/state.c sandbox/lock/change.c sandbox/lock/policy_emit.c|
 policyc|sandbox/lock/policy_emit.c|-lseccomp
 "
 
@@ -71,12 +71,13 @@ while IFS='|' read -r target sources libraries; do
     [ $rc = 0 ] || { fail "$target is compiled"; diag "$(head -n 20 <<<"$err")"; continue; }
     fuzz "$target"
 done < <(tr '\n' ' ' <<<"$TARGETS" | sed -E 's/ (keys|ini|text|msg|orders|store|sandbox|policyc)\|/\n\1|/g'; echo)
-if [ $# = 0 ] || [[ " $* " == *" sftp "* ]]; then
-    # A driver of its own, with threads: it counts its runs.
-    if [ -x "$BUILD/t/fuzz/sftp" ]; then
-        ok "sftp: 3000 runs" nice "$BUILD/t/fuzz/sftp" -n 3000 -s $RANDOM
+# Those with drivers of their own, which make what they try and count their runs.
+while read -r target runs; do
+    [ $# = 0 ] || [[ " $* " == *" $target "* ]] || continue
+    if [ -x "$BUILD/t/fuzz/$target" ]; then
+        ok "$target: $runs runs" nice "$BUILD/t/fuzz/$target" -n "$runs" -s $RANDOM
     else
-        skip "sftp" "make check TESTS= builds it"
+        skip "$target" "make check TESTS= builds it"
     fi
-fi
+done <<<$'sftp 3000\ncert 20000'
 done_testing

@@ -23,20 +23,23 @@
 #include "sshd/supervisor/order.h"
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/server.h"
+#include "sshd/supervisor/standing.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool.h"
+#include "sshd/supervisor/tool_ban.h"
 #include "sshd/supervisor/tool_image.h"
 #include "sshd/supervisor/tool_server.h"
+#include "sshd/supervisor/tool_store.h"
 #include "sshd/supervisor/worker.h"
 #include "t/fuzz/fuzz.h"
 
-static char alice[] = "alice", bob[] = "bob", one[] = "one";
+static char alice[] = "alice", bob[] = "bob", one[] = "one", all[] = "", other[] = "two";
 static struct super super = { .null_fd = -1, .log_fd = -1 };
-static struct session session = { .id = 1, .account = "alice", .address = "127.0.0.1 port 1", .link = -1 };
+static struct session session = { .id = 1, .account = "alice", .address = "127.0.0.1 port 1", .link = -1, .servers = all };
 static struct server server = { .name = "one", .super = &super };
 static struct conf_allow allow[] = { { .account = bob, .rights = RIGHT_STATUS | RIGHT_FILES_READ } };
 static struct conf_server conf = { .name = one, .owner = alice, .allow = { allow, 1 } };
-static struct conf_account account = { .name = alice };
+static struct conf_account accounts[] = { { .name = alice, .rights = RIGHT_ALL }, { .name = bob, .rights = RIGHT_ALL } };
 static unsigned results;
 static uint32_t rights;
 
@@ -97,28 +100,43 @@ void filter_status(struct super *s UNUSED, struct buf *out UNUSED) {}
 void reload(struct super *s UNUSED, reload_fn *fn, void *data) { fn(data, true, "nothing changed"); }
 void store_passwd(struct super *s UNUSED, const char *who, const void *word UNUSED, size_t size, passwd_fn *fn, void *data)
 {
-    invariant(strcmp(who, "alice") == 0 && size <= 1024);
+    invariant((strcmp(who, "alice") == 0 || strcmp(who, "bob") == 0) && size <= 1024);
     fn(data, "");
 }
+void store_totp_reset(struct super *s UNUSED, const char *who, passwd_fn *fn, void *data)
+{
+    invariant(strcmp(who, "alice") == 0 || strcmp(who, "bob") == 0);
+    fn(data, "");
+}
+void conn_end(struct super *s UNUSED, struct session *c, const char *why UNUSED) { invariant(c == &session); }
+void standing_tell(struct super *s UNUSED, struct order *o) { invariant(o->session == &session), results++; }
 void leave(struct super *s UNUSED, leave_fn *fn UNUSED, void *data UNUSED) {}
 void tool_server(struct client *c) { client_done(c, 0, ""); }
 void tool_image(struct client *c) { client_done(c, 0, ""); }
+void tool_ban(struct client *c) { client_done(c, 0, ""); }
+void tool_key(struct client *c) { client_done(c, 0, ""); }
+void tool_store(struct client *c) { client_done(c, 0, ""); }
 
 /* --- targets -------------------------------------------------------------------------------------------------------------------------- */
 
 static const char *const words[] = { "alice", "bob", "one", "", "rw", "status", "sessions", "kick", "reload", "account", "passwd", "show",
-    "doctor", "shutdown", "version", "server", "image", "1", "two", "../x", NULL };
+    "doctor", "shutdown", "version", "server", "image", "totp-reset", "ban", "key", "store", "1", "two", "../x", NULL };
 
 static void orders(struct supply *in)
 {
     struct msg m;
     bool second = take_u8(in) & 1;
     snprintf(session.account, sizeof session.account, "%s", second ? "bob" : "alice");
-    rights = second ? allow[0].rights : RIGHT_ALL;
+    /* What its key carries of that: all, some, or nothing on this server. */
+    uint8_t key = take_u8(in);
+    session.rights = key & 1 ? RIGHT_ALL : RIGHT_STATUS | RIGHT_START | RIGHT_FILES_READ;
+    session.servers = key & 2 ? other : all;
+    session.generation = 0;
+    rights = session.servers == other ? 0 : (second ? allow[0].rights : RIGHT_ALL) & session.rights;
     super.leaving = take_u8(in) > 250;
     results = 0;
     msg_begin(&m, STORE_ORDER, 9);
-    put_fields(in, &m, "qsisqs", words);
+    put_fields(in, &m, "qsisqsq", words);
     if (MAY_DIE) {
         order_take(&super, &m);
         invariant(results == 1);
@@ -156,8 +174,9 @@ static void prepare(void)
     super.servers = &server;
     super.sessions = &session;
     super.conf.servers = &conf;
-    super.conf.accounts = &account;
-    super.conf.nservers = super.conf.naccounts = 1;
+    super.conf.accounts = accounts;
+    super.conf.naccounts = countof(accounts);
+    super.conf.nservers = 1;
     super.conf.paths.state = super.conf.paths.run = mem_str(work_folder());
     if (tool_open(&super, &e) < 0)
         die_err(&e);

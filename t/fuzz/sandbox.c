@@ -57,8 +57,10 @@ static void start(struct supply *in)
         s = (struct settings){ 0 };
         if (read_settings(&m, &s, &how, &e) == 0) {
             BUF_FREE struct buf text = BUF(1 << 20);
-            rules_table(&s, &text);
-            rules_end(&s, &text);
+            struct state none STATE_FREE = { 0 }, all STATE_FREE = { 0 };
+            rules_common(&s, &all);
+            state_change(s.table, &none, &all, &text);
+            state_change(s.table, &all, &none, &text);
             invariant(!text.bad && strncmp(s.table, "holdfast", 8) == 0 && memchr(buf_head(&text), '\0', buf_size(&text)) == NULL);
         }
         settings_free(&s);
@@ -78,8 +80,10 @@ static void set(struct supply *in)
         struct server *v = read_server(&m, &e);
         if (v) {
             BUF_FREE struct buf text = BUF(1 << 20);
-            rules_add(&s, v, &text);
-            rules_remove(&s, v, &text);
+            struct state none STATE_FREE = { 0 }, all STATE_FREE = { 0 };
+            rules_server(&s, v, &all);
+            state_change(s.table, &none, &all, &text);
+            state_change(s.table, &all, &none, &text);
             invariant(memchr(buf_head(&text), '\0', buf_size(&text)) == NULL && memchr(buf_head(&text), ';', buf_size(&text)) != buf_head(&text));
             server_free(v);
         } else
