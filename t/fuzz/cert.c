@@ -48,16 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 }
 
 #ifndef LIBFUZZER
-static uint64_t state = 0x9e3779b97f4a7c15;
-
-static uint32_t next(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 33) % below;
-}
-
+#include "t/fuzz/own.h"
 static const char *const words[] = { "alice", "force-command", "source-address", "verify-required", "permit-pty", "no-touch-required", "-",
                                      "10.0.0.0/8,::/0", "x@y", "", "status" };
 static const char *word(void) { return words[next(sizeof words / sizeof *words)]; }
@@ -102,32 +93,12 @@ static void change(struct buf *b)
     }
 }
 
-static int replay(const char *path)
-{
-    size_t size;
-    struct err e;
-    FREE_MEM char *text = io_read_file(path, 1 << 20, &size, &e);
-    if (text == NULL)
-        die_err(&e);
-    return LLVMFuzzerTestOneInput((const uint8_t *)text, size);
-}
-
 int main(int argc, char **argv)
 {
-    unsigned long times = 20000, whole = 0;
+    unsigned long whole = 0;
     log_init("fuzz-cert", LOG_ERROR);
-    for (int o; (o = getopt(argc, argv, "n:s:")) != -1;) {
-        if (o == '?')
-            return 2;
-        unsigned long v = strtoul(optarg, NULL, 10);
-        if (o == 'n')
-            times = v;
-        else
-            state += v;
-    }
-    for (int i = optind; i < argc; i++)
-        replay(argv[i]);
-    for (unsigned long i = 0; optind == argc && i < times; i++) {
+    unsigned long times = own_times(argc, argv, 20000);
+    for (unsigned long i = 0; i < times; i++) {
         BUF_FREE struct buf b = BUF(1 << 20), was = BUF(1 << 20);
         make(&b);
         LLVMFuzzerTestOneInput(b.p, b.len);
@@ -139,7 +110,7 @@ int main(int argc, char **argv)
         invariant(!was_signed || (b.len == was.len && memcmp(b.p, was.p, b.len) == 0));
     }
     /* Else what is made above is not what was meant, and nothing was tried. */
-    if (optind == argc && times >= 1000 && whole < times / 50)
+    if (times >= 1000 && whole < times / 50)
         die("only %lu of %lu certificates were right before they were changed", whole, times);
     return 0;
 }

@@ -396,16 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 }
 
 #ifndef LIBFUZZER
-static uint64_t state = 88172645463325252ull;
-
-static uint32_t next(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 16) % below;
-}
-
+#include "t/fuzz/own.h"
 static void put_path(struct buf *b)
 {
     static const char *const paths[] = { "/", "/one", "/one/a", "/two/../one/./b", "..", "", "/nobody/x", "~", "~/x", "/one/d/e/f",
@@ -508,32 +499,11 @@ static void made_input(struct buf *b)
         b->p[next((uint32_t)b->len)] = (uint8_t)next(256);
 }
 
-static int replay(const char *path)
-{
-    size_t size;
-    struct err e;
-    FREE_MEM char *text = io_read_file(path, 64 << 20, &size, &e);
-    if (text == NULL)
-        die_err(&e);
-    return LLVMFuzzerTestOneInput((const uint8_t *)text, size);
-}
-
 int main(int argc, char **argv)
 {
-    unsigned long times = 3000;
     log_init("fuzz-sftp", LOG_ERROR);
-    for (int o; (o = getopt(argc, argv, "n:s:")) != -1;) {
-        if (o == '?')
-            return 2;
-        unsigned long v = strtoul(optarg, NULL, 10);
-        if (o == 'n')
-            times = v;
-        else
-            state += v;
-    }
-    for (int i = optind; i < argc; i++)
-        replay(argv[i]);
-    for (unsigned long i = 0; optind == argc && i < times; i++) {
+    unsigned long times = own_times(argc, argv, 3000);
+    for (unsigned long i = 0; i < times; i++) {
         BUF_FREE struct buf b = BUF(16 << 20);
         made_input(&b);
         LLVMFuzzerTestOneInput(b.p, b.len);

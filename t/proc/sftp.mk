@@ -24,6 +24,6 @@ endif
 
 check_PROGRAMS += t/fuzz/sftp
 TESTS += t/fuzz/sftp
-t_fuzz_sftp_SOURCES = t/fuzz/sftp.c $(session_sftp_sources)
+t_fuzz_sftp_SOURCES = t/fuzz/sftp.c t/fuzz/own.h $(session_sftp_sources)
 t_fuzz_sftp_LDADD = libbase.a -lpthread -lcrypto
 EXTRA_DIST += t/proc/sftp.t

@@ -40,6 +40,6 @@ endif
 
 check_PROGRAMS += t/fuzz/cert
 TESTS += t/fuzz/cert
-t_fuzz_cert_SOURCES = t/fuzz/cert.c t/lib/certs.h
+t_fuzz_cert_SOURCES = t/fuzz/cert.c t/fuzz/own.h t/lib/certs.h
 t_fuzz_cert_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS) $(SQLITE_CFLAGS)
 t_fuzz_cert_LDADD = libstored.a libbase.a $(SODIUM_LIBS)
