@@ -1,4 +1,4 @@
 # What quota builds.
 noinst_LIBRARIES += libgate.a
 libgate_a_SOURCES = quota/gate.c quota/gate.h
-include quota/image.mk
+include quota/disk.mk

@@ -22,7 +22,7 @@ liblaunch_a_SOURCES = \
 	sandbox/launch/step.c sandbox/launch/step.h \
 	sandbox/launch/sys.c \
 	sandbox/lock/landlock.c sandbox/lock/landlock.h \
-	sandbox/proto.h $(quota_image_sources)
+	sandbox/proto.h $(quota_disk_sources)
 liblaunch_a_CPPFLAGS = $(AM_CPPFLAGS) $(CAP_CFLAGS)
 holdfast_launch_SOURCES = sandbox/launch/main.c
 # Linked statically: a third of its start would be the dynamic linker's, and a root program needs nothing that is looked up at run time.

@@ -3,7 +3,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "base/name.h"
-#include "quota/image.h"
+#include "quota/backend.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/proto.h"
 
@@ -13,12 +13,12 @@ int job_disk_up(struct msg *m, struct err *e)
 {
     FREE_MEM char *name = msg_get_text(m, NAME_MOST);
     FREE_MEM char *state = msg_get_text(m, STATE_MOST);
-    struct image i = { .name = name, .state = state };
-    i.bytes = msg_get_u64(m);
-    i.inodes = msg_get_u64(m);
-    i.owner = msg_get_u32(m);
+    struct disk d = { .name = name, .state = state };
+    d.bytes = msg_get_u64(m);
+    d.inodes = msg_get_u64(m);
+    d.owner = msg_get_u32(m);
     msg_end(m);
-    if (image_up(&i, e) < 0)
+    if (disk_up(&d, e) < 0)
         return -1;
     struct msg answer MSG_FREE;
     msg_begin(&answer, LAUNCH_DONE, 0);
@@ -26,8 +26,8 @@ int job_disk_up(struct msg *m, struct err *e)
     msg_put_u32(&answer, 0);
     msg_put_str(&answer, "");
     msg_put_str(&answer, "");
-    msg_put_u64(&answer, i.bytes);
-    msg_put_u64(&answer, i.inodes);
+    msg_put_u64(&answer, d.bytes);
+    msg_put_u64(&answer, d.inodes);
     if (msg_send(LINK_FD, &answer) < 0)
         die_errno("answer");
     return JOB_ANSWERED;
@@ -38,5 +38,5 @@ int job_disk_down(struct msg *m, struct err *e)
     FREE_MEM char *name = msg_get_text(m, NAME_MOST);
     FREE_MEM char *state = msg_get_text(m, STATE_MOST);
     msg_end(m);
-    return image_down(&(struct image){ .name = name, .state = state }, e);
+    return disk_down(&(struct disk){ .name = name, .state = state }, e);
 }

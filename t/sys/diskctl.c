@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "quota/image.h"
+#include "quota/backend.h"
 
 int main(int argc, char **argv)
 {
@@ -13,11 +13,11 @@ int main(int argc, char **argv)
     log_init("diskctl", LOG_INFO);
     int r = -1;
     if (argc == 7 && strcmp(argv[1], "up") == 0) {
-        struct image i = { argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10),
-                           (uid_t)strtoul(argv[6], NULL, 10) };
-        r = image_up(&i, &e);
+        struct disk d = { .state = argv[2], .name = argv[3], .bytes = strtoull(argv[4], NULL, 10),
+                          .inodes = strtoull(argv[5], NULL, 10), .owner = (uid_t)strtoul(argv[6], NULL, 10) };
+        r = disk_up(&d, &e);
     } else if (argc == 4 && strcmp(argv[1], "down") == 0) {
-        r = image_down(&(struct image){ .state = argv[2], .name = argv[3] }, &e);
+        r = disk_down(&(struct disk){ .state = argv[2], .name = argv[3] }, &e);
     } else {
         return 2;
     }

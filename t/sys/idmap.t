@@ -111,7 +111,7 @@ is "$(owner "$D/plain") $(owner "$D/plain/file") $(owner "$D/plain/foreign")" "$
 ok "down" down plain
 ok "one whose folder is of no range" old odd 65600
 exits 1 "is refused" up odd $HERE_UID
-like "$err" "odd.img belongs to uid 65600; allowed: 0 to 65535, or 1000 above" "with what is allowed"
+like "$err" "the disk of odd belongs to uid 65600; allowed: 0 to 65535, or 1000 above" "with what is allowed"
 exits 1 "an owner who is of no range of this machine is refused" up odd 999
 exits 1 "also at the upper end" up odd 4294967295
 
@@ -128,10 +128,10 @@ exits 0 "it is mounted again" unable fixed $HERE_UID
 like "$err" "warn.*cannot be mapped" "and that is said again"
 ok "down" down fixed
 exits 1 "for another owner it cannot be" unable fixed $THERE_UID
-like "$err" "fixed.img has files of the ids from $HERE_FIRST on.*only a disk with ids from $THERE_FIRST on" "which is an error and no weaker mount"
+like "$err" "the disk of fixed has files of the ids from $HERE_FIRST on.*only a disk with ids from $THERE_FIRST on" "which is an error and no weaker mount"
 nok "nothing is mounted" mountpoint -q "$D/fixed"
 exits 1 "nor a disk of this version with files in it" unable new $HERE_UID
-like "$err" "new.img has files of the ids from 0 on" "by name"
+like "$err" "the disk of new has files of the ids from 0 on" "by name"
 ok "a kernel that can" up fixed $THERE_UID
 is "$(as $THERE_UID cat "$D/fixed/file")" fixed "takes it from where it is"
 ok "down" down fixed

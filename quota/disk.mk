@@ -1,4 +1,7 @@
-quota_image_sources = \
+quota_disk_sources = \
+	quota/backend.c quota/backend.h \
+	quota/place.c quota/place.h \
+	quota/tree.c quota/tree.h \
 	quota/image.c quota/image.h \
 	quota/ext4.c quota/ext4.h \
 	quota/idmap.c quota/idmap.h \

@@ -1,0 +1,38 @@
+/* The place of one server's disk below STATE/servers: its lock, the names of what lies there, and what is mounted.  Names are used relative to
+   the folder's descriptor. */
+#ifndef QUOTA_PLACE_H
+#define QUOTA_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/name.h"
+
+struct place {
+    const char *folder;     /* the mount point: the server's name, or ".NAME.new" of a migration; the caller's */
+    char lock[NAME_MOST + 16];
+    int servers;            /* descriptor of STATE/servers */
+    int locked;
+};
+
+void place_close(struct place *p);
+#define PLACE __attribute__((cleanup(place_close))) struct place
+
+/* Opens STATE/servers (made when missing) and takes the name's lock: whoever works on the disk of one server never meets another.  FOLDER must be
+   name_ok, or that between "." and ".new".  0, or -1 with E: ETIME-like EWOULDBLOCK after 30 s. */
+int place_open(struct place *p, const char *state, const char *folder, struct err *e);
+
+/* What lies at the mount point now: 1 a mount (its id in *MOUNT, its device in *DEV), 0 none, -1 with E. */
+int place_mounted(const struct place *p, uint64_t *mount, dev_t *dev, struct err *e);
+/* For what is mounted there but is not ours: -1 with EEXIST. */
+int place_foreign(const struct place *p, struct err *e);
+/* Whether what is mounted there shows the files as OWNER's. */
+bool place_shown_for(const struct place *p, uid_t owner);
+/* Moves the detached mount TREE to the mount point, which is made when missing. */
+int place_attach(const struct place *p, int tree, struct err *e);
+/* Unmounts: 0, or -1 with E; EBUSY after half a second names a process that holds mount MOUNT. */
+int place_unmount(const struct place *p, uint64_t mount, struct err *e);
+
+#endif
