@@ -96,10 +96,13 @@ static bool take_one(struct super *s, int fd)
     uint64_t ms;
     struct source *src = source_find(s, &from);
     enum refusal why = refusal(s, src, &ms);
-    if (why == REFUSE_NOT && conn_new(s, client, &from))
+    if (why == REFUSE_NOT && conn_new(s, client, &from)) {
         fd_steal(&client);
-    else
-        refuse(s, fd_steal(&client), &from, src, why == REFUSE_NOT ? REFUSE_FULL : why, ms);
+        s->counts.accepted++;
+        return true;
+    }
+    s->counts.refused++;
+    refuse(s, fd_steal(&client), &from, src, why == REFUSE_NOT ? REFUSE_FULL : why, ms);
     return true;
 }
 

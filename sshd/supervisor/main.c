@@ -271,6 +271,7 @@ static void limits(void)
 static void begin(void)
 {
     struct err e;
+    super.counts.started = wall_ms();
     super.loop = loop_new();
     super.slots = mem_array(super.conf.limits.connections, sizeof(struct session *));
     super.hostkeys = super.secret = super.secret_next = -1;

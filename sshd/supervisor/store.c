@@ -227,6 +227,7 @@ static void take_logged_in(struct super *s, struct msg *m)
         die("the store broke a rule: %zu bytes of login", size);
     struct session *c = conn_find(s, id);
     const char *why = c ? conn_logged_in(s, c, account, login, size, rights, servers) : "the session has gone";
+    s->counts.logins += why == NULL;
     if (why == NULL)
         c->generation = generation;
     else
@@ -266,6 +267,8 @@ static void take_auth_failed(struct super *s, struct msg *m)
     msg_end(m);
     if (kind >= AUTH_FAILURES)
         die("the store broke a rule: auth failure %u", kind);
+    /* Clients offer keys that are not of this place before they find the one that is: no failure. */
+    s->counts.login_failures += kind != AUTH_UNKNOWN_KEY;
     if (c)
         conn_auth_failed(s, c, (enum auth_failure)kind);
 }

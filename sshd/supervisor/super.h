@@ -51,6 +51,7 @@ struct super {
     struct aid *aid;            /* looking at the database for an admin; NULL */
     struct filter *filter;      /* NULL as long as no server has needed one */
     char *cgroup;               /* folder of our subtree, NULL if there is none */
+    struct { int64_t started; uint64_t accepted, refused, logins, login_failures; } counts;   /* wall ms; since then */
     char limits_missing[160];   /* why limits cannot be enforced; "" if they are */
 };
 

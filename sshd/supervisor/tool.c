@@ -18,6 +18,7 @@
 #include "sshd/supervisor/doctor.h"
 #include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/leave.h"
+#include "sshd/supervisor/metrics.h"
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
@@ -265,12 +266,21 @@ static void do_version(struct client *c)
     client_done(c, 0, "");
 }
 
+static void do_metrics(struct client *c)
+{
+    struct buf b = BUF(64 << 20);
+    metrics_put(c->super, &b);
+    client_put(c, (const char *)buf_head(&b), buf_size(&b));
+    buf_free(&b);
+    client_done(c, 0, "");
+}
+
 static const struct { const char *name; unsigned least, most; void (*run)(struct client *c); } verbs[] = {
     { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
     { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 2, tool_server },
     { "image", 1, 3, tool_image },   { "key", 1, 2, tool_key },         { "store", 1, 1, tool_store },
-    { "ban", 1, 3, tool_ban },
+    { "ban", 1, 3, tool_ban },           { "metrics", 0, 0, do_metrics },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)

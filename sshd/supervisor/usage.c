@@ -76,6 +76,15 @@ static bool read_row(const struct server *v, const struct row *r, const struct l
     return there || (text && r->disk);
 }
 
+bool usage_value(const struct server *v, const char *name, uint64_t *number)
+{
+    struct limits_place place = cgroup_place(v);
+    for (size_t i = 0; i < countof(rows); i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return read_row(v, &rows[i], &place, number);
+    return false;
+}
+
 /* A limit's file as one line of words. */
 static void flatten(char *text)
 {

@@ -8,6 +8,9 @@
 /* A line each, "limit FILE VALUE" and "use NAME NUMBER"; JSON: two members with an object each, a comma before each. */
 void usage_put(const struct server *v, bool json, struct buf *b);
 
+/* The number NAME of those of usage_put; false when the kernel does not tell it. */
+bool usage_value(const struct server *v, const char *name, uint64_t *number);
+
 /* The number behind WORD at the start of one of TEXT's lines, with a space between; at the start of TEXT when WORD is "".  False when there
    is none.  TEXT may be NULL. */
 bool usage_number(const char *text, const char *word, uint64_t *number);

@@ -30,6 +30,7 @@ static const struct verb {
     {"hostkeys", "[HOST]", 0, 1, hostkeys, NULL, "fingerprints, known_hosts lines and SSHFP records"},
     {"key", "rotate", 1, 1, key, NULL, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
     {"store", "WORD ...", 1, 2, store, NULL, "check: is the database sound?; backup FILE: a copy of it, of one moment"},
+    {"metrics", "", 0, 0, NULL, NULL, "of the daemon and every server, as OpenMetrics text"},
     {"shutdown", "", 0, 0, NULL, NULL, "stop every server and the daemon"},
     {"version", "", 0, 0, NULL, NULL, "of the daemon"},
     {"help", "[VERB]", 0, 1, help, NULL, "this"},
