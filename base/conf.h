@@ -51,6 +51,7 @@ struct conf_ids { CONF_IDS(CONF_FIELD) };
 struct conf_sandbox { CONF_SANDBOX(CONF_FIELD) };
 struct conf_network { CONF_NETWORK(CONF_FIELD) };
 struct conf_quota { CONF_QUOTA(CONF_FIELD) };
+struct conf_events { CONF_EVENTS(CONF_FIELD) };
 struct conf_log { CONF_LOG(CONF_FIELD) };
 struct conf_account { char *name, *where; CONF_ACCOUNT(CONF_FIELD) };
 struct conf_server { char *name, *where; CONF_SERVER(CONF_FIELD) };
@@ -65,6 +66,7 @@ struct conf {
     struct conf_sandbox sandbox;
     struct conf_network network;
     struct conf_quota quota;
+    struct conf_events events;
     struct conf_log log;
     void *keys;                      /* a mapping of `nkeys` bytes with the keys of all accounts, or NULL: each has its own */
     size_t nkeys;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/conf_table.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 struct check {
@@ -88,8 +89,8 @@ static void check_host(const struct check *k, const char *key, uint64_t first, u
 static void check_uids(const struct check *k)
 {
     const struct conf_ids *ids = &k->c->ids;
-    /* One more: holdfast-policy's. */
-    uint64_t slots = (uint64_t)k->c->limits.connections + 1, servers = (uint64_t)conf_ranges(k->c) * CONF_RANGE;
+    /* Two more: holdfast-policy's and holdfast-sink's. */
+    uint64_t slots = (uint64_t)k->c->limits.connections + 2, servers = (uint64_t)conf_ranges(k->c) * CONF_RANGE;
     check_ends(k, slots);
     if (meet(ids->sessions, slots, ids->servers, servers))
         wrong(k, SECTION_ids, NULL, "sessions", "uids of sessions (%u and %u more) and of servers (from %u) meet",
@@ -125,6 +126,31 @@ static void check_limits(const struct check *k)
         for (size_t j = 0; j < i; j++)
             if (strcmp(k->c->listen.address.v[i], k->c->listen.address.v[j]) == 0)
                 wrong(k, SECTION_listen, NULL, "address", "address %s is given twice", k->c->listen.address.v[i]);
+}
+
+static void check_events(const struct check *k)
+{
+    static const char *const words[] = { "backup", "crash", "failed", "locked", "login", "offline", "quota", "restarting", "running", "starting", "stopping" };
+    const struct conf_events *v = &k->c->events;
+    char **command;
+    const char *why = "";
+    if (conf_words(v->command, &command, &why) < 0)
+        wrong(k, SECTION_events, NULL, "command", "'command': %s", why);
+    else {
+        if (command[0] && command[0][0] != '/')
+            wrong(k, SECTION_events, NULL, "command", "'command' is %s; allowed: the absolute path of a program, and arguments", esc(command[0]));
+        conf_words_free(command);
+    }
+    if (v->timeout < 1000 || v->timeout > 600000)
+        wrong(k, SECTION_events, NULL, "timeout", "'timeout' must be 1s to 10m");
+    for (size_t i = 0; i < v->only.n; i++) {
+        size_t at = 0;
+        while (at < countof(words) && strcmp(words[at], v->only.v[i]) != 0)
+            at++;
+        if (at == countof(words))
+            wrong(k, SECTION_events, NULL, "only", "'%s' is no event; allowed: backup, crash, failed, locked, login, offline, quota, restarting, running, "
+                  "starting, stopping", esc(v->only.v[i]));
+    }
 }
 
 static void check_pool(const struct check *k)
@@ -246,6 +272,7 @@ void conf_check(struct conf *c, struct conf_errors *e, conf_where_fn *at, const 
     check_uids(&k);
     check_limits(&k);
     check_pool(&k);
+    check_events(&k);
     for (size_t i = 0; i < c->nservers; i++)
         check_server(&k, &c->servers[i]);
     check_ports(&k);

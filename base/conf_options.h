@@ -69,6 +69,11 @@
 #define CONF_QUOTA(O) \
     O(backend, "backend", ENUM, "image", "image", "what holds a server to its disk limit")
 
+#define CONF_EVENTS(O) \
+    O(command, "command", STR, "", "absolute path of a program, and its arguments, quoted as in a shell; empty: none", "run for each event, which it gets as JSON on stdin") \
+    O(timeout, "timeout", TIME, "30s", "time, 1s to 10m", "it may run, before all it started is ended") \
+    O(only, "only", LIST, "", "backup, crash, failed, locked, login, offline, quota, restarting, running, starting or stopping; repeat for more", "it is run for these alone")
+
 #define CONF_LOG(O) \
     O(level, "level", ENUM, "info", "error | warn | info | debug", "least serious lines written") \
     O(activity_days, "activity_days", UINT, "90", "days, 1 to 36500", "records of who did what are kept for") \
@@ -134,6 +139,7 @@
     S(CONF_SANDBOX, "sandbox", sandbox, false, CONF_FILE_DAEMON) \
     S(CONF_NETWORK, "network", network, false, CONF_FILE_DAEMON) \
     S(CONF_QUOTA, "quota", quota, false, CONF_FILE_DAEMON) \
+    S(CONF_EVENTS, "events", events, false, CONF_FILE_DAEMON) \
     S(CONF_LOG, "log", log, false, CONF_FILE_DAEMON) \
     S(CONF_ACCOUNT, "account", account, true, CONF_FILE_ACCOUNTS) \
     S(CONF_SERVER, "server", server, true, CONF_FILE_SERVERS)

@@ -20,6 +20,9 @@ enum start_type {
        fds: the server's root directory, the gate's memfd, that of the account's handles.  The rest of the link is the session's (FILES_*
        below); the supervisor keeps the worker's end as well, to say FILES_ENDED there. */
     START_FILES = 0x0104,
+    /* sink: u32 log level, u64 ms it may run, u32 n, str each: the program and its arguments; str time, str what, str server or "", str account or "",
+       str text: for its environment; str line: the event as JSON, for its stdin.  Nothing is answered. */
+    START_SINK = 0x0105,
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
 

@@ -7,6 +7,8 @@ libstored_a_SOURCES = \
 	store/stored/activity_add.c \
 	store/stored/activity_list.c \
 	store/stored/activity_read.c \
+	store/stored/event.c store/stored/event.h \
+	store/stored/event_order.c \
 	store/stored/actor.c store/stored/actor.h \
 	store/stored/apply.c \
 	store/stored/backup.c store/stored/backup.h \

@@ -43,6 +43,7 @@ enum store_super_type {
     STORE_ROTATE = 0x0418,     /* u32 also where something does not open; fd: a sealed memfd with the new secret key.  Seals everything with it */
     STORE_ROTATED,             /* store -> supervisor: str error, u32 store_sealed (SECOND: with the new key; UNKNOWN: only the next start can
                                   tell), u64 texts sealed anew, u64 texts that did not open and were left */
+    STORE_EVENT = 0x0460,      /* u64 wall ms, str what, str server or "", str account or "", str text: to be kept and told to who may see it */
     STORE_TOTP_RESET = 0x0428, /* u32 cookie, str account: its second factor goes -> STORE_PASSWD_DONE */
 };
 
@@ -211,6 +212,12 @@ enum op {
     OP_SESSIONS = 26, /* -           skip                        server "", answered by the store alone: u32 n, per session of the account behind
                                                                       the first `skip`, as many as fit: u64 id, str address, u32 port, u64
                                                                       since (wall ms), str method, str key fingerprint, u32 is it this one */
+    OP_EVENTS = 27, /* status         events wanted   "last"     answered by the store alone: u64 id, behind which the newest so many are;
+                                                                      server "": of all servers, and of the account itself */
+                      /*              id               "", "wait"      u64 the last id that was looked at, to go on with, u32 is that all there
+                                                                      is now, u32 n, per event: u64 id, u64 wall ms, str what (a word of
+                                                                      sshd/supervisor/news.h), str server, str account, str text; with
+                                                                      "wait" the answer comes when there is something, or after 20 s */
     OP_COUNT
 };
 

@@ -287,7 +287,7 @@ static const struct channel_ops ops = {
 static bool number_of(const char *text, uint64_t most, uint64_t *n)
 {
     size_t len = strlen(text);
-    if (len == 0 || len > 9 || strspn(text, "0123456789") != len)
+    if (len == 0 || len > 18 || strspn(text, "0123456789") != len)
         return false;
     *n = strtoull(text, NULL, 10);
     return *n <= most;
@@ -314,6 +314,14 @@ static bool set_lines(struct exec *x, const char *value)
     return false;
 }
 
+static bool set_after(struct exec *x, const char *value)
+{
+    if (number_of(value, INT64_MAX, &x->after))
+        return true;
+    exec_fail(x, EXIT_USAGE, "--after: '%s' is no id of an event", esc(value));
+    return false;
+}
+
 static bool set_expect(struct exec *x, const char *value)
 {
     x->expect = value;
@@ -328,6 +336,7 @@ static const struct {
     { "--json", OPTION_JSON, NULL },         { "--wait", OPTION_WAIT, NULL },   { "--timeout", OPTION_TIMEOUT, set_timeout },
     { "-n", OPTION_LINES, set_lines },       { "-f", OPTION_FOLLOW, NULL },     { "--expect", OPTION_EXPECT, set_expect },
     { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL }, { "--qr", OPTION_QR, NULL },
+    { "--after", OPTION_AFTER, set_after },
 };
 
 static bool refuse_option(struct exec *x, const char *word)

@@ -28,6 +28,7 @@ holdfast_session_SOURCES = \
 	sshd/session/status.c sshd/session/status.h \
 	sshd/session/store.c \
 	sshd/session/verb_activity.c \
+	sshd/session/verb_events.c \
 	sshd/session/verb_keys.c \
 	sshd/session/verb_backup.c \
 	sshd/session/verb_console.c \

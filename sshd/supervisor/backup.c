@@ -14,6 +14,7 @@
 #include "base/rights.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
+#include "sshd/supervisor/news.h"
 #include "sshd/supervisor/store.h"
 
 enum { ID_MOST = 40 };
@@ -66,6 +67,7 @@ static void fail(struct job *j, const char *why)
         result(j->super, j->order, CODE_DENIED, "the backup of %s was ended: %s", j->server->name, j->why);
     } else {
         log_error("backup.failed", "server=%s id=%s error=\"%s\"", j->server->name, j->id, why);
+        news_put(j->super, NEWS_BACKUP, j->server->name, j->account, "%s failed: %s", j->id, why);
         result(j->super, j->order, CODE_FAILED, "the backup of %s failed: %s", j->server->name, why);
     }
     drop(j);
@@ -107,6 +109,7 @@ static void on_end(void *data, pid_t pid, int status)
     }
     log_info("backup.done", "server=%s id=%s bytes=%llu entries=%llu", j->server->name, j->id, (unsigned long long)size,
              (unsigned long long)entries);
+    news_put(j->super, NEWS_BACKUP, j->server->name, j->account, "%s is made, %llu bytes", j->id, (unsigned long long)size);
     struct msg out;
     result_begin(&out, j->order, CODE_DONE, "");
     msg_put_str(&out, j->id);

@@ -19,6 +19,7 @@
 #include "sshd/supervisor/backup.h"
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/news.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source.h"
 #include "sshd/supervisor/store.h"
@@ -348,6 +349,7 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     c->servers = mem_str(servers);
     timer_free(c->grace);
     c->grace = NULL;
+    news_put(s, NEWS_LOGIN, "", account, "from %s", c->address);
     return NULL;
 }
 

@@ -47,6 +47,8 @@ holdfastd_SOURCES = \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/tool_store.c sshd/supervisor/tool_store.h \
+	sshd/supervisor/sink.c sshd/supervisor/sink.h \
+	sshd/supervisor/news.c sshd/supervisor/news.h \
 	sshd/supervisor/metrics.c sshd/supervisor/metrics.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \

@@ -14,6 +14,7 @@
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/forward.h"
 #include "sshd/supervisor/launch.h"
+#include "sshd/supervisor/news.h"
 #include "sshd/supervisor/wait.h"
 
 enum { INSIDE_UID = 1000 };
@@ -70,6 +71,7 @@ void server_set(struct server *v, enum state state)
     v->state = state;
     v->since = wall_ms();
     log_info("server.state", "server=%s state=%s reason=\"%s\"", v->name, state_words[state], v->reason);
+    news_put(v->super, state_words[state], v->name, "", "%s", v->reason);
     wait_check(v);
     server_tidy(v);
 }

@@ -17,6 +17,7 @@
 #include "sshd/supervisor/conn.h"
 #include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/listen.h"
+#include "sshd/supervisor/news.h"
 #include "sshd/supervisor/order.h"
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/secret.h"
@@ -134,6 +135,7 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
         return;
     }
     conn_hand_over(s);
+    news_store_ready(s);
     servers_begin(s);
     listen_accept(s, true);
     log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);

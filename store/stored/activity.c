@@ -16,7 +16,7 @@
 #include "store/stored/db.h"
 #include "store/stored/folder.h"
 
-enum { VERSION = 1, BATCH = 200, AGAIN_MS = 20, FIRST_MS = 1000, ROUND_MS = 3600 * 1000, DAY_MS = 24 * 3600 * 1000 };
+enum { VERSION = 2, BATCH = 200, AGAIN_MS = 20, FIRST_MS = 1000, ROUND_MS = 3600 * 1000, DAY_MS = 24 * 3600 * 1000 };
 
 /* A path of many bytes counts as several records, so that a number of records bounds the file's size. */
 #define WEIGHT "(1 + (length(path) + length(other)) / 512)"
@@ -41,6 +41,20 @@ static const char schema[] =
     "PRAGMA user_version = 1;"
     "COMMIT;";
 
+/* Numbers are never used again, so that a reader's place stays its place. */
+static const char schema_events[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE event ("
+    "    id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "    at INTEGER NOT NULL,"           /* wall clock, ms */
+    "    kind TEXT NOT NULL,"
+    "    server TEXT NOT NULL,"          /* '': of none */
+    "    account TEXT NOT NULL,"
+    "    text TEXT NOT NULL"
+    ");"
+    "PRAGMA user_version = 2;"
+    "COMMIT;";
+
 /* What was committed survives the store's end; a power cut may take the last seconds.  A database nobody else has open needs no locks. */
 static const char setup[] =
     "PRAGMA synchronous = NORMAL;"
@@ -63,6 +77,11 @@ static const char *const sql[STATEMENTS] = {
     [DROP] = "DELETE FROM activity WHERE server = ? AND id <= ? AND at < ?",
     [NEWEST] = "SELECT id FROM activity WHERE server = ? ORDER BY id DESC LIMIT ?",
     [BEHIND] = "SELECT id FROM activity WHERE server = ? AND id > ? ORDER BY id LIMIT ?",
+    [EVENT_ADD] = "INSERT INTO event (at, kind, server, account, text) VALUES (?, ?, ?, ?, ?)",
+    [EVENT_DROP] = "DELETE FROM event WHERE id <= ?",
+    [EVENT_NEWEST] = "SELECT id, at, kind, server, account, text FROM event ORDER BY id DESC",
+    [EVENT_END] = "SELECT seq FROM sqlite_sequence WHERE name = 'event'",
+    [EVENT_BEHIND] = "SELECT id, at, kind, server, account, text FROM event WHERE id > ? ORDER BY id LIMIT ?",
     [RECORD] = "SELECT at, account, address, action, path, other, number, flags, times FROM activity WHERE server = ? AND id = ?",
 };
 
@@ -110,9 +129,9 @@ static int open_file(struct activity *a, struct err *e)
     if (a->db == NULL || db_exec(a->db, setup, e) < 0)
         return -1;
     int64_t v = version(a->db, e);
-    if (v != 0 && v != VERSION)
+    if (v < 0 || v > VERSION)
         return v < 0 ? -1 : err_set(e, 0, file, "its schema is %lld, this build's is %d", (long long)v, VERSION);
-    if (v == 0 && db_exec(a->db, schema, e) < 0)
+    if ((v < 1 && db_exec(a->db, schema, e) < 0) || (v < 2 && db_exec(a->db, schema_events, e) < 0))
         return -1;
     return count(a, e);
 }

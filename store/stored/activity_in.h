@@ -5,7 +5,8 @@
 #include "store/stored/activity.h"
 
 /* Statements that are kept: prepared when first used. */
-enum activity_statement { ADD, AGAIN, BEGIN, COMMIT, ROLLBACK, OLDEST, AGED, DROP, NEWEST, BEHIND, RECORD, STATEMENTS };
+enum activity_statement { ADD, AGAIN, BEGIN, COMMIT, ROLLBACK, OLDEST, AGED, DROP, NEWEST, BEHIND, RECORD, EVENT_ADD, EVENT_DROP,
+    EVENT_NEWEST, EVENT_END, EVENT_BEHIND, STATEMENTS };
 
 /* A server, and how much of the log is about it. */
 struct place {

@@ -41,6 +41,7 @@ static const struct {
     { STORE_ROTATE, rotate },
     { STORE_SOURCES_LOAD, sources_load },
     { STORE_SOURCES_SAVE, sources_save },
+    { STORE_EVENT, event_told },
 };
 
 static void on_super(void *data, struct link *l UNUSED, struct msg *m)

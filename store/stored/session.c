@@ -56,6 +56,7 @@ static void forget(struct session *s)
     *at = s->next;
     if (s->phase == PHASE_ASKING)
         password_forget(s->store->passwords, s->id);
+    session_events_end(s);
     actor_end(s);
     link_free(s->link);
     free(s->address);

@@ -90,6 +90,8 @@ unsigned sessions_recheck(struct store *store, const char *account);
 bool session_current(struct session *s);
 /* 1: MARK tells the password that account NAME has now from any other.  0: it has none. */
 int login_mark(struct store *store, const char *name, uint8_t mark[KEY_HASH], struct err *e);
+/* event_order.c: S ends, and waits for no events any more. */
+void session_events_end(struct session *s);
 /* Loads what the session may see into `seen`: its account's rights, as far as its key carries them.  0, or -1 with E. */
 int session_look(struct session *s, struct err *e);
 /* The same on SERVER.  1: *RIGHTS are those.  0: it may not see it, or there is none. */

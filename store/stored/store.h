@@ -21,6 +21,7 @@ struct push;
 struct activity;
 struct trust;
 struct account_rate;
+struct event_wait;
 
 struct store {
     struct loop *loop;
@@ -39,6 +40,7 @@ struct store {
     struct push *push;            /* a configuration being received, or NULL */
     struct trust *trust;          /* of the last one applied; owned; NULL before */
     struct activity *activity;
+    struct event_wait *event_waits;   /* event_order.c's; owned, a list */
     struct account_rate *rates;   /* actor.c's; owned, a list */
     struct bucket complaints;     /* in the log, about what could not be recorded */
 };
@@ -46,7 +48,7 @@ struct store {
 /* What the supervisor may ask; every message of its that is none of these ends us, as does a broken one. */
 typedef void super_fn(struct store *s, struct msg *m);
 super_fn session_new, session_gone, sessions_list, login_answered, passwd, totp_reset, order_result, rotate;
-super_fn sources_load, sources_save;
+super_fn sources_load, sources_save, event_told;
 super_fn push_begin, push_account, push_server, push_end;
 
 #endif

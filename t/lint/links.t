@@ -18,6 +18,7 @@ TABLE = {
     "holdfast-archive": {LIBC, "libarchive.so.13"},
     "holdfast-launch": {LIBC, "libcap.so.2"},
     "holdfast-filter": {LIBC, "libnftables.so.1"},
+    "holdfast-sink": {LIBC},
     "holdfast-shim": {LIBC},
     "holdfast-policy": {LIBC},
     "holdfast-init": STATIC,

@@ -13,6 +13,7 @@
 #include "store/proto.h"
 #include "store/stored/activity_in.h"
 #include "store/stored/db.h"
+#include "store/stored/event.h"
 
 static char folder[64];
 static struct loop *loop;
@@ -226,4 +227,108 @@ Test(activity, one_that_breaks_in_use_is_set_aside)
     is("5 new 0 0 1\n");
     snprintf(path, sizeof path, "%s/activity.db.bad", folder);
     cr_assert_eq(access(path, F_OK), 0);
+}
+
+/* ---- events ---- */
+
+static bool all(void *data UNUSED, const struct event *v UNUSED)
+{
+    return true;
+}
+
+static bool of(void *data, const struct event *v)
+{
+    return strcmp(v->server, data) == 0;
+}
+
+static int64_t happen(const char *server, const char *text)
+{
+    struct event v = { .at = 5, .kind = "running", .server = server, .account = "", .text = text };
+    cr_assert_eq(event_add(a, &v, &e), 0);
+    return v.id;
+}
+
+/* How many a page has that begins behind *ID. */
+static uint32_t page_of(int64_t *id, event_seen_fn *seen, const char *server, size_t size, bool *end)
+{
+    struct msg m;
+    uint32_t n;
+    msg_begin(&m, 1, 0);
+    cr_assert_eq(event_page(a, id, seen, (void *)(uintptr_t)server, &m, size, &n, end, &e), 0);
+    msg_free(&m);
+    return n;
+}
+
+Test(activity, events_are_numbered_and_filtered)
+{
+    bool end;
+    for (int i = 1; i <= 6; i++)
+        cr_assert_eq(happen(i % 2 ? "one" : "two", "x"), i);
+    int64_t id = 0;
+    cr_expect_eq(page_of(&id, of, "two", 60000, &end), 3);
+    cr_expect(end && id == 6);
+    id = 3;
+    cr_expect_eq(page_of(&id, of, "one", 60000, &end), 1);
+    cr_assert_eq(event_last(a, 2, of, (void *)(uintptr_t)"one", &id, &e), 0);
+    cr_expect_eq(id, 2);
+    cr_assert_eq(event_last(a, 0, all, NULL, &id, &e), 0);
+    cr_expect_eq(id, 6, "none wanted: behind the newest");
+    cr_assert_eq(event_last(a, 100, all, NULL, &id, &e), 0);
+    cr_expect_eq(id, 0, "more wanted than there are: from the beginning");
+}
+
+Test(activity, a_page_of_events_ends_at_its_size_and_goes_on)
+{
+    char text[201];
+    memset(text, 't', 200);
+    text[200] = '\0';
+    for (int i = 0; i < 300; i++)
+        happen("one", text);
+    int64_t id = 0;
+    bool end;
+    uint32_t n = page_of(&id, all, NULL, 5000, &end), sum = n;
+    cr_expect(n > 10 && n < 25 && !end && id == n);
+    while (!end)
+        sum += page_of(&id, all, NULL, 60000, &end);
+    cr_expect_eq(sum, 300);
+    id = 0;
+    cr_expect_eq(page_of(&id, all, NULL, 1000000, &end), EVENT_PAGE, "never more than a page");
+}
+
+Test(activity, a_place_of_another_file_is_the_end_of_this_one)
+{
+    bool end;
+    happen("one", "x");
+    int64_t id = 1000;
+    cr_expect_eq(page_of(&id, all, NULL, 60000, &end), 0);
+    cr_expect_eq(id, 1);
+    happen("one", "y");
+    cr_expect_eq(page_of(&id, all, NULL, 60000, &end), 1);
+}
+
+Test(activity, the_oldest_events_go_and_numbers_stay)
+{
+    cr_assert_eq(db_exec(a->db, "INSERT INTO event VALUES (60000, 1, 'running', 'one', '', 'old')", &e), 0);
+    cr_assert_eq(db_exec(a->db, "INSERT INTO event VALUES (9000, 1, 'running', 'one', '', 'older')", &e), 0);
+    bool end;
+    int64_t id = 0;
+    while (happen("one", "x") % 256)
+        ;
+    cr_expect_eq(page_of(&id, all, NULL, 60000, &end), 160 + 1, "60001 to 60160, and 60000");
+    activity_close(a);
+    up();
+    cr_expect_eq(happen("one", "x"), 60161, "never given twice");
+}
+
+Test(activity, a_file_of_the_first_version_gets_events)
+{
+    add("one", ACTIVITY_REMOVE, "f", 0, 0);
+    cr_assert_eq(db_exec(a->db, "DROP TABLE event; PRAGMA user_version = 1", &e), 0);
+    activity_close(a);
+    up();
+    cr_expect_eq(happen("one", "x"), 1);
+    int64_t id;
+    const char *const names[] = { "one" };
+    cr_assert_eq(activity_last(a, names, 1, 5, &id, &e), 0);
+    cr_expect_eq(id, 0, "and what it had is there");
 }
