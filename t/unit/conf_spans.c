@@ -128,11 +128,11 @@ Test(conf, ids)
     ids_are("1000000000", "900000000", "1525", NULL);
     ids_are("1000000000", "900000000", "1526", "meet");
     ids_are("900000000", "1000000000", NULL, NULL);
-    /* 512 connections, and holdfast-policy. */
-    ids_are("1900019199", "1900019712", NULL, NULL);
+    /* 512 connections, holdfast-policy and holdfast-sink. */
+    ids_are("1900019198", "1900019712", NULL, NULL);
     ids_are("1900019200", "1900019712", NULL, "of sessions (1900019200 and 512 more) and of servers (from 1900019712) meet");
     /* root, daemon and nobody are everywhere. */
-    ids_are("1", NULL, NULL, "'sessions' takes the ids 1 to 513, but daemon in /etc/passwd has 1");
+    ids_are("1", NULL, NULL, "'sessions' takes the ids 1 to 514, but daemon in /etc/passwd has 1");
     ids_are("65500", NULL, NULL, "but nobody in /etc/passwd has 65534");
 }
 
