@@ -27,6 +27,8 @@ holdfast_session_SOURCES = \
 	sshd/session/session.h \
 	sshd/session/status.c sshd/session/status.h \
 	sshd/session/store.c \
+	sshd/session/gauge.c sshd/session/gauge.h \
+	sshd/session/verb_top.c \
 	sshd/session/verb_activity.c \
 	sshd/session/verb_events.c \
 	sshd/session/verb_keys.c \

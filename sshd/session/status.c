@@ -35,6 +35,10 @@ static void read_one(struct status *t, struct msg *m)
         t->ports[t->nports].port = msg_get_u32(m);
         t->ports[t->nports++].udp = msg_get_u32(m);
     }
+    t->io_read = msg_get_u64(m);
+    t->io_written = msg_get_u64(m);
+    t->net_received = msg_get_u64(m);
+    t->net_sent = msg_get_u64(m);
 }
 
 void status_read(struct statuses *all, struct msg *m)
@@ -106,6 +110,10 @@ static void put_json(struct buf *b, const struct status *t)
     json_u64(b, "memory", t->memory);
     json_u64(b, "memory_peak", t->memory_peak);
     json_u64(b, "pids", t->pids);
+    json_u64(b, "io_read", t->io_read);
+    json_u64(b, "io_written", t->io_written);
+    json_u64(b, "net_received", t->net_received);
+    json_u64(b, "net_sent", t->net_sent);
     json_u64(b, "disk_used", t->disk_used);
     json_u64(b, "disk_limit", t->disk_limit);
     json_list(b, "ports");

@@ -8,6 +8,8 @@
 struct status {
     char *server, *state, *reason, *address, *address6, *limits;   /* owned */
     uint64_t since, cpu_ms, memory, memory_peak, disk_used, disk_limit;
+    uint64_t io_read, io_written, net_sent, net_received;
+    uint64_t cpu_share;   /* the reader's own */
     uint32_t pid, ready, has_exit, exit_code, signal, restarts, pids;
     struct status_port { uint32_t port, udp; } *ports;  /* owned */
     uint32_t nports;
@@ -18,6 +20,8 @@ struct statuses { struct status *v; uint32_t n; };
 /* Reads the fields to the end of M, behind what ALL (zeroed at first) has. */
 void status_read(struct statuses *all, struct msg *m);
 void status_free(struct statuses *all);
+/* How many servers the account may see the status of: an answer about all holds a part of them only when they are many. */
+uint32_t status_visible(const struct exec *x);
 /* The whole answer on stdout: JSON lines or a table. */
 void status_print(struct exec *x, const struct statuses *all);
 /* "1.5G" for people, in BUF.  Returns BUF. */

@@ -17,7 +17,7 @@ static void drop(struct exec *x)
     free(l);
 }
 
-static uint32_t visible(const struct exec *x)
+uint32_t status_visible(const struct exec *x)
 {
     size_t n;
     uint32_t count = 0;
@@ -34,7 +34,7 @@ static void answer(struct exec *x, int code, const char *text, struct msg *m)
         return;
     uint32_t before = l->all.n;
     status_read(&l->all, m);
-    if (x->server == NULL && l->all.n > before && l->all.n < visible(x))
+    if (x->server == NULL && l->all.n > before && l->all.n < status_visible(x))
         exec_ask(x, OP_STATUS, NULL, l->all.n, NULL, answer);
     else
         l->print(x, &l->all);

@@ -19,6 +19,8 @@ const struct verb verbs[] = {
       .usage = "restart [SERVER] [--wait] [--timeout SECONDS]", .help = "stop and start it" },
     { .name = "kill", .server = SERVER_ONE, .right = RIGHT_KILL, .options = POWER, .run = verb_power,
       .usage = "kill [SERVER] [--wait] [--timeout SECONDS]", .help = "end all of its processes at once" },
+    { .name = "top", .server = SERVER_ALL, .right = RIGHT_STATUS, .options = OPTION_JSON, .streams = true, .run = verb_top,
+      .usage = "top [SERVER] [--json]", .help = "what they use now: a live screen (ssh -t), or one look of a second" },
     { .name = "console", .server = SERVER_ONE, .right = RIGHT_CONSOLE, .options = OPTION_RAW, .streams = true, .run = verb_console,
       .usage = "console [SERVER] [--raw]",
       .help = "attach to its console (ssh -t); without a terminal: stdin to it, its output to stdout" },

@@ -24,6 +24,7 @@ void verb_sessions(struct exec *x);
 void verb_backup_create(struct exec *x);
 void verb_backup_list(struct exec *x);
 void verb_backup_get(struct exec *x);
+void verb_top(struct exec *x);
 void verb_activity(struct exec *x);
 void verb_events(struct exec *x);
 void verb_keys_list(struct exec *x);

@@ -90,6 +90,20 @@ static bool disk_limit(struct server *v, uint64_t *number) { return disk(v, v->d
 static bool inodes_limit(struct server *v, uint64_t *number) { return disk(v, v->inodes_limit, number); }
 static bool leased(struct server *v, uint64_t *number) { return disk(v, v->gate ? gate_leased(v->gate) : 0, number); }
 
+static bool received(struct server *v, uint64_t *number)
+{
+    uint64_t other;
+    usage_net(v, number, &other);
+    return server_alive(v) && server_host_address(v) != 0;
+}
+
+static bool sent(struct server *v, uint64_t *number)
+{
+    uint64_t other;
+    usage_net(v, &other, number);
+    return server_alive(v) && server_host_address(v) != 0;
+}
+
 static bool since(struct server *v, uint64_t *number)
 {
     *number = (uint64_t)v->since;
@@ -129,6 +143,8 @@ static const struct {
     { { "server_cpu_throttled_seconds", "seconds", "Time it was held back by its limit", COUNTER }, NULL, "cpu_throttled_ms" },
     { { "server_pids", NULL, "Processes and threads", GAUGE }, NULL, "pids" },
     { { "server_pids_refused", NULL, "Processes it was not allowed to start", COUNTER }, NULL, "pids_refused" },
+    { { "server_net_received_bytes", "bytes", "Received on its network since it was started", COUNTER }, received, NULL },
+    { { "server_net_sent_bytes", "bytes", "Sent on its network since it was started", COUNTER }, sent, NULL },
     { { "server_io_read_bytes", "bytes", "Read from its disk since it was started", COUNTER }, NULL, "io_read" },
     { { "server_io_written_bytes", "bytes", "Written to its disk since it was started", COUNTER }, NULL, "io_written" },
 };

@@ -15,6 +15,7 @@
 #include "sshd/supervisor/forward.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/news.h"
+#include "sshd/supervisor/usage.h"
 #include "sshd/supervisor/wait.h"
 
 enum { INSIDE_UID = 1000 };
@@ -433,6 +434,20 @@ static void put_address(const struct server *v, struct msg *m)
     msg_put_str(m, has ? n.inside6 : "");
 }
 
+static void put_traffic(const struct server *v, struct msg *m)
+{
+    uint64_t read = 0, written = 0, received = 0, sent = 0;
+    if (server_alive(v)) {
+        usage_value(v, "io_read", &read);
+        usage_value(v, "io_written", &written);
+        usage_net(v, &received, &sent);
+    }
+    msg_put_u64(m, read);
+    msg_put_u64(m, written);
+    msg_put_u64(m, received);
+    msg_put_u64(m, sent);
+}
+
 void server_put_status(struct server *v, struct msg *m)
 {
     const struct conf_server *c = conf_of(v);
@@ -464,4 +479,5 @@ void server_put_status(struct server *v, struct msg *m)
         msg_put_u32(m, c->port.v[i].port);
         msg_put_u32(m, c->port.v[i].udp);
     }
+    put_traffic(v, m);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
@@ -74,6 +75,23 @@ static bool read_row(const struct server *v, const struct row *r, const struct l
     if (text && r->disk && !there)
         *number = 0;
     return there || (text && r->disk);
+}
+
+static uint64_t counted(const char *interface, const char *what)
+{
+    uint64_t number = 0;
+    FREE_MEM char *path = mem_fmt("/sys/class/net/%s/statistics/%s", interface, what);
+    FREE_MEM char *text = io_read_file(path, 64, NULL, NULL);
+    return text && number_at(text, &number) ? number : 0;
+}
+
+/* The host's end sends what the server receives. */
+void usage_net(const struct server *v, uint64_t *received, uint64_t *sent)
+{
+    struct server_net n;
+    bool has = server_host_address(v) != 0 && server_net(v, &n);
+    *received = has ? counted(n.interface, "tx_bytes") : 0;
+    *sent = has ? counted(n.interface, "rx_bytes") : 0;
 }
 
 bool usage_value(const struct server *v, const char *name, uint64_t *number)

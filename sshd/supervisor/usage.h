@@ -8,6 +8,8 @@
 /* A line each, "limit FILE VALUE" and "use NAME NUMBER"; JSON: two members with an object each, a comma before each. */
 void usage_put(const struct server *v, bool json, struct buf *b);
 
+/* Bytes that V has received and sent since it was started: what its end of the network on the host has counted; 0 without one. */
+void usage_net(const struct server *v, uint64_t *received, uint64_t *sent);
 /* The number NAME of those of usage_put; false when the kernel does not tell it. */
 bool usage_value(const struct server *v, const char *name, uint64_t *number);
 

@@ -78,6 +78,12 @@ def test_verbs(rig):
     rig.stopped = {"two"}
     ok(ssh(rig, "status", "two")[0] == 3 and ssh(rig, "status", "one")[0] == 0 and ssh(rig, "status")[0] == 0,
        "status of one that does not run exits 3")
+    code, out, err = ssh(rig, "top", "--json")
+    rows = [json.loads(line) for line in out.decode().splitlines()]
+    ok(code == 0 and len(rows) == 3 and 1 << 19 < rows[0]["net_sent_rate"] < 64 << 20 and rows[0]["net_received_rate"] == 0,
+       "top without a terminal: rates of one second, from counters", out)
+    code, out, err = ssh(rig, "top")
+    ok(code == 0 and len(out.splitlines()) == 4 and b"\033" not in out and out.isascii(), "top in words: a line each, no pictures", out)
     rig.reason = b'bad "\xff\xc3\x28\n\x01\\ \xe2\x82\xac'
     code, out, err = ssh(rig, "status", "--json")
     rows = [json.loads(line) for line in out.decode().splitlines()]
@@ -205,6 +211,16 @@ def test_terminal(rig):
     ok(code == 0 and b"to watch only" in seen, "terminal: watch only", (code, seen))
     code, seen = terminal(rig, "status", [])
     ok(code == 0 and b"\r\n" in seen and b"\033[1m" in seen, "terminal: status has colour and line ends", (code, seen))
+    code, seen = terminal(rig, "top", [(b"q ends", b""), ("\u2581".encode(), b"q")])
+    ok(code == 0 and seen.count(b"\033[H") >= 2 and b"cpu%" in seen and seen.rstrip().endswith(b"\033[?25h\033[?1049l"),
+       "terminal: top draws again and again until q, and leaves the screen as it was", (code, seen[-400:]))
+    ok(all(len(line.decode()) <= 80 for line in re.sub(rb"\033\[[?0-9;]*[a-zA-Z]", b"", seen).replace(b"\r", b"").split(b"\n")),
+       "terminal: no line of it is wider than the terminal", seen[-400:])
+    code, seen = terminal(rig, "top one", [("\u2588".encode(), b"\x03")])
+    ok(code == 0 and b"network out, /s" in seen, "terminal: top of one server, ended by ctrl-C", (code, seen[-400:]))
+    asked = len(rig.seen("op", session_rig.STATUS))
+    time.sleep(2.5)
+    ok(len(rig.seen("op", session_rig.STATUS)) == asked, "nobody is asked when nobody looks")
     code, seen = terminal(rig, "backup get one 1", [])
     ok(code == 2 and b"FILE.tar.zst" in seen, "terminal: an archive is not printed", (code, seen))
     code, seen = terminal(rig, "logs one -f", [(b"line 4999", b"\x03")])

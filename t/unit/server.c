@@ -12,6 +12,7 @@
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/news.h"
+#include "sshd/supervisor/usage.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 
@@ -31,6 +32,8 @@ void news_put(struct super *s, const char *what, const char *server, const char 
 {
     (void)s, (void)what, (void)server, (void)account, (void)fmt;
 }
+bool usage_value(const struct server *s, const char *name, uint64_t *n) { (void)s, (void)name, (void)n; return false; }
+void usage_net(const struct server *s, uint64_t *received, uint64_t *sent) { (void)s; *received = *sent = 0; }
 void launch_begin(struct server *s) { (void)s; note("B"); }
 void launch_stop(struct server *s) { (void)s; note("S"); }
 void launch_kill(struct server *s) { (void)s; note("K"); }
