@@ -74,8 +74,8 @@ Test(gauge, drawing)
     const struct history *h = NULL;
     for (size_t i = 0; i < 5; i++)
         h = look(2000 + i * 1000, "a", 0, sum += v[i]);
-    drawn(h, 7, 0, "  ▁▅█▇▁");
+    drawn(h, 7, 0, "  ▁▅██▁");
     drawn(h, 2, 0, "█▁");
-    drawn(h, 3, 400, "▂▂▁");
+    drawn(h, 3, 400, "▃▂▁");
     drawn(h, 0, 0, "");
 }
