@@ -17,6 +17,7 @@ holdfast_shim_SOURCES = \
 	sandbox/shim/journal.c sandbox/shim/journal.h \
 	sandbox/shim/main.c \
 	sandbox/shim/match.c sandbox/shim/match.h \
+	sandbox/shim/notify.c sandbox/shim/notify.h \
 	sandbox/shim/output.c sandbox/shim/output.h \
 	sandbox/shim/peer.c sandbox/shim/peer.h \
 	sandbox/shim/ready.c sandbox/shim/ready.h \
