@@ -28,5 +28,5 @@ holdfast_shim_SOURCES = \
 holdfast_shim_LDADD = liblock.a libbase.a
 BUILT_SOURCES += sandbox/lock/shim.bpf.h
 CLEANFILES += sandbox/lock/shim.bpf.h
-sandbox/shim/main.$(OBJEXT): sandbox/lock/shim.bpf.h
+sandbox/shim/main.$(OBJEXT) sandbox/shim/shim_1-main.$(OBJEXT) sandbox/shim/shim_9-main.$(OBJEXT): sandbox/lock/shim.bpf.h
 EXTRA_DIST += sandbox/shim/RIGHTS etc/seccomp/shim.policy
