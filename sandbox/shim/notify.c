@@ -31,13 +31,6 @@ static void tell(void *data UNUSED)
     telling = loop_timer(shim.loop, NOTIFY_TELL, tell, NULL);
 }
 
-static void tell_soon(void)
-{
-    changed = true;
-    if (telling == NULL)
-        tell(NULL);
-}
-
 /* For a person's terminal and our log: all but printable ASCII is written out, and what would not fit whole is left out. */
 static void take_status(const char *value, size_t size)
 {
@@ -52,7 +45,7 @@ static void take_status(const char *value, size_t size)
     if (strcmp(text, shim.status) == 0)
         return;
     memcpy(shim.status, text, at + 1);
-    tell_soon();
+    changed = true;
 }
 
 static void take_ready(const char *value, size_t size)
@@ -66,7 +59,7 @@ static void take_stopping(const char *value, size_t size)
     if (size != 1 || value[0] != '1' || shim.says_stopping)
         return;
     shim.says_stopping = true;
-    tell_soon();
+    changed = true;
 }
 
 static void take_watchdog(const char *value, size_t size)
@@ -100,6 +93,8 @@ void notify_take(const char *bytes, size_t size)
         bytes += n;
         size -= n;
     }
+    if (changed && telling == NULL)
+        tell(NULL);
 }
 
 static void complain(const char *what, ssize_t size)

@@ -79,6 +79,8 @@ static void look_who(struct server *v, uint32_t version, char *why, size_t size)
     why[0] = '\0';
     bool known = getsockopt(link_fd(v->shim), SOL_SOCKET, SO_PEERCRED, &who, &n) == 0;
     bool parent = v->pid > 0 && v->life.pidfd >= 0 && parent_of(v->pid) == who.pid && has_its_ids(v);
+    if (known && parent && version > SHIM_VERSION)
+        v->life.shim_pidfd = (int)syscall(SYS_pidfd_open, who.pid, 0);
     /* Another uid may be that of a shim from before [ids] shim was changed, if it holds the server's init. */
     if (!known || (who.uid != shim && !parent && !(who.uid == 0 && version < 2)))
         snprintf(why, size, "whoever listens in place of its shim is uid %u, not %u", who.uid, shim);
@@ -98,10 +100,15 @@ void adopt_forget(struct server *v)
     v->life.pidfd_watch = NULL;
     if (v->life.pidfd >= 0)
         close(fd_steal(&v->life.pidfd));
+    if (v->life.shim_pidfd >= 0)
+        close(fd_steal(&v->life.shim_pidfd));
 }
 
+/* Nothing hangs on the shim any more, and what it knows it tells nobody who is here; the next start needs its place. */
 static void ended_unseen(struct server *v)
 {
+    if (v->life.shim_pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, v->life.shim_pidfd, SIGKILL, NULL, 0);
     snprintf(v->life.lost, sizeof v->life.lost, "it ended, and only its shim knew how");
     v->signal = SIGKILL;
     server_event(v, EVENT_ENDED);

@@ -49,6 +49,7 @@ static void rest(struct server *v, enum state state)
     timer_free(v->life.start_timer);
     v->life.start_timer = NULL;
     v->life.queued = v->abort = false;
+    v->life.foreign[0] = '\0';
     v->life.rest = state;
     if (server_locked(v))
         no_backoff(v);

@@ -40,7 +40,7 @@ struct life {
     uint32_t version;               /* spoken; 0: not known yet */
     char foreign[160];              /* why it is left alone; "" it is ours */
     char lost[48];                  /* why nobody can tell how it ended; "" somebody can */
-    int pidfd;                      /* init's; -1 */
+    int pidfd, shim_pidfd;          /* init's, and that of a foreign shim; -1 */
     struct watch *pidfd_watch;      /* of a foreign one: its end is seen by this alone */
 };
 

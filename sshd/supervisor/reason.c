@@ -146,6 +146,8 @@ void reason_look(struct server *v, struct ending *e)
     /* A shim of version 1 does not tell its time-out from an order. */
     if (v->life.version < 2 && e->killed == KILLED_BY_ORDER && !v->killed && v->state == STATE_STOPPING)
         e->killed = KILLED_BY_STOP;
+    if (v->killed && e->killed == KILLED_NOT)
+        e->killed = KILLED_BY_ORDER;
     e->oom = cgroup_oom(v);
     usage_number(pids, "max", &e->pids_refused);
     e->no_bytes = v->disk_limit && used >= v->disk_limit;

@@ -76,7 +76,7 @@ void server_number(struct super *s, const char *name, uint32_t number)
     if (v == NULL) {
         v = mem_new(sizeof *v);
         v->super = s;
-        v->gate_fd = v->life.pidfd = -1;
+        v->gate_fd = v->life.pidfd = v->life.shim_pidfd = -1;
         v->since = wall_ms();
         snprintf(v->name, sizeof v->name, "%s", name);
         struct server **at = &s->servers;

@@ -182,7 +182,8 @@ like "$err" "still loading the world" "with the last lines of its output"
 is "$(state two)" failed "it has failed"
 put_run two <<<$'#!/bin/sh\necho no licence >&2; exit 4'
 run hf alice start two --wait --timeout 20
-like "$rc$err" "^1.*ended with exit code 4.*no licence" "what came instead: its end, and its last words"
+is "$rc$err" "1| no licence
+two: ended with exit code 4" "what came instead: its last words, and its end"
 put_run two <<<$'#!/bin/sh\nprintf "up \\033[32mand\\033[0m run\\033[1mning\\n"; sleep 100'
 exits 0 "ready by a line with colours inside" hf alice start two --wait --timeout 20
 is "$(field two ready)" true "it is ready"

@@ -132,7 +132,7 @@ static void put_in(enum state state)
     v->killed = v->again = v->abort = false;
     v->code = 1;
     v->signal = 0;
-    v->life = (struct life){ .pidfd = -1, .rest = STATE_OFFLINE, .wish = WISH_DOWN };
+    v->life = (struct life){ .pidfd = -1, .shim_pidfd = -1, .rest = STATE_OFFLINE, .wish = WISH_DOWN };
     timer_free(v->backoff);
     v->backoff = NULL;
 }
