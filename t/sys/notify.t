@@ -23,7 +23,6 @@ put_run() {
     printf -- '-rm "/%s/run"\nput -p "%s" "/%s/run"\n' "$1" "$TAP_TMP/run.$1" "$1" | batch "$(owner_of "$1")" >/dev/null 2>&1
 }
 becomes() { wait_until "${3:-20}" state_is "$1" "$2"; }
-inside() { hf alice send one "sh $*" --expect "done .*\(([0-9]+)\)" --timeout 15; }
 
 # --- a real program -------------------------------------------------------------------------------------------------------------------------------
 
@@ -87,7 +86,7 @@ attack() { # a line of python: s is a socket, a the address
     printf 'import array, os, socket, sys\na = "/run/holdfast-notify"\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ntry:\n    %s\n    print("it worked")\nexcept OSError as e:\n    print("refused:", e)\n' \
         "$1" >"$SCRATCH/a.py"
     as_server one sh -c 'cat >a.py' <"$SCRATCH/a.py"
-    hf alice send one "sh python3 a.py" --expect "'refused.*|it worked'" --timeout 20 2>&1
+    hf alice send --expect "'refused.*|it worked'" --timeout 20 one "sh python3 a.py" 2>&1
 }
 wait_until 5 state_is one starting
 like "$(attack 'os.unlink(a)')" "refused.*not permitted" "it cannot remove its socket"
