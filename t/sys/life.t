@@ -148,6 +148,39 @@ is "$(state up)" offline "and it is down"
 sleep 1
 is "$(state up)" offline "nothing was queued to start it again"
 
+# --- kill wins at any moment --------------------------------------------------------------------------------------------------------------------------------
+
+# A disk that is made now: nothing of the server runs yet.
+S=$CONFIG/servers.d/rig.ini
+for i in 1 2 3 4 5 6; do
+    printf '[server fresh%d]\nowner = alice\ncommand = ./run\ndisk = 4G\ninodes = 200000\nnetwork = none\n' $i >>"$S"
+done
+timeout 30 "$TOOL" --run "$RUN" reload >/dev/null
+bad=0
+for i in 1 2 3 4 5 6; do
+    hf alice start fresh$i --wait --timeout 60 >"$SCRATCH/fresh$i" 2>&1 & starter=$!
+    ordered() { logged "server=fresh$i op=2 refused"; }
+    wait_until 20 ordered
+    hf alice kill fresh$i --wait --timeout 20 >/dev/null 2>&1
+    case $? in 0 | 3) ;; *) bad=$((bad + 1)) ;; esac
+    case $(state fresh$i) in offline | failed) ;; *) bad=$((bad + 1)) ;; esac
+    timeout 30 tail --pid=$starter -f /dev/null || bad=$((bad + 1))
+done
+is $bad 0 "a kill while the disk comes up leaves it down, and ends who waits for the start"
+sleep 1
+bad=0
+for i in 1 2 3 4 5 6; do case $(state fresh$i) in offline | failed) ;; *) bad=$((bad + 1)) ;; esac; done
+is $bad 0 "for good"
+hf alice start up --wait --timeout 20 >/dev/null 2>&1
+as_server up sh -c 'head -c 12M /dev/urandom >noise'
+hf alice backup create up >"$SCRATCH/backup" 2>&1 & backup=$!
+exits 0 "a kill while a backup is made" hf alice kill up --wait --timeout 20
+wait $backup
+is $? 0 "of which the backup knows nothing"
+hf alice start up >/dev/null 2>&1; hf alice restart up >/dev/null 2>&1
+exits 0 "a kill in the middle of a restart" hf alice kill up --wait --timeout 20
+is "$(state up) $(field up reason)" "offline killed by alice" "ends there"
+
 # --- why it ended --------------------------------------------------------------------------------------------------------------------------------------
 
 begin() { put_run one; killed one >/dev/null 2>&1; hf alice start one >/dev/null 2>&1; }
