@@ -322,7 +322,8 @@ static const char *lock(struct server *v)
 
 static const char *lock_later(struct server *v)
 {
-    (void)v;
+    if (v->life.queued)
+        rest(v, STATE_OFFLINE);
     return NULL;
 }
 
@@ -339,7 +340,7 @@ static const char *unlock(struct server *v)
 
 const char *server_lock(struct server *v, const char *why)
 {
-    if (server_alive(v))
+    if (server_alive(v) && !v->life.queued)
         return "is not at rest: stop it first";
     if (v->life.held[0])
         return "is being worked on already";
@@ -477,4 +478,9 @@ void life_found(struct server *v)
 {
     /* A restart that the earlier daemon did not see the end of. */
     v->again = v->state == STATE_STOPPING && life_wanted(v);
+    /* Started by hand, under a daemon that kept no wishes. */
+    if (v->life.wish == WISH_NONE && server_alive(v) && v->state != STATE_STOPPING && !life_wanted(v) && conf_of(v)) {
+        v->life.wish = WISH_UP;
+        wish_save(v);
+    }
 }

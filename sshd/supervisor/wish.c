@@ -96,11 +96,14 @@ static void done(struct super *s)
 
 void wish_load(struct super *s, void (*then)(struct super *s))
 {
+    if (keep.loaded) {
+        save_all(s);
+        then(s);
+        wish_learn(s);
+        return;
+    }
     keep.then = then;
-    if (keep.loaded)
-        done(s);
-    else
-        ask(s, "");
+    ask(s, "");
 }
 
 static void no_more(struct super *s)

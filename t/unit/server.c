@@ -323,6 +323,11 @@ Test(server, a_few_at_a_time)
     cr_assert_geq(strlen(did), 1u);
     cr_assert_null(server_order(late, EVENT_STOP, "bob"), "who waits is stopped at once");
     cr_assert_eq(late->state, STATE_OFFLINE);
+    struct server *held = server_find(&super, "z09");
+    cr_assert_null(server_lock(held, "migrate"), "who waits is as good as at rest");
+    cr_assert_eq(held->state, STATE_LOCKED);
+    server_unlock(held);
+    cr_assert(held->state == STATE_STARTING && held->life.queued, "and waits again");
     struct server *asked = server_find(&super, "z10");
     size_t before = strlen(did);
     cr_assert_null(server_order(asked, EVENT_START, "bob"), "who is asked for does not wait");
