@@ -16,9 +16,11 @@ struct conf_port { uint16_t port; bool udp; };
 struct conf_ports { struct conf_port *v; size_t n; };
 struct conf_allow { char *account; uint32_t rights; };
 struct conf_allows { struct conf_allow *v; size_t n; };
-enum conf_how_kind { HOW_NONE, HOW_LINE, HOW_SIGNAL, HOW_TCP };
+enum conf_how_kind { HOW_NONE, HOW_LINE, HOW_SIGNAL, HOW_TCP, HOW_NOTIFY };
 /* `number` is the signal or the port; `text` the line (owned; NULL otherwise). */
 struct conf_how { enum conf_how_kind kind; int number; char *text; };
+/* Ends that are no failure: exit codes, a bit each, and signals, bit N for signal N.  Exit code 0 always is one. */
+struct conf_exits { uint32_t codes[8]; uint64_t signals; };
 
 #define CONF_CTYPE_STR char *
 #define CONF_CTYPE_PATH char *
@@ -34,6 +36,7 @@ struct conf_how { enum conf_how_kind kind; int number; char *text; };
 #define CONF_CTYPE_ALLOW struct conf_allows
 #define CONF_CTYPE_RIGHTS uint32_t    /* bits of base/rights.h */
 #define CONF_CTYPE_HOW struct conf_how
+#define CONF_CTYPE_EXITS struct conf_exits
 
 enum { LIMITS_REQUIRED, LIMITS_AVAILABLE };
 enum { CONF_YES, CONF_NO };                                       /* "yes | no" */
@@ -107,6 +110,9 @@ uint32_t conf_ranges(const struct conf *c);
 
 /* Prints the effective configuration as ini text (for -T): every option with its value.  Owned by the caller. */
 char *conf_text(const struct conf *c);
+
+/* Whether a main process that ended with CODE, or of SIGNAL if that is not 0, ended well. */
+bool conf_exit_clean(const struct conf_exits *e, uint32_t code, uint32_t signal);
 
 /* The pure value parsers, for other users and tests.  0, or -1 when TEXT is not one. */
 int conf_size(const char *text, uint64_t *bytes);      /* 512M 10G 4096 */

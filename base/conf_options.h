@@ -125,9 +125,14 @@
     O(net_down, "net_down", SIZE, "0", "bytes per second; 0: no limit", "most it may be sent") \
     O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \
     O(stop_timeout, "stop_timeout", TIME, "30s", "time", "before it is killed") \
-    O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | none", "what says it is up") \
+    O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | notify | none", "what says it is up; notify: READY=1 on NOTIFY_SOCKET, as sd_notify(3) sends it") \
+    O(start_timeout, "start_timeout", TIME, "0ms", "time; 0: none", "from its start to its being up, before it is stopped as failed") \
+    O(watchdog, "watchdog", TIME, "0ms", "time; 0: none", "without WATCHDOG=1 on NOTIFY_SOCKET, once it is up, before it is killed as failed") \
     O(restart, "restart", ENUM, "on-failure", "never | on-failure | always", "after it ended by itself") \
-    O(autostart, "autostart", ENUM, "no", "yes | no", "start it with the daemon")
+    O(success_exit, "success_exit", EXITS, "0", "exit codes, 0 to 255, and signals, as 143 SIGTERM; 0 always is one", "ends by itself that are no failure") \
+    O(restart_tries, "restart_tries", UINT, "5", "failures, 0 to 100; 0: any number", "within restart_window before it is given up") \
+    O(restart_window, "restart_window", TIME, "10m", "time", "in which failures are counted") \
+    O(autostart, "autostart", ENUM, "no", "yes | no", "start it with the daemon, as long as nobody has started or stopped it")
 
 /*   S(SECTION, section word, struct tag, named?, which file) */
 #define CONF_SECTIONS(S) \

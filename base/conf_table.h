@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 #define CONF_TYPES(T) \
-    T(STR) T(PATH) T(NAME) T(USER) T(UINT) T(SIZE) T(TIME) T(PERCENT) T(ENUM) T(LIST) T(PORTS) T(ALLOW) T(RIGHTS) T(HOW)
+    T(STR) T(PATH) T(NAME) T(USER) T(UINT) T(SIZE) T(TIME) T(PERCENT) T(ENUM) T(LIST) T(PORTS) T(ALLOW) T(RIGHTS) T(HOW) T(EXITS)
 
 enum conf_type_index {
 #define T(name) CONF_TYPE_##name,
@@ -72,6 +72,11 @@ bool conf_form(const char *unit, const char *text, struct err *why);
 bool conf_form_quoted(const char *unit);
 /* True if WORD is one of "a | b | c", its position in *INDEX. */
 bool conf_choice(const char *unit, const char *word, size_t len, int *index);
+/* A signal by its name, with or without SIG; -1 when there is none. */
+int conf_signal(const char *name);
+/* The type EXITS (conf_exit.c); as of conf_type. */
+int conf_parse_exits(const struct conf_option *o, void *field, const char *text, struct err *why);
+void conf_print_exits(const struct conf_option *o, const void *field, struct buf *out);
 /* TEXT as a value, put in quotes where reading it back would change it. */
 void conf_print_text(struct buf *out, const char *text);
 

@@ -424,6 +424,7 @@ static void free_allow(void *field)
 
 static const struct { const char *prefix; enum conf_how_kind kind; } hows[] = {
     { "none", HOW_NONE }, { "line:", HOW_LINE }, { "signal:", HOW_SIGNAL }, { "tcp:", HOW_TCP },
+    { "notify", HOW_NOTIFY },
 };
 
 static int signal_of(const char *name)
@@ -432,14 +433,7 @@ static int signal_of(const char *name)
     uint64_t v;
     if (conf_number(name, &end, &v) == 0)
         return *end || v < 1 || v > 31 ? -1 : (int)v;
-    if (strncmp(name, "SIG", 3) == 0)
-        name += 3;
-    for (int s = 1; s < 32; s++) {
-        const char *abbrev = sigabbrev_np(s);
-        if (abbrev && strcmp(abbrev, name) == 0)
-            return s;
-    }
-    return -1;
+    return conf_signal(name);
 }
 
 static int how_line(const struct conf_option *o, struct conf_how *how, const char *text, struct err *why)
@@ -475,7 +469,8 @@ static int parse_how(const struct conf_option *o, void *field, const char *text,
         if (strncmp(text, hows[i].prefix, len) == 0 && strstr(o->unit, hows[i].prefix))
             break;
     }
-    if (i == countof(hows) || (hows[i].kind == HOW_NONE && text[len]))
+    bool word = i < countof(hows) && hows[i].prefix[len - 1] != ':';
+    if (i == countof(hows) || (word && text[len]))
         return -1;
     how.kind = hows[i].kind;
     int r = how.kind == HOW_LINE ? how_line(o, &how, text + len, why)
@@ -498,7 +493,7 @@ static void print_how(const struct conf_option *o, const void *field, struct buf
         conf_print_text(out, how->text);
     else if (how->kind == HOW_SIGNAL && sigabbrev_np(how->number))
         buf_put_fmt(out, "%s", sigabbrev_np(how->number));
-    else if (how->kind != HOW_NONE)
+    else if (how->kind == HOW_SIGNAL || how->kind == HOW_TCP)
         buf_put_fmt(out, "%d", how->number);
     buf_put(out, "\n", 1);
 }
@@ -523,4 +518,5 @@ const struct conf_type conf_types[CONF_TYPE_COUNT] = {
     [CONF_TYPE_ALLOW] = { "grants", true, parse_allow, print_allow, free_allow },
     [CONF_TYPE_RIGHTS] = { "rights", false, parse_rights, print_rights, NULL },
     [CONF_TYPE_HOW] = { "how", false, parse_how, print_how, free_how },
+    [CONF_TYPE_EXITS] = { "exits", false, conf_parse_exits, conf_print_exits, NULL },
 };

@@ -4,7 +4,7 @@ libbase_a_SOURCES = \
 	base/bucket.c base/bucket.h \
 	base/buf.c base/buf.h \
 	base/conf.c base/conf.h base/conf_options.h base/conf_table.h \
-	base/conf_check.c base/conf_cpus.c base/conf_form.c base/conf_host.c base/conf_reader.c base/conf_text.c base/conf_value.c base/conf_words.c \
+	base/conf_check.c base/conf_cpus.c base/conf_exit.c base/conf_form.c base/conf_host.c base/conf_reader.c base/conf_text.c base/conf_value.c base/conf_words.c \
 	base/die.c base/die.h \
 	base/err.c base/err.h \
 	base/io.c base/io.h \

@@ -2,7 +2,13 @@
 #ifndef SANDBOX_PROTO_H
 #define SANDBOX_PROTO_H
 
-enum { SHIM_VERSION = 1 };
+/* What a shim speaks with the supervisor.  One that runs may be older or newer than the daemon: both speak the lower of their numbers, if it is at
+   least their SHIM_OLDEST.  t/lib builds shims of other numbers. */
+#ifndef SHIM_SPEAKS
+#define SHIM_SPEAKS 2
+#define SHIM_SPEAKS_FROM 1
+#endif
+enum { SHIM_VERSION = SHIM_SPEAKS, SHIM_OLDEST = SHIM_SPEAKS_FROM };
 
 /* What runs in a sandbox may ask of the kernel what etc/seccomp/{server,build,tool}.policy says. */
 enum sandbox_profile { PROFILE_SERVER, PROFILE_BUILD, PROFILE_TOOL, PROFILE_COUNT };
@@ -27,6 +33,9 @@ enum launch_type {
     LAUNCH_ERRAND,
 };
 
+/* Inside a sandbox that has one: where the server tells of itself, as NOTIFY_SOCKET in its environment says. */
+#define NOTIFY_SOCKET "/run/holdfast-notify"
+
 /* LAUNCH_RUN, field by field:
      str server, u32 uid base (65536 from here), u32 shim uid, u32 log level
      u32 argc, str each; str directory inside; u32 nenv, str each ("NAME=VALUE")
@@ -39,6 +48,7 @@ enum launch_type {
      u32 has image (an errand never has)
      str init program's path on the host, str shim program's path on the host
      u32 ready kind, u32 ready number, str ready text   (enum conf_how_kind)
+     u32 has a notify socket, u64 watchdog ms (0: none)
      u32 has cgroup
    fds: root directory of the files, log folder, listening socket, [the image's root directory], [cgroup folder], [filter] */
 
@@ -46,10 +56,10 @@ enum launch_type {
    (unlisted ones are closed):
      0, 1 /dev/null   2 the log   3 the supervisor's link   4 init's link   5 the server's stdin (or the terminal's master)
      6 its stdout (or /dev/null with a terminal)   7 its stderr (the same)   8 the listening socket   9 the log folder
-     10 its cgroup.kill, open for writing (or /dev/null: then INIT_KILL it)   11 init's pidfd
+     10 its cgroup.kill, open for writing (or /dev/null: then INIT_KILL it)   11 init's pidfd   12 the notify socket (or /dev/null)
    and its arguments: server, log level, tty (0/1), ready kind, ready number, ready text, inside address (dotted, or ""), init's pid,
-   start time (wall ms).
-   Of an errand: 5 to 9 are /dev/null, and its arguments are server, log level, init's pid, seconds it may run.  It lives no longer than the supervisor's link. */
+   start time (wall ms), watchdog ms.
+   Of an errand: 5 to 9 and 12 are /dev/null, and its arguments are server, log level, init's pid, seconds it may run.  It lives no longer than the supervisor's link. */
 
 /* supervisor <-> policy: a profile with an admin's changes.  One job a process. */
 enum policy_want { POLICY_FILTER, POLICY_TABLE, POLICY_JSON };
@@ -59,20 +69,24 @@ enum policy_type {
 };
 
 /* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
-   supervisor and handed to the session. */
+   supervisor and handed to the session.  The link that a server was launched with speaks SHIM_VERSION; another what STATE says; an errand's 1.  Fields
+   marked 2 belong to version 2 and are left out in 1. */
 enum shim_type {
-    SHIM_SUPERVISOR = 0x0520, /* u32 version -> SHIM_STATE; the last one wins, the earlier is closed */
+    SHIM_SUPERVISOR = 0x0520, /* u32 version, the highest one spoken -> SHIM_STATE; the last one wins, the earlier is closed */
     SHIM_VIEWER,              /* u32 version, u32 may write, u64 history bytes, str account: output follows, history first */
 
     /* shim -> supervisor */
-    SHIM_STATE,               /* u32 version, u32 init pid, u64 started (wall ms), u32 ready, u32 stopping, u32 ended, u32 code, u32 signal,
-                                 u32 killed by us (enum shim_killed) */
+    /* u32 version spoken from here on, u32 init pid, u64 started (wall ms), u32 ready, u32 stopping, u32 ended, u32 code, u32 signal,
+       u32 killed by us (enum shim_killed); 2: str by whom stopped or killed, str status text, u32 says that it is stopping.
+       A shim that does not speak what was offered says its own version, and closes.  Version and pid stand first in all versions */
+    SHIM_STATE,
     SHIM_READY,               /* - */
-    SHIM_ENDED,               /* u32 exit code, u32 signal, u32 killed by us (enum shim_killed); kept and repeated in STATE until SHIM_COLLECTED */
+    SHIM_ENDED,               /* u32 exit code, u32 signal, u32 killed by us (enum shim_killed), 2: str by whom; kept and repeated in STATE until
+                                 SHIM_COLLECTED */
 
     /* supervisor -> shim */
-    SHIM_STOP,                /* u32 kind (HOW_LINE, HOW_SIGNAL), u32 signal, str line, u64 ms until it is killed */
-    SHIM_KILL,                /* - : at once, everything */
+    SHIM_STOP,                /* u32 kind (HOW_LINE, HOW_SIGNAL), u32 signal, str line, u64 ms until it is killed, 2: str by whom */
+    SHIM_KILL,                /* 2: str by whom; at once, everything */
     SHIM_COLLECTED,           /* - : the end is known, go */
 
     /* shim -> viewer */
@@ -82,10 +96,18 @@ enum shim_type {
     /* viewer -> shim */
     SHIM_INPUT,               /* bytes: refused with a NOTICE when it may not write */
     SHIM_RESIZE,              /* u32 columns, u32 rows; for tty = yes */
-};
 
-/* Who ended what a shim holds: nobody of us, an order, or the time it was given. */
-enum shim_killed { KILLED_NOT, KILLED_BY_ORDER, KILLED_BY_TIME };
+    /* of version 2 */
+    SHIM_STATUS,              /* shim -> supervisor: str status text (SHIM_STATUS_MOST bytes at most, printable ASCII), u32 says that it is stopping;
+                                 what the server sent to its notify socket, once a second at most */
+    SHIM_WATCH,               /* supervisor -> shim: u32 is the watchdog to count?  Not while the server is frozen */
+};
+enum { SHIM_STATUS_MOST = 160, SHIM_BY_MOST = 80 };
+
+/* Who ended what a shim holds: nobody of us, an order, the time it was given (an errand), the time it had to stop, or the lack of a sign of life.
+   Version 1 has the first three. */
+enum shim_killed { KILLED_NOT, KILLED_BY_ORDER, KILLED_BY_TIME, KILLED_BY_STOP, KILLED_BY_WATCHDOG };
+
 /* supervisor <-> filter.  Addresses and networks are text; a family is u32 routed, u32 routed only because we switched it on. */
 enum filter_type {
     /* supervisor -> filter; each answered by FILTER_DONE, but for the SETs that belong to a START */

@@ -17,6 +17,7 @@ holdfast_shim_SOURCES = \
 	sandbox/shim/journal.c sandbox/shim/journal.h \
 	sandbox/shim/main.c \
 	sandbox/shim/match.c sandbox/shim/match.h \
+	sandbox/shim/notify.c sandbox/shim/notify.h \
 	sandbox/shim/output.c sandbox/shim/output.h \
 	sandbox/shim/peer.c sandbox/shim/peer.h \
 	sandbox/shim/ready.c sandbox/shim/ready.h \
@@ -27,5 +28,5 @@ holdfast_shim_SOURCES = \
 holdfast_shim_LDADD = liblock.a libbase.a
 BUILT_SOURCES += sandbox/lock/shim.bpf.h
 CLEANFILES += sandbox/lock/shim.bpf.h
-sandbox/shim/main.$(OBJEXT): sandbox/lock/shim.bpf.h
+sandbox/shim/main.$(OBJEXT) sandbox/shim/shim_1-main.$(OBJEXT) sandbox/shim/shim_9-main.$(OBJEXT): sandbox/lock/shim.bpf.h
 EXTRA_DIST += sandbox/shim/RIGHTS etc/seccomp/shim.policy

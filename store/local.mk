@@ -45,7 +45,8 @@ libstored_a_SOURCES = \
 	store/stored/totp.c store/stored/totp.h \
 	store/stored/totp_order.c \
 	store/stored/trust.c store/stored/trust.h \
-	store/stored/vault.c store/stored/vault.h
+	store/stored/vault.c store/stored/vault.h \
+	store/stored/wanted.c
 nodist_libstored_a_SOURCES = store/stored/schema.inc store/stored/verbs.inc
 libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(OATH_CFLAGS)
 
@@ -62,7 +63,7 @@ holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_L
 SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql \
 	$(srcdir)/store/schema/003-generation.sql $(srcdir)/store/schema/004-vault.sql \
 	$(srcdir)/store/schema/005-sources.sql $(srcdir)/store/schema/006-key-options.sql \
-	$(srcdir)/store/schema/007-second-factor.sql
+	$(srcdir)/store/schema/007-second-factor.sql $(srcdir)/store/schema/008-wanted.sql
 BUILT_SOURCES += store/stored/schema.inc store/stored/verbs.inc
 CLEANFILES += store/stored/schema.inc store/stored/verbs.inc
 EXTRA_DIST += store/SCHEMA $(SCHEMA) store/stored/RIGHTS store/archive/RIGHTS

@@ -5,7 +5,7 @@
 
 /* The database schema of this build, for START_STORE; the newest file of store/schema has this number.  KEYS_FILE_MOST: bytes of an account's
    file of own keys, as OP_KEYS_SET takes it. */
-enum { STORE_SCHEMA = 7, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
+enum { STORE_SCHEMA = 8, LOGIN_MOST = 512, KEYS_FILE_MOST = 32 * 1024 };
 
 /* supervisor -> store */
 enum store_super_type {
@@ -46,6 +46,20 @@ enum store_super_type {
     STORE_EVENT = 0x0460,      /* u64 wall ms, str what, str server or "", str account or "", str text: to be kept and told to who may see it */
     STORE_TOTP_RESET = 0x0428, /* u32 cookie, str account: its second factor goes -> STORE_PASSWD_DONE */
 };
+
+/* supervisor <-> store: what is wanted of servers, for the next daemon, which may be of another boot.  A row: str server, u32 enum server_wish, str why the
+   admin has locked it ("": not; at most WISH_LOCK_MOST bytes), u32 has it ended yet, u32 exit code, u32 signal of the last end, u64 since when it is as it is
+   (wall ms), str why (at most WISH_REASON_MOST bytes). */
+enum store_wish_type {
+    STORE_WISH_LOAD = 0x0430,  /* str server: those behind it, "" from the start -> STORE_WISH_PAGE */
+    STORE_WISH_PAGE,           /* store -> supervisor: u32 n (at most WISH_ROWS; 0: that was all), n rows */
+    STORE_WISH_SAVE,           /* one row -> STORE_WISH_SAVED.  What is sent behind it is read behind it: an order's result is told when its wish is written */
+    STORE_WISH_SAVED,          /* store -> supervisor: str server, u32 is it written? */
+};
+enum { WISH_ROWS = 100, WISH_LOCK_MOST = 120, WISH_REASON_MOST = 255 };
+/* NONE: nobody has started or stopped it.  UP: it is to run.  DOWN: it was stopped or killed.  ENDED, FAILED: it ended by itself, well or not, and is not
+   to be started again by itself. */
+enum server_wish { WISH_NONE, WISH_UP, WISH_DOWN, WISH_ENDED, WISH_FAILED, WISH_COUNT };
 
 /* Which of the secret keys that the supervisor gave the database is sealed with. */
 enum store_sealed { SEALED_UNKNOWN, SEALED_FIRST, SEALED_SECOND };
@@ -227,7 +241,8 @@ enum keys_change { KEYS_FIXED, KEYS_OWN, KEYS_NOT_BY_THIS };
 enum keys_flag { KEYS_LIST_OWN = 1, KEYS_LIST_IN_USE = 2, KEYS_LIST_FORGOTTEN = 4 };
 
 /* STATUS_FIELDS, u32 number of servers first, then per server: str server, str state, u64 since (wall ms), u32 pid (0), u32 ready, u32 has
-   exit, u32 exit code, u32 signal, str reason, u32 restarts, u64 cpu ms, u64 memory, u64 memory peak, u32 pids, u64 disk used, u64 disk
+   exit, u32 exit code, u32 signal, str reason (why it is as it is, one sentence), str status
+   (its own words, by STATUS= of sd_notify(3)), u32 restarts, u64 cpu ms, u64 memory, u64 memory peak, u32 pids, u64 disk used, u64 disk
    limit, str address ("" if none), str address6 (the same), str limits ("enforced" or "missing"), u32 nports, per port: u32 port, u32 udp,
    u64 bytes read from and written to its disk, u64 received and sent on its network, all since it was started. */
 

@@ -7,13 +7,16 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -23,6 +26,7 @@
 #include "sandbox/launch/filter.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
+#include "sandbox/proto.h"
 
 /* Launch is gone or has given up: then so do we, without a word. */
 static int wait_for(struct child *c, const struct step *s, struct err *e UNUSED)
@@ -90,6 +94,18 @@ static int open_terminal(struct child *c, const struct step *s UNUSED, struct er
     for (int i = 0; i < 3; i++)
         c->stdio[i] = slave;
     return send_fd(c, CHILD_TERMINAL, master);
+}
+
+/* Bound by root inside, in a folder with the sticky bit: the server can send to it, but neither remove nor replace it.  Its mount namespace is the only
+   one that has it. */
+static int open_notify(struct child *c, const struct step *s, struct err *e UNUSED)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", s->at);
+    CLOSE_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof a) < 0 || chmod(s->at, 0666) < 0)
+        return -1;
+    return send_fd(c, CHILD_NOTIFY, fd);
 }
 
 /* Never raised: what the host allows less of stays less. */
@@ -185,6 +201,14 @@ void child_steps_terminal(struct steps *l, const struct plan *p)
 {
     if (p->tty)
         step_add(l, (struct step){ .verb = &v_terminal, .at = "dev/pts" });
+}
+
+static const struct verb v_notify = { "notify-socket", .child = open_notify };
+
+void child_steps_notify(struct steps *l, const struct plan *p)
+{
+    if (p->notify)
+        step_add(l, (struct step){ .verb = &v_notify, .at = NOTIFY_SOCKET });
 }
 
 static const struct verb v_limit = { "limit", .child = limit, .number = "" }, v_drop = { "drop", .child = drop, .number = "uid=" },

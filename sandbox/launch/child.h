@@ -11,10 +11,10 @@
 
 /* Between launch and the child, one SEQPACKET socket.
    The child: CHILD_SOCKET (a descriptor: rtnetlink in its network namespace), first; CHILD_TERMINAL (a descriptor: the master) if the plan wants a
-   terminal; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that init
+   terminal; CHILD_NOTIFY (a descriptor: the socket) if it wants one to be notified by; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that init
    runs, or ran: a short command may be over before launch looks.
    Launch, without fields: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK when the network stands. */
-enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED };
+enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED, CHILD_NOTIFY };
 
 struct child {
     const struct steps *steps;
@@ -33,6 +33,7 @@ struct child {
 void child_steps_alone(struct steps *l, const struct plan *p);       /* what needs no ids */
 void child_steps_root(struct steps *l, const struct plan *p);
 void child_steps_terminal(struct steps *l, const struct plan *p);
+void child_steps_notify(struct steps *l, const struct plan *p);
 void child_steps_rights(struct steps *l, const struct plan *p);
 void child_steps_end(struct steps *l, const struct plan *p);         /* filter, exec */
 

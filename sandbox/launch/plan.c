@@ -84,6 +84,8 @@ static int get_fields(struct plan *p, struct msg *m, struct err *e)
     p->ready_kind = msg_get_u32(m);
     p->ready_number = msg_get_u32(m);
     p->ready_text = msg_get_str(m);
+    p->notify = msg_get_u32(m) != 0;
+    p->watchdog = msg_get_u64(m);
     p->has_cgroup = msg_get_u32(m) != 0;
     if (p->errand) {
         p->read_only = msg_get_u32(m) == 0;
@@ -151,8 +153,8 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "no command");
     if (p->directory[0] != '/' || p->init[0] != '/' || p->shim[0] != '/')
         return err_set(e, EINVAL, "plan", "a path is not absolute");
-    if (p->errand && (p->tty || p->network != NETWORK_NONE || p->has_image))
-        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network nor image");
+    if (p->errand && (p->tty || p->network != NETWORK_NONE || p->has_image || p->notify))
+        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network nor image nor notify socket");
     if (p->errand && p->wall == 0)
         return err_set(e, EINVAL, "plan", "an errand without an end");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)

@@ -38,6 +38,8 @@ struct plan {
     char *init, *shim;          /* absolute paths on the host */
     uint32_t ready_kind, ready_number;
     char *ready_text;
+    bool notify;                /* it gets a notify socket */
+    uint64_t watchdog;          /* ms; 0: none */
     bool errand;                /* no console, log or socket; ends with the link */
     bool read_only;             /* its files */
     uint32_t wall;              /* seconds an errand may run; 0 else */

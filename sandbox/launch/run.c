@@ -244,6 +244,12 @@ static int hear_terminal(struct run *r, const struct step *s, struct err *e)
     return hear_step(r, s, &m, e) < 0 || (r->shim.stdio[0] = msg_get_fd(&m)) < 0 ? -1 : 0;
 }
 
+static int hear_notify(struct run *r, const struct step *s, struct err *e)
+{
+    struct msg m MSG_FREE;
+    return hear_step(r, s, &m, e) < 0 || (r->shim.notify = msg_get_fd(&m)) < 0 ? -1 : 0;
+}
+
 static int network_host(struct run *r, const struct step *s UNUSED, struct err *e)
 {
     return net_host_up(&r->plan, r->pid, e);
@@ -337,7 +343,8 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
 }
 
 static const struct verb v_map = { "map", .host = write_map }, v_tell = { "tell", .host = tell }, v_hear = { "hear", .host = hear },
-    v_hear_socket = { "hear", .host = hear_socket }, v_hear_terminal = { "hear", .host = hear_terminal };
+    v_hear_socket = { "hear", .host = hear_socket }, v_hear_terminal = { "hear", .host = hear_terminal },
+    v_hear_notify = { "hear", .host = hear_notify };
 
 void run_steps_ids(struct steps *l, const struct plan *p)
 {
@@ -368,6 +375,8 @@ void run_steps_end(struct steps *l, const struct plan *p)
 {
     if (p->tty)
         step_add(l, (struct step){ .verb = &v_hear_terminal, .at = "terminal", .number = CHILD_TERMINAL });
+    if (p->notify)
+        step_add(l, (struct step){ .verb = &v_hear_notify, .at = "notify socket", .number = CHILD_NOTIFY });
     step_add(l, (struct step){ .verb = &v_hear, .at = "ready", .number = CHILD_READY });
     step_add(l, (struct step){ .verb = &v_hear, .at = "exec", .number = 0 });
 }
@@ -400,7 +409,7 @@ static int walk(struct run *r, struct err *e)
 int job_run(struct msg *m, struct err *e)
 {
     /* Lives until the process is the shim, or ends. */
-    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .inside = -1 };
+    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .shim.notify = -1, .inside = -1 };
     if (plan_read(&r.plan, m, true, e) < 0)
         return -1;
     log_init("holdfast-launch", (enum log_level)r.plan.log_level);

@@ -16,6 +16,7 @@ void sequence(struct steps *l, const struct plan *p)
     root_steps_seal(l, p);
     root_steps_enter(l, p);
     child_steps_terminal(l, p);
+    child_steps_notify(l, p);
     /* Rights go behind the last thing that needs them; landlock behind the last mount, which it would refuse, and behind the change of
        user, so that its rules are opened with the server's rights only; the filter last, as it must not have to allow what came before. */
     child_steps_rights(l, p);

@@ -14,7 +14,7 @@
 #include "sandbox/proto.h"
 
 /* sandbox/proto.h: the shim's descriptors. */
-enum { SHIM_NULL = 0, SHIM_LOG = 2, SHIM_INIT = 4, SHIM_STDIO = 5, SHIM_LISTENER = 8, SHIM_LOGS, SHIM_KILL_FD, SHIM_PIDFD, SHIM_FDS };
+enum { SHIM_NULL = 0, SHIM_LOG = 2, SHIM_INIT = 4, SHIM_STDIO = 5, SHIM_LISTENER = 8, SHIM_LOGS, SHIM_KILL_FD, SHIM_PIDFD, SHIM_NOTIFY, SHIM_FDS };
 
 /* The sources may lie where others go: all are moved above the plan first. */
 static int place(const int from[SHIM_FDS], struct err *e)
@@ -39,6 +39,7 @@ static int place_all(struct run *r, const struct step *step UNUSED, struct err *
     const int from[SHIM_FDS] = {
         null, null, SHIM_LOG, LINK_FD, s->init, r->plan.errand ? null : s->stdio[0], quiet ? null : s->stdio[1],
         quiet ? null : s->stdio[2], r->plan.errand ? null : r->plan.listener, r->plan.errand ? null : r->plan.logs, s->kill, s->pidfd,
+        s->notify >= 0 ? s->notify : null,
     };
     if (place(from, e) < 0)
         return -1;
@@ -86,7 +87,8 @@ static int tell_supervisor(struct run *r, const struct step *s UNUSED, struct er
 static int execute(struct run *r, const struct step *step, struct err *e UNUSED)
 {
     const struct plan *p = &r->plan;
-    char level[12], wall[12], tty[2] = { p->tty ? '1' : '0', 0 }, kind[12], number[12], address[INET_ADDRSTRLEN] = "", pid[12], started[24];
+    char level[12], wall[12], tty[2] = { p->tty ? '1' : '0', 0 }, kind[12], number[12], address[INET_ADDRSTRLEN] = "", pid[12], started[24],
+        watchdog[24];
     char name[] = "holdfast-shim";
     struct in_addr inside = { htonl(p->inside) };
     snprintf(level, sizeof level, "%u", p->log_level);
@@ -95,9 +97,10 @@ static int execute(struct run *r, const struct step *step, struct err *e UNUSED)
     snprintf(number, sizeof number, "%u", p->ready_number);
     snprintf(pid, sizeof pid, "%d", (int)r->pid);
     snprintf(started, sizeof started, "%lld", (long long)r->shim.started);
+    snprintf(watchdog, sizeof watchdog, "%llu", (unsigned long long)p->watchdog);
     if (p->network == NETWORK_PRIVATE && inet_ntop(AF_INET, &inside, address, sizeof address) == NULL)
         bug("inet_ntop");
-    char *argv[] = { name, p->server, level, tty, kind, number, p->ready_text, address, pid, started, NULL };
+    char *argv[] = { name, p->server, level, tty, kind, number, p->ready_text, address, pid, started, watchdog, NULL };
     char *errand[] = { name, p->server, level, pid, wall, NULL };
     char *env[] = { NULL };
     execve(step->at, p->errand ? errand : argv, env);
@@ -114,7 +117,7 @@ void shim_steps(struct steps *l, const struct plan *p)
     /* Refused when we lead one already, which is as good. */
     step_add(l, (struct step){ .verb = &v_session, .at = "of its own", .tolerates = EPERM });
     step_add(l, (struct step){ .verb = &v_chdir, .at = "/" });
-    step_add(l, (struct step){ .verb = &v_place, .at = "0 to 11" });
+    step_add(l, (struct step){ .verb = &v_place, .at = "0 to 12" });
     step_add(l, (struct step){ .verb = &v_drop, .at = "rights", .number = p->shim_uid });
     step_add(l, (struct step){ .verb = &v_undumpable, .at = "until exec" });
     step_add(l, (struct step){ .verb = &v_tell, .at = "supervisor" });

@@ -11,6 +11,7 @@
 #include "sandbox/lock/shim.bpf.h"
 #include "sandbox/shim/input.h"
 #include "sandbox/shim/journal.h"
+#include "sandbox/shim/notify.h"
 #include "sandbox/shim/output.h"
 #include "sandbox/shim/peer.h"
 #include "sandbox/shim/ready.h"
@@ -21,6 +22,7 @@ struct shim shim;
 
 enum argument {
     ARG_SERVER = 1, ARG_LOG_LEVEL, ARG_TTY, ARG_READY_KIND, ARG_READY_NUMBER, ARG_READY_TEXT, ARG_ADDRESS, ARG_INIT, ARG_STARTED,
+    ARG_WATCHDOG,
     ARG_COUNT
 };
 
@@ -52,7 +54,8 @@ static void arguments(int argc, char **argv)
     shim.tty = number(argv[ARG_TTY], "tty", 1);
     shim.init = (pid_t)number(argv[ARG_INIT], "pid", INT32_MAX);
     shim.started = number(argv[ARG_STARTED], "start time", INT64_MAX);
-    ready_plan((int)number(argv[ARG_READY_KIND], "ready kind", HOW_TCP),
+    shim.watchdog = number(argv[ARG_WATCHDOG], "watchdog", INT64_MAX);
+    ready_plan((int)number(argv[ARG_READY_KIND], "ready kind", HOW_NOTIFY),
                (int)number(argv[ARG_READY_NUMBER], "ready number", UINT16_MAX), argv[ARG_READY_TEXT], argv[ARG_ADDRESS]);
 }
 
@@ -85,6 +88,7 @@ int main(int argc, char **argv)
         journal_open(FOLDER_FD);
         input_open(STDIN_FD);
         output_open();
+        notify_open();
     }
     server_open();
     peers_open();

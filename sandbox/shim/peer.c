@@ -22,6 +22,7 @@ enum role { ROLE_UNKNOWN, ROLE_SUPERVISOR, ROLE_VIEWER };
 struct peer {
     struct link *link;
     enum role role;
+    uint32_t version;         /* spoken, by the supervisor */
     struct timer *patience;   /* until it must have said who it is */
     struct viewer *viewer;
 };
@@ -39,7 +40,7 @@ static void supervisor_lost(void)
     if (shim.ended)
         loop_stop(shim.loop);
     else
-        server_kill();
+        server_kill("");
 }
 
 static void peer_free(struct peer *p)
@@ -62,6 +63,12 @@ static void send_plain(struct link *l, uint16_t type)
     link_send(l, &m);
 }
 
+/* What an older one takes for an order is one: the time to stop was part of it. */
+static uint32_t killed_for(uint32_t version)
+{
+    return version < 2 && shim.killed > KILLED_BY_TIME ? KILLED_BY_ORDER : shim.killed;
+}
+
 void supervisor_ready(void)
 {
     if (supervisor)
@@ -79,15 +86,28 @@ void supervisor_ended(void)
     msg_begin(&m, SHIM_ENDED, 0);
     msg_put_u32(&m, shim.code);
     msg_put_u32(&m, shim.signal);
-    msg_put_u32(&m, shim.killed);
+    msg_put_u32(&m, killed_for(supervisor->version));
+    if (supervisor->version >= 2)
+        msg_put_str(&m, shim.by);
     link_send(supervisor->link, &m);
 }
 
-static void send_state(struct link *l, uint32_t id)
+void supervisor_status(void)
+{
+    if (supervisor == NULL || supervisor->version < 2)
+        return;
+    struct msg m;
+    msg_begin(&m, SHIM_STATUS, 0);
+    msg_put_str(&m, shim.status);
+    msg_put_u32(&m, shim.says_stopping);
+    link_send(supervisor->link, &m);
+}
+
+static void send_state(struct link *l, uint32_t id, uint32_t version)
 {
     struct msg m;
     msg_begin(&m, SHIM_STATE, id);
-    msg_put_u32(&m, SHIM_VERSION);
+    msg_put_u32(&m, version);
     msg_put_u32(&m, (uint32_t)shim.init);
     msg_put_u64(&m, shim.started);
     msg_put_u32(&m, shim.ready);
@@ -95,24 +115,31 @@ static void send_state(struct link *l, uint32_t id)
     msg_put_u32(&m, shim.ended);
     msg_put_u32(&m, shim.ended ? shim.code : 0);
     msg_put_u32(&m, shim.ended ? shim.signal : 0);
-    msg_put_u32(&m, shim.killed);
+    msg_put_u32(&m, killed_for(version));
+    if (version >= 2) {
+        msg_put_str(&m, shim.by);
+        msg_put_str(&m, shim.status);
+        msg_put_u32(&m, shim.says_stopping);
+    }
     link_send(l, &m);
 }
 
 /* Each takes its message apart and returns false when the peer is to be closed: the table's caller does that. */
 typedef bool handle_fn(struct peer *p, struct msg *m);
 
-/* A later version knows how to speak to us; an earlier one does not. */
+/* We may be older than who asks, or newer: an older daemon is put back now and then. */
 static bool take_supervisor(struct peer *p, struct msg *m)
 {
     uint32_t version = msg_get_u32(m);
     if (!msg_end(m))
         return false;
-    send_state(p->link, m->id);
-    if (version < SHIM_VERSION) {
+    if (version < SHIM_OLDEST) {
         log_warn("supervisor.refused", "version=%u ours=%d", version, SHIM_VERSION);
+        send_state(p->link, m->id, SHIM_VERSION);
         return false;
     }
+    p->version = version < SHIM_VERSION ? version : SHIM_VERSION;
+    send_state(p->link, m->id, p->version);
     if (supervisor && supervisor != p)
         peer_free(supervisor);
     timer_free(p->patience);
@@ -127,7 +154,7 @@ static bool take_viewer(struct peer *p, struct msg *m)
     uint32_t version = msg_get_u32(m), may_write = msg_get_u32(m);
     uint64_t history = msg_get_u64(m);
     FREE_MEM char *account = msg_get_str(m);
-    if (!msg_end(m) || version < SHIM_VERSION)
+    if (!msg_end(m) || version < SHIM_OLDEST)
         return false;
     timer_free(p->patience);
     p->patience = NULL;
@@ -137,22 +164,39 @@ static bool take_viewer(struct peer *p, struct msg *m)
     return true;
 }
 
-static bool take_stop(struct peer *p UNUSED, struct msg *m)
+/* Of version 2: who wants it. */
+static char *get_by(const struct peer *p, struct msg *m)
+{
+    return p->version >= 2 ? msg_get_text(m, SHIM_BY_MOST) : mem_str("");
+}
+
+static bool take_stop(struct peer *p, struct msg *m)
 {
     uint32_t kind = msg_get_u32(m), signal = msg_get_u32(m);
     FREE_MEM char *line = msg_get_text(m, LINE_MOST);
     uint64_t ms = msg_get_u64(m);
+    FREE_MEM char *by = get_by(p, m);
     if (!msg_end(m) || (kind != HOW_LINE && kind != HOW_SIGNAL) || signal > 64 || (kind == HOW_SIGNAL && signal == 0))
         return false;
-    server_stop((enum conf_how_kind)kind, signal, line, ms);
+    server_stop((enum conf_how_kind)kind, signal, line, ms, by);
     return true;
 }
 
-static bool take_kill(struct peer *p UNUSED, struct msg *m)
+static bool take_kill(struct peer *p, struct msg *m)
 {
+    FREE_MEM char *by = get_by(p, m);
     if (!msg_end(m))
         return false;
-    server_kill();
+    server_kill(by);
+    return true;
+}
+
+static bool take_watch(struct peer *p UNUSED, struct msg *m)
+{
+    uint32_t on = msg_get_u32(m);
+    if (!msg_end(m))
+        return false;
+    server_watch(on != 0);
     return true;
 }
 
@@ -206,6 +250,7 @@ static const struct {
     { ROLE_SUPERVISOR, SHIM_STOP, take_stop },
     { ROLE_SUPERVISOR, SHIM_KILL, take_kill },
     { ROLE_SUPERVISOR, SHIM_COLLECTED, take_collected },
+    { ROLE_SUPERVISOR, SHIM_WATCH, take_watch },
     { ROLE_VIEWER, SHIM_INPUT, take_input },
     { ROLE_VIEWER, SHIM_RESIZE, take_resize },
 };
@@ -272,8 +317,12 @@ void peers_open(void)
 {
     supervisor = peer_new(SUPERVISOR_FD);
     supervisor->role = ROLE_SUPERVISOR;
+    supervisor->version = shim.errand ? 1 : SHIM_VERSION;
     if (shim.errand)
         return;
+    /* Root bound it; from here on whoever connects sees that it is us who listen. */
+    if (SHIM_VERSION >= 2 && listen(LISTEN_FD, PEERS_MOST) < 0)
+        die_errno("listener: listen");
     if (io_nonblock(LISTEN_FD) < 0)
         die_errno("listener: fcntl");
     loop_watch(shim.loop, LISTEN_FD, LOOP_READ, on_door, NULL);

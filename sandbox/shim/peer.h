@@ -8,5 +8,7 @@ void peers_open(void);
 
 void supervisor_ready(void);
 void supervisor_ended(void);
+/* What the server says of itself has changed. */
+void supervisor_status(void);
 
 #endif

@@ -42,8 +42,8 @@ void ready_plan(int how, int port, const char *text, const char *where)
         probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (probe < 0)
             die_errno("ready: socket");
-    } else if (kind != HOW_NONE)
-        die("ready: kind %d; allowed: none, line, tcp", how);
+    } else if (kind != HOW_NONE && kind != HOW_NOTIFY)
+        die("ready: kind %d; allowed: none, line, tcp, notify", how);
 }
 
 uint16_t ready_port(void)
@@ -106,6 +106,12 @@ void ready_started(void)
         found();
     else if (kind == HOW_TCP)
         try_connect(NULL);
+}
+
+void ready_notified(void)
+{
+    if (!over && kind == HOW_NOTIFY)
+        found();
 }
 
 void ready_output(enum source from, const uint8_t *bytes, size_t size)

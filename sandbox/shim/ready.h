@@ -1,4 +1,4 @@
-/* Is the server up?  Told once, by what the configuration says: a line of output, a port that answers, or its mere start. */
+/* Is the server up?  Told once, by what the configuration says: a line of output, a port that answers, its own word, or its mere start. */
 #ifndef SHIM_READY_H
 #define SHIM_READY_H
 
@@ -14,6 +14,8 @@ uint16_t ready_port(void);
 /* The main process runs. */
 void ready_started(void);
 void ready_output(enum source from, const uint8_t *bytes, size_t size);
+/* It said READY=1 (from notify.c). */
+void ready_notified(void);
 /* No more waiting: it is up, or it has ended. */
 void ready_over(void);
 

@@ -15,6 +15,7 @@
 #include "sandbox/proto.h"
 #include "sandbox/shim/input.h"
 #include "sandbox/shim/journal.h"
+#include "sandbox/shim/notify.h"
 #include "sandbox/shim/output.h"
 #include "sandbox/shim/peer.h"
 #include "sandbox/shim/ready.h"
@@ -25,7 +26,8 @@ enum { DRAIN_MS = 1000 };
 
 static struct link *init;
 static struct watch *exit_watch;
-static struct timer *stop_timer, *drain_timer, *wall_timer;
+static struct timer *stop_timer, *drain_timer, *wall_timer, *watchdog;
+static bool unwatched;    /* the supervisor says so */
 static bool main_ended;   /* init told; else its own exit status has to do */
 static bool exited;       /* init, and with it all the rest */
 
@@ -34,6 +36,12 @@ void server_ready(void)
     shim.ready = true;
     log_info("server.ready", "stopping=%d", shim.stopping);
     supervisor_ready();
+    server_lives();
+}
+
+static void by_whom(const char *by)
+{
+    snprintf(shim.by, sizeof shim.by, "%s", by);
 }
 
 static bool cgroup_kill(void)
@@ -56,9 +64,32 @@ static void end_it(enum shim_killed why)
     link_send(init, &m);
 }
 
-void server_kill(void)
+void server_kill(const char *by)
 {
+    if (!main_ended)
+        by_whom(by);
     end_it(KILLED_BY_ORDER);
+}
+
+static void no_life(void *data UNUSED)
+{
+    watchdog = NULL;
+    log_warn("server.watchdog", "silent_ms=%llu", (unsigned long long)shim.watchdog);
+    end_it(KILLED_BY_WATCHDOG);
+}
+
+void server_lives(void)
+{
+    timer_free(watchdog);
+    watchdog = NULL;
+    if (shim.watchdog && shim.ready && !shim.stopping && !unwatched && !main_ended && !exited)
+        watchdog = loop_timer(shim.loop, shim.watchdog, no_life, NULL);
+}
+
+void server_watch(bool on)
+{
+    unwatched = !on;
+    server_lives();
 }
 
 static void time_is_up(void *data UNUSED)
@@ -71,7 +102,7 @@ static void time_is_up(void *data UNUSED)
 static void stop_expired(void *data UNUSED)
 {
     stop_timer = NULL;
-    server_kill();
+    end_it(KILLED_BY_STOP);
 }
 
 static void signal_main(uint32_t signal)
@@ -82,11 +113,13 @@ static void signal_main(uint32_t signal)
     link_send(init, &m);
 }
 
-void server_stop(enum conf_how_kind kind, uint32_t signal, const char *line, uint64_t ms)
+void server_stop(enum conf_how_kind kind, uint32_t signal, const char *line, uint64_t ms, const char *by)
 {
     if (main_ended || exited)
         return;
     shim.stopping = true;
+    by_whom(by);
+    server_lives();
     log_info("server.stop", "how=%s timeout_ms=%llu", kind == HOW_LINE ? "line" : "signal", (unsigned long long)ms);
     if (kind == HOW_LINE)
         input_line(line);
@@ -101,8 +134,10 @@ static void finish(void)
     timer_free(drain_timer);
     timer_free(stop_timer);
     timer_free(wall_timer);
-    drain_timer = stop_timer = wall_timer = NULL;
+    timer_free(watchdog);
+    drain_timer = stop_timer = wall_timer = watchdog = NULL;
     output_close();
+    notify_close();
     input_close();
     ready_over();
     journal_close();
@@ -204,7 +239,7 @@ static void on_init(void *data UNUSED, struct link *l UNUSED, struct msg *m)
         }
     /* Whoever speaks there is not our init any more. */
     log_error("init.bad_message", "type=%u", m->type);
-    server_kill();
+    server_kill("");
     on_init_gone(NULL, init);
 }
 

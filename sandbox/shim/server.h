@@ -2,6 +2,7 @@
 #ifndef SHIM_SERVER_H
 #define SHIM_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/conf.h"
@@ -11,9 +12,12 @@ void server_open(void);
 void server_ready(void);
 /* An output came to its end (from output.c). */
 void server_drained(void);
-/* Asks it to end by LINE or by SIGNAL, and kills it MS later.  Asked again, the later time-out counts. */
-void server_stop(enum conf_how_kind kind, uint32_t signal, const char *line, uint64_t ms);
+/* Asks it to end by LINE or by SIGNAL, and kills it MS later.  Asked again, the later time-out counts.  BY: who wants it, "" unknown. */
+void server_stop(enum conf_how_kind kind, uint32_t signal, const char *line, uint64_t ms, const char *by);
 /* At once, everything of it. */
-void server_kill(void);
+void server_kill(const char *by);
+/* A sign of life (from notify.c); and whether the watchdog counts. */
+void server_lives(void);
+void server_watch(bool on);
 
 #endif

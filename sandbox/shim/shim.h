@@ -11,7 +11,7 @@
 
 /* The descriptors it starts with; sandbox/proto.h tells what they are. */
 enum {
-    SUPERVISOR_FD = 3, INIT_FD, STDIN_FD, STDOUT_FD, STDERR_FD, LISTEN_FD, FOLDER_FD, CGROUP_KILL_FD, INIT_PIDFD
+    SUPERVISOR_FD = 3, INIT_FD, STDIN_FD, STDOUT_FD, STDERR_FD, LISTEN_FD, FOLDER_FD, CGROUP_KILL_FD, INIT_PIDFD, NOTIFY_FD
 };
 
 struct shim {
@@ -22,9 +22,13 @@ struct shim {
     pid_t init;              /* as the host sees it */
     uint64_t started;        /* wall ms */
     uint32_t seconds;        /* an errand may run; 0: any time */
+    uint64_t watchdog;       /* ms without a sign of life; 0: any time */
 
     bool ready, stopping;
     enum shim_killed killed; /* by us, before the main process had ended */
+    char by[SHIM_BY_MOST + 1];           /* who had it stopped or killed */
+    char status[SHIM_STATUS_MOST + 1];   /* what it says of itself, escaped */
+    bool says_stopping;
     bool ended;              /* nothing of it runs any more, and its output is read */
     uint32_t code, signal;   /* of the main process, once it has ended */
 };

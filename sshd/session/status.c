@@ -19,6 +19,7 @@ static void read_one(struct status *t, struct msg *m)
     t->exit_code = msg_get_u32(m);
     t->signal = msg_get_u32(m);
     t->reason = msg_get_str(m);
+    t->status = msg_get_str(m);
     t->restarts = msg_get_u32(m);
     t->cpu_ms = msg_get_u64(m);
     t->memory = msg_get_u64(m);
@@ -60,6 +61,7 @@ void status_free(struct statuses *all)
         free(t->server);
         free(t->state);
         free(t->reason);
+        free(t->status);
         free(t->address);
         free(t->address6);
         free(t->limits);
@@ -105,6 +107,7 @@ static void put_json(struct buf *b, const struct status *t)
     else
         json_null(b, "signal");
     json_str(b, "reason", *t->reason ? t->reason : NULL);
+    json_str(b, "status", *t->status ? t->status : NULL);
     json_u64(b, "restarts", t->restarts);
     json_u64(b, "cpu_ms", t->cpu_ms);
     json_u64(b, "memory", t->memory);
@@ -150,10 +153,8 @@ static void put_text(struct exec *x, const struct status *t, int width)
         exec_print(x, " %u/%s", t->ports[i].port, t->ports[i].udp ? "udp" : "tcp");
     if (t->pid && !t->ready)
         exec_print(x, "  not ready yet");
-    if (!t->pid && t->has_exit && t->signal)
-        exec_print(x, "  ended by signal %u", t->signal);
-    else if (!t->pid && t->has_exit)
-        exec_print(x, "  exit code %u", t->exit_code);
+    if (*t->status)
+        exec_print(x, "  says: %s", t->status);
     if (*t->reason)
         exec_print(x, "  %s", t->reason);
     exec_print(x, "\n");

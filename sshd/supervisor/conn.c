@@ -349,6 +349,7 @@ const char *conn_logged_in(struct super *s, struct session *c, const char *accou
     c->servers = mem_str(servers);
     timer_free(c->grace);
     c->grace = NULL;
+    s->counts.logins++;
     news_put(s, NEWS_LOGIN, "", account, "from %s", c->address);
     return NULL;
 }
@@ -361,6 +362,8 @@ void conn_auth_failed(struct super *s, struct session *c, enum auth_failure kind
         [AUTH_UNKNOWN_ACCOUNT] = { TRY_KEY, PENALTY_USER, true },
         [AUTH_UNKNOWN_KEY] = { TRY_KEY, PENALTY_NONE, false },
     };
+    /* Clients offer keys that are not of this place before they find the one that is: no failure. */
+    s->counts.login_failures += kind != AUTH_UNKNOWN_KEY;
     c->tried = c->tried || kind == AUTH_REFUSED_KEY || rows[kind].tried;
     if (kind == AUTH_REFUSED_KEY)
         return;

@@ -156,6 +156,14 @@ int image_note(struct server *v, const char *name, struct err *e)
     return name[0] && symlink(name, path) < 0 ? err_set(e, errno, "symlink", "%s", path) : 0;
 }
 
+void image_forget(struct server *v)
+{
+    struct err e;
+    char line[400];
+    if (image_note(v, "", &e) < 0)
+        log_warn("image.note", "server=%s error=\"%s\"", v->name, err_text(&e, line, sizeof line));
+}
+
 void image_noted(struct server *v)
 {
     FREE_MEM char *path = note_path(v);

@@ -25,6 +25,7 @@ void image_users(const struct super *s, const char *name, image_user_fn *fn, voi
 
 /* Which image a running server stands on, for a daemon that comes after this one: noted beside its shim's socket.  "" forgets. */
 int image_note(struct server *v, const char *name, struct err *e);
+void image_forget(struct server *v);     /* notes that it has ended, or logs why that cannot be */
 void image_noted(struct server *v);      /* reads it back into v->image */
 
 #endif

@@ -1,6 +1,5 @@
 #include "sshd/supervisor/launch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sandbox/proto.h"
+#include "sshd/supervisor/adopt.h"
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
@@ -47,6 +48,8 @@ static void take_done(struct server *v, struct msg *m)
     if (ok) {
         v->pid = pid;
         v->started = wall_ms();
+        v->life.version = SHIM_VERSION;
+        adopt_hold_init(v);
         server_event(v, EVENT_LAUNCHED);
         return;
     }
@@ -54,48 +57,13 @@ static void take_done(struct server *v, struct msg *m)
     server_event(v, EVENT_LAUNCH_FAILED);
 }
 
-static void end(struct server *v, uint32_t code, uint32_t sig, bool killed)
+void launch_ended(struct server *v, uint32_t code, uint32_t sig, uint32_t killed)
 {
     v->has_exit = true;
     v->code = code;
     v->signal = sig;
-    v->killed |= killed;
+    v->life.how = killed <= KILLED_BY_WATCHDOG ? (enum shim_killed)killed : KILLED_NOT;
     server_event(v, EVENT_ENDED);
-}
-
-/* Whether a sandbox that was found again has the ids of its server.  One that has gone has none. */
-static bool has_its_ids(const struct server *v)
-{
-    char path[64];
-    unsigned inside, outside;
-    snprintf(path, sizeof path, "/proc/%d/uid_map", (int)v->pid);
-    FREE_MEM char *map = v->pid > 0 ? io_read_file(path, 4096, NULL, NULL) : NULL;
-    return map == NULL || sscanf(map, "%u %u", &inside, &outside) != 2 || (inside == 0 && outside == server_uid_base(v));
-}
-
-static void take_state(struct server *v, struct msg *m)
-{
-    uint32_t version = msg_get_u32(m);
-    v->pid = (pid_t)msg_get_u32(m);
-    v->started = (int64_t)msg_get_u64(m);
-    bool is_ready = msg_get_u32(m), stopping = msg_get_u32(m), ended = msg_get_u32(m);
-    uint32_t code = msg_get_u32(m), sig = msg_get_u32(m);
-    bool killed = msg_get_u32(m);
-    if (!msg_end(m) || version > SHIM_VERSION)
-        return;
-    if (is_ready)
-        server_event(v, EVENT_READY);
-    v->since = v->started;
-    if (stopping && v->state != STATE_STOPPING)
-        server_set(v, STATE_STOPPING);
-    if (ended) {
-        end(v, code, sig, killed);
-    } else if (!has_its_ids(v)) {
-        /* Numbered anew, by a store that lost its database: another server may have these ids now. */
-        log_error("server.ids", "server=%s action=kill why=\"it runs with other ids than the store gives it\"", v->name);
-        server_event(v, EVENT_KILL);
-        snprintf(v->reason, sizeof v->reason, "its ids have changed");
-    }
 }
 
 static void take_ready(struct server *v, struct msg *m)
@@ -106,10 +74,23 @@ static void take_ready(struct server *v, struct msg *m)
 
 static void take_ended(struct server *v, struct msg *m)
 {
-    uint32_t code = msg_get_u32(m), sig = msg_get_u32(m);
-    bool killed = msg_get_u32(m);
-    if (msg_end(m))
-        end(v, code, sig, killed);
+    uint32_t code = msg_get_u32(m), sig = msg_get_u32(m), killed = msg_get_u32(m);
+    FREE_MEM char *by = v->life.version >= 2 ? msg_get_text(m, SHIM_BY_MOST) : mem_str("");
+    if (!msg_end(m))
+        return;
+    if (by[0])
+        snprintf(v->life.by, sizeof v->life.by, "%s", esc_text(by));
+    launch_ended(v, code, sig, killed);
+}
+
+static void take_status(struct server *v, struct msg *m)
+{
+    FREE_MEM char *text = msg_get_text(m, SHIM_STATUS_MOST);
+    bool stopping = msg_get_u32(m) != 0;
+    if (!msg_end(m))
+        return;
+    snprintf(v->life.status, sizeof v->life.status, "%s", text);
+    v->life.says_stopping = stopping;
 }
 
 static const struct {
@@ -117,9 +98,10 @@ static const struct {
     void (*take)(struct server *v, struct msg *m);
 } table[] = {
     { LAUNCH_DONE, take_done },
-    { SHIM_STATE, take_state },
+    { SHIM_STATE, adopt_take_state },
     { SHIM_READY, take_ready },
     { SHIM_ENDED, take_ended },
+    { SHIM_STATUS, take_status },
 };
 
 static void on_msg(void *data, struct link *l, struct msg *m)
@@ -144,15 +126,21 @@ static void on_gone(void *data, struct link *l)
     link_free(v->shim);
     v->shim = NULL;
     cgroup_kill(v);
-    if (v->reason[0] == '\0')
-        snprintf(v->reason, sizeof v->reason, "%s", v->launched ? "its shim died" : "launch died");
+    snprintf(v->life.lost, sizeof v->life.lost, "%s", v->launched ? "its shim died" : "launch died");
     v->signal = SIGKILL;
     v->has_exit = v->launched;
     log_error("shim.died", "server=%s", v->name);
+    if (!v->launched && v->reason[0] == '\0')
+        snprintf(v->reason, sizeof v->reason, "%s", v->life.lost);
     server_event(v, v->launched ? EVENT_ENDED : EVENT_LAUNCH_FAILED);
 }
 
 static const struct link_events events = { .msg = on_msg, .gone = on_gone, .client = true };
+
+void launch_link(struct server *v, int fd)
+{
+    v->shim = link_new(v->super->loop, fd, &events, v);
+}
 
 /* ---- starting ---- */
 
@@ -166,20 +154,10 @@ static int log_folder(const struct server *v, struct err *e)
     return fd < 0 ? err_set(e, errno, "open", "%s", path) : fd;
 }
 
-static int socket_address(const struct server *v, struct sockaddr_un *a, struct err *e)
-{
-    memset(a, 0, sizeof *a);
-    a->sun_family = AF_UNIX;
-    int n = snprintf(a->sun_path, sizeof a->sun_path, "%s/shims/%s.sock", v->super->conf.paths.run, v->name);
-    if (n >= (int)sizeof a->sun_path)
-        return err_set(e, ENAMETOOLONG, "paths.run", "%s", v->super->conf.paths.run);
-    return 0;
-}
-
 static int listener(const struct server *v, struct err *e)
 {
     struct sockaddr_un a;
-    if (socket_address(v, &a, e) < 0)
+    if (adopt_door(v, &a, e) < 0)
         return -1;
     CLOSE_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(a.sun_path);
@@ -227,7 +205,7 @@ static int run(struct server *v, const struct conf_server *c, int filter, struct
     if (pid < 0)
         return -1;
     cgroup_take_shim(s, pid);
-    v->shim = link_new(s->loop, fd_steal(&ours), &events, v);
+    launch_link(v, fd_steal(&ours));
     return 0;
 }
 
@@ -235,33 +213,59 @@ static void on_disk(void *data, const char *error);
 
 static void fail_later(void *data)
 {
-    server_event(data, EVENT_LAUNCH_FAILED);
+    struct server *v = data;
+    v->life.beginning = false;
+    /* Stopped and started again meanwhile: that start has not failed. */
+    if (v->state == STATE_STARTING && v->life.failing != v->life.starts)
+        launch_begin(v);
+    else
+        server_event(v, EVENT_LAUNCH_FAILED);
 }
 
 static void fail(struct server *v)
 {
-    log_error("server.launch", "server=%s error=\"%s\"", v->name, v->reason);
+    log_error("server.launch", "server=%s error=\"%s\"", v->name, esc_text(v->reason));
+    v->life.failing = v->life.starts;
     /* From the loop: the order that asked is still being answered. */
     loop_timer(v->super->loop, 0, fail_later, v);
 }
 
+/* What was asked for has come.  False: nobody wants it any more, and what was made for it has gone.  (Stopped and started again meanwhile it is
+   wanted: there is one such errand at a time, and the later start goes on with it.) */
+static bool still_wanted(struct server *v)
+{
+    if (v->state == STATE_STARTING && !v->life.queued)
+        return true;
+    v->life.beginning = false;
+    launch_end(v);
+    server_tidy(v);
+    return false;
+}
+
 static void on_rules(struct server *v, const char *error);
 
-/* Asked anew: the configuration may have changed meanwhile, and with it the system calls. */
+/* Asked anew: the configuration may have changed meanwhile, and with it the system calls; and the disk of a server that was stopped meanwhile may
+   have gone. */
 static void on_policy(void *data, int filter, const char *error)
 {
     struct server *v = data;
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
     FREE_MEM char *changes = c ? policy_changes(c) : NULL;
     struct err e = { 0 };
+    if (!still_wanted(v))
+        return;
     if (error)
         snprintf(v->reason, sizeof v->reason, "%s", error);
-    else if (v->abort || c == NULL)
+    else if (c == NULL)
         ;
-    else if (strcmp(changes, v->changes) != 0) {
+    else if (v->disk != DISK_UP) {
+        disk_need(v, on_disk, v);
+        return;
+    } else if (strcmp(changes, v->changes) != 0) {
         on_rules(v, NULL);
         return;
     } else if (run(v, c, filter, &e) == 0) {
+        v->life.beginning = false;
         if (v->super->limits_missing[0])
             log_warn("server.unlimited", "server=%s why=\"%s\"", v->name, v->super->limits_missing);
         return;
@@ -274,9 +278,11 @@ static void on_policy(void *data, int filter, const char *error)
 static void on_rules(struct server *v, const char *error)
 {
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    if (!still_wanted(v))
+        return;
     if (error)
         snprintf(v->reason, sizeof v->reason, "%s", error);
-    if (error || v->abort || c == NULL) {
+    if (error || c == NULL) {
         fail(v);
         return;
     }
@@ -291,7 +297,9 @@ static void on_disk(void *data, const char *error)
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
     FREE_MEM char *why = error ? mem_fmt("disk: %s", error) : NULL;
     struct server_net net;
-    if (why == NULL && !v->abort && c && c->network == NETWORK_PRIVATE && server_net(v, &net))
+    if (!still_wanted(v))
+        return;
+    if (why == NULL && c && c->network == NETWORK_PRIVATE && server_net(v, &net))
         filter_set(v, on_rules);
     else
         on_rules(v, why);
@@ -299,10 +307,25 @@ static void on_disk(void *data, const char *error)
 
 void launch_begin(struct server *v)
 {
+    if (v->life.beginning)
+        return;
+    v->life.beginning = true;
     disk_need(v, on_disk, v);
 }
 
+bool launch_none(const struct server *v)
+{
+    return v->shim == NULL;
+}
+
 /* ---- steering ---- */
+
+/* Of version 2.  The shim keeps it, for a daemon that comes after us. */
+static void put_by(const struct server *v, struct msg *m)
+{
+    if (v->life.version >= 2)
+        msg_put_str(m, v->life.by);
+}
 
 void launch_stop(struct server *v)
 {
@@ -318,33 +341,45 @@ void launch_stop(struct server *v)
     msg_put_u32(&m, c && !line ? (uint32_t)c->stop.number : SIGTERM);
     msg_put_str(&m, line ? c->stop.text : "");
     msg_put_u64(&m, c ? c->stop_timeout : 30000);
-    link_send(v->shim, &m);
+    put_by(v, &m);
+    if (v->shim)
+        link_send(v->shim, &m);
+    else
+        msg_free(&m);
 }
 
 void launch_kill(struct server *v)
 {
     struct msg m;
     msg_begin(&m, SHIM_KILL, 0);
-    if (v->shim)
+    put_by(v, &m);
+    if (v->shim && v->launched)
         link_send(v->shim, &m);
+    else
+        msg_free(&m);
     /* Not by the shim's good will alone: kill always wins. */
     cgroup_kill(v);
+    if (v->super->cgroup == NULL && v->life.pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, v->life.pidfd, SIGKILL, NULL, 0);
+    adopt_killed(v);
+}
+
+void launch_watch(struct server *v, bool on)
+{
+    struct msg m;
+    if (v->shim == NULL || !v->launched || v->life.version < 2)
+        return;
+    msg_begin(&m, SHIM_WATCH, 0);
+    msg_put_u32(&m, on);
+    link_send(v->shim, &m);
 }
 
 static void remove_socket(const struct server *v)
 {
     struct sockaddr_un a;
     struct err e;
-    if (socket_address(v, &a, &e) == 0)
+    if (adopt_door(v, &a, &e) == 0)
         unlink(a.sun_path);
-}
-
-static void forget_image(struct server *v)
-{
-    struct err e;
-    char line[400];
-    if (image_note(v, "", &e) < 0)
-        log_warn("image.note", "server=%s error=\"%s\"", v->name, err_text(&e, line, sizeof line));
 }
 
 void launch_end(struct server *v)
@@ -357,87 +392,22 @@ void launch_end(struct server *v)
         v->shim = NULL;
     }
     v->pid = 0;
+    adopt_forget(v);
     v->launched = v->ready = false;
     filter_drop(v);
     cgroup_remove(v);
     remove_socket(v);
-    forget_image(v);
-}
-
-/* ---- finding shims again ---- */
-
-static int connect_shim(const struct server *v, struct err *e)
-{
-    struct sockaddr_un a;
-    if (socket_address(v, &a, e) < 0)
-        return -1;
-    CLOSE_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
-        return err_set(e, errno, "connect", "%s", a.sun_path);
-    return fd_steal(&fd);
-}
-
-static void adopt(struct server *v)
-{
-    struct err e;
-    int fd = connect_shim(v, &e);
-    if (fd < 0) {
-        cgroup_kill(v);
-        cgroup_remove(v);
-        remove_socket(v);
-        forget_image(v);
-        return;
-    }
-    v->shim = link_new(v->super->loop, fd, &events, v);
-    v->launched = true;
-    image_noted(v);
-    server_set(v, STATE_STARTING);
-    struct msg m;
-    msg_begin(&m, SHIM_SUPERVISOR, 0);
-    msg_put_u32(&m, SHIM_VERSION);
-    link_send(v->shim, &m);
-    log_info("server.adopted", "server=%s", v->name);
-    if (conf_server(&v->super->conf, v->name) == NULL) {
-        log_warn("server.unknown", "server=%s action=kill why=\"no longer configured\"", v->name);
-        server_event(v, EVENT_KILL);
-        return;
-    }
-    /* What was changed while there was no daemon. */
-    cgroup_limits(v, conf_server(&v->super->conf, v->name), NULL);
-}
-
-void launch_adopt_all(struct super *s)
-{
-    FREE_MEM char *folder = mem_fmt("%s/shims", s->conf.paths.run);
-    DIR *d = opendir(folder);
-    if (d == NULL) {
-        filter_begin(s);
-        return;
-    }
-    for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
-        char name[NAME_MOST + 8];
-        size_t n = strlen(entry->d_name);
-        if (n < 6 || n >= sizeof name || strcmp(entry->d_name + n - 5, ".sock") != 0)
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(n - 5), entry->d_name);
-        struct server *v = server_find(s, name);
-        if (v && v->shim == NULL && v->state == STATE_OFFLINE)
-            adopt(v);
-        else if (v == NULL)
-            log_warn("server.unknown", "server=%s action=none why=\"its shim lives, the store does not know it\"", esc(name));
-    }
-    closedir(d);
-    filter_begin(s);
+    image_forget(v);
 }
 
 int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e)
 {
-    CLOSE_FD int fd = connect_shim(v, e);
+    CLOSE_FD int fd = adopt_connect(v, e);
     if (fd < 0)
         return -1;
     struct msg m MSG_FREE;
     msg_begin(&m, SHIM_VIEWER, 0);
-    msg_put_u32(&m, SHIM_VERSION);
+    msg_put_u32(&m, v->life.version ? v->life.version : SHIM_VERSION);
     msg_put_u32(&m, may_write);
     msg_put_u64(&m, history);
     msg_put_str(&m, account);

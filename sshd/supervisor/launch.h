@@ -11,8 +11,14 @@ void launch_stop(struct server *v);
 void launch_kill(struct server *v);
 /* After the end: tells the shim that it is known, removes cgroup and socket. */
 void launch_end(struct server *v);
-/* Finds shims that outlived an earlier supervisor; kills those of servers that are no longer configured. */
-void launch_adopt_all(struct super *s);
+/* Nothing of it has been launched yet: what launch_begin is still waiting for (disk, packet filter, policy) needs nobody to undo it. */
+bool launch_none(const struct server *v);
+/* FD, a connection to V's shim, is its link from now on. */
+void launch_link(struct server *v, int fd);
+/* Its shim says how it ended: KILLED of enum shim_killed. */
+void launch_ended(struct server *v, uint32_t code, uint32_t sig, uint32_t killed);
+/* Whether its watchdog is to count: not while it is frozen. */
+void launch_watch(struct server *v, bool on);
 /* A link to V's shim opened as a viewer for ACCOUNT, to be handed to a session.  The fd, or -1 with E. */
 int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e);
 /* Reads what every LAUNCH_DONE begins with: true if the job was done, else E says why not.  What the job adds comes next in M. */

@@ -93,7 +93,7 @@ static void stop_all(struct super *s)
         if (server_alive(v) && c && c->stop_timeout > longest)
             longest = c->stop_timeout;
         if (server_alive(v) || v->state == STATE_BACKOFF)
-            server_event(v, EVENT_STOP);
+            server_force(v, EVENT_STOP, "the daemon, which was shut down");
     }
     going.kill_at = now_ms() + longest + 5000;
     going.give_up_at = going.kill_at + GRACE;
@@ -116,7 +116,7 @@ static void tick(void *data)
         going.kill_at = now + 1000;
         for (struct server *v = s->servers; v; v = v->next)
             if (server_alive(v))
-                server_event(v, EVENT_KILL);
+                server_force(v, EVENT_KILL, "the daemon, which was shut down");
     }
     loop_timer(s->loop, TICK, tick, s);
 }

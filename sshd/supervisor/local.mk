@@ -3,6 +3,7 @@ include sshd/supervisor/ini.mk
 sbin_PROGRAMS += holdfastd
 holdfastd_SOURCES = \
 	sshd/proto.h store/proto.h sandbox/proto.h \
+	sshd/supervisor/adopt.c sshd/supervisor/adopt.h \
 	sshd/supervisor/backup.c sshd/supervisor/backup.h \
 	sshd/supervisor/cgroup.c sshd/supervisor/cgroup.h \
 	sshd/supervisor/child.c sshd/supervisor/child.h \
@@ -22,12 +23,14 @@ holdfastd_SOURCES = \
 	sshd/supervisor/import.c sshd/supervisor/import.h \
 	sshd/supervisor/launch.c sshd/supervisor/launch.h \
 	sshd/supervisor/leave.c sshd/supervisor/leave.h \
+	sshd/supervisor/life.c sshd/supervisor/life.h \
 	sshd/supervisor/limits.c sshd/supervisor/limits.h \
 	sshd/supervisor/listen.c sshd/supervisor/listen.h \
 	sshd/supervisor/main.c sshd/supervisor/super.h \
 	sshd/supervisor/notify.c sshd/supervisor/notify.h \
 	sshd/supervisor/order.c sshd/supervisor/order.h \
 	sshd/supervisor/plan.c sshd/supervisor/plan.h \
+	sshd/supervisor/reason.c sshd/supervisor/reason.h \
 	sshd/supervisor/refuse.c sshd/supervisor/refuse.h \
 	sshd/supervisor/reload.c sshd/supervisor/reload.h \
 	sshd/supervisor/secret.c sshd/supervisor/secret.h \
@@ -37,6 +40,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/source_keep.c sshd/supervisor/source_keep.h \
 	sshd/supervisor/source_table.c sshd/supervisor/source_table.h \
 	sshd/supervisor/standing.c sshd/supervisor/standing.h \
+	sshd/supervisor/states.c sshd/supervisor/states.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \
 	sshd/supervisor/store_aid.c sshd/supervisor/store_aid.h \
 	sshd/supervisor/store_conf.c sshd/supervisor/store_conf.h \
@@ -45,13 +49,16 @@ holdfastd_SOURCES = \
 	sshd/supervisor/tool_ban.c sshd/supervisor/tool_ban.h \
 	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
+	sshd/supervisor/tool_power.c sshd/supervisor/tool_power.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/tool_store.c sshd/supervisor/tool_store.h \
 	sshd/supervisor/sink.c sshd/supervisor/sink.h \
 	sshd/supervisor/news.c sshd/supervisor/news.h \
 	sshd/supervisor/metrics.c sshd/supervisor/metrics.h \
+	sshd/supervisor/turn.c sshd/supervisor/turn.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
+	sshd/supervisor/wish.c sshd/supervisor/wish.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \
 	$(supervisor_ini_sources)
 holdfastd_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS) $(CAP_CFLAGS) -DVERSION='"$(PACKAGE_VERSION)"'

@@ -155,7 +155,7 @@ static void put_states(const struct super *s, struct buf *b)
     for (const struct server *v = s->servers; v; v = v->next)
         for (int i = 0; shown(v) && i < STATE_COUNT; i++)
             buf_put_fmt(b, "holdfast_server_state{server=\"%s\",holdfast_server_state=\"%s\"} %d\n", v->name,
-                        server_state_word((enum state)i), v->state == (enum state)i);
+                        state_word((enum state)i), v->state == (enum state)i);
 }
 
 static void put_servers(const struct super *s, struct buf *b)

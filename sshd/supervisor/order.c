@@ -97,7 +97,7 @@ static const struct { enum event event; bool always_waits; uint64_t least; } pow
 static void do_power(struct super *s, struct order *o)
 {
     struct server *v = o->server;
-    const char *why = server_event(v, powers[o->op].event);
+    const char *why = server_order(v, powers[o->op].event, o->account);
     log_info("order", "session=%llu account=%s server=%s op=%d refused=\"%s\"", (unsigned long long)o->session->id, o->account,
              v->name, (int)o->op, why ? why : "");
     if (why) {

@@ -50,7 +50,23 @@ static int put_command(const struct conf_server *c, struct msg *m, struct err *e
     return n ? 0 : err_set(e, EINVAL, "command", "is empty");
 }
 
-static void put_environment(const struct server *v, const struct conf_server *c, struct msg *m)
+static bool has_notify(const struct conf_server *c)
+{
+    return c->ready.kind == HOW_NOTIFY || c->watchdog > 0;
+}
+
+/* What sd_notify(3) and sd_watchdog_enabled(3) look for. */
+static void put_notify(const struct conf_server *c, struct msg *m)
+{
+    if (has_notify(c))
+        msg_put_str(m, "NOTIFY_SOCKET=" NOTIFY_SOCKET);
+    if (c->watchdog) {
+        FREE_MEM char *text = mem_fmt("WATCHDOG_USEC=%llu", (unsigned long long)c->watchdog * 1000);
+        msg_put_str(m, text);
+    }
+}
+
+static void put_environment(const struct server *v, const struct conf_server *c, bool notify, struct msg *m)
 {
     uint32_t a = server_inside_address(v);
     char six[INET6_ADDRSTRLEN];
@@ -64,11 +80,14 @@ static void put_environment(const struct server *v, const struct conf_server *c,
         mem_fmt("SERVER_IP6=%s", six),
         mem_fmt("SERVER_PORT=%u", c->port.n ? c->port.v[0].port : 0u),
     };
-    msg_put_u32(m, (uint32_t)(countof(ours) + c->environment.n));
+    size_t told = notify ? (size_t)has_notify(c) + (c->watchdog > 0) : 0;
+    msg_put_u32(m, (uint32_t)(countof(ours) + told + c->environment.n));
     for (size_t i = 0; i < countof(ours); i++) {
         msg_put_str(m, ours[i]);
         free(ours[i]);
     }
+    if (notify)
+        put_notify(c, m);
     for (size_t i = 0; i < c->environment.n; i++)
         msg_put_str(m, c->environment.v[i]);
 }
@@ -106,7 +125,7 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     if (put_command(c, m, e) < 0)
         return -1;
     msg_put_str(m, c->directory);
-    put_environment(v, c, m);
+    put_environment(v, c, type == LAUNCH_RUN, m);
     msg_put_u32(m, c->tty == CONF_YES);
     msg_put_u64(m, c->tmp);
     msg_put_u64(m, c->memory);
@@ -122,6 +141,8 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     msg_put_u32(m, (uint32_t)c->ready.kind);
     msg_put_u32(m, (uint32_t)c->ready.number);
     msg_put_str(m, c->ready.text);
+    msg_put_u32(m, type == LAUNCH_RUN && has_notify(c));
+    msg_put_u64(m, type == LAUNCH_RUN ? c->watchdog : 0);
     return 0;
 }
 

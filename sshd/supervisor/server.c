@@ -1,6 +1,5 @@
 #include "sshd/supervisor/server.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,28 +12,20 @@
 #include "sshd/supervisor/cgroup.h"
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/forward.h"
+#include "sshd/supervisor/adopt.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/news.h"
 #include "sshd/supervisor/usage.h"
+#include "sshd/supervisor/turn.h"
 #include "sshd/supervisor/wait.h"
 
 enum { INSIDE_UID = 1000 };
-enum { BACKOFF_FIRST = 1000, BACKOFF_MOST = 300000, CRASH_WINDOW = 600000 };
-
-static const char *const state_words[STATE_COUNT] = {
-    [STATE_OFFLINE] = "offline", [STATE_STARTING] = "starting", [STATE_RUNNING] = "running",
-    [STATE_STOPPING] = "stopping", [STATE_BACKOFF] = "restarting", [STATE_FAILED] = "failed",
-};
-
-const char *server_state_word(enum state state)
-{
-    return state_words[state];
-}
-
 const char *server_word(const struct server *v)
 {
     bool could = v->launched && (v->state == STATE_STARTING || v->state == STATE_RUNNING);
-    return could && cgroup_frozen(v) ? "frozen" : state_words[v->state];
+    if (could && cgroup_frozen(v))
+        return "frozen";
+    return state_word(v->state == STATE_RUNNING && v->life.says_stopping ? STATE_STOPPING : v->state);
 }
 
 bool server_alive(const struct server *v)
@@ -71,240 +62,12 @@ void server_set(struct server *v, enum state state)
         return;
     v->state = state;
     v->since = wall_ms();
-    log_info("server.state", "server=%s state=%s reason=\"%s\"", v->name, state_words[state], v->reason);
-    news_put(v->super, state_words[state], v->name, "", "%s", v->reason);
+    char why[sizeof v->reason];
+    server_reason(v, why, sizeof why);
+    log_info("server.state", "server=%s state=%s reason=\"%s\"", v->name, state_word(state), esc_text(why));
+    news_put(v->super, state_word(state), v->name, "", "%s", why);
     wait_check(v);
     server_tidy(v);
-}
-
-/* ---- what a step does ---- */
-
-static void say(struct server *v, const char *reason)
-{
-    snprintf(v->reason, sizeof v->reason, "%s", reason);
-}
-
-static const char *do_start(struct server *v)
-{
-    timer_free(v->backoff);
-    v->backoff = NULL;
-    v->has_exit = v->killed = v->again = v->abort = v->ready = v->launched = false;
-    v->code = v->signal = 0;
-    say(v, "");
-    server_set(v, STATE_STARTING);
-    launch_begin(v);
-    return NULL;
-}
-
-static const char *order_start(struct server *v)
-{
-    memset(v->crashes, 0, sizeof v->crashes);
-    v->restarts = 0;
-    return do_start(v);
-}
-
-static const char *stop(struct server *v)
-{
-    say(v, "stopped by order");
-    if (v->launched)
-        launch_stop(v);
-    else
-        v->abort = true;
-    server_set(v, STATE_STOPPING);
-    return NULL;
-}
-
-static const char *order_stop(struct server *v)
-{
-    v->again = false;
-    return stop(v);
-}
-
-static const char *order_restart(struct server *v)
-{
-    if (v->state != STATE_STOPPING)
-        stop(v);
-    v->again = true;
-    return NULL;
-}
-
-static const char *order_kill(struct server *v)
-{
-    v->again = false;
-    v->killed = true;
-    say(v, "killed by order");
-    if (v->launched)
-        launch_kill(v);
-    else
-        v->abort = true;
-    server_set(v, STATE_STOPPING);
-    return NULL;
-}
-
-static const char *cancel(struct server *v)
-{
-    timer_free(v->backoff);
-    v->backoff = NULL;
-    server_set(v, STATE_OFFLINE);
-    return NULL;
-}
-
-static const char *join(struct server *v)
-{
-    v->again = false;
-    return NULL;
-}
-
-static const char *launched(struct server *v)
-{
-    v->launched = true;
-    if (v->killed)
-        launch_kill(v);
-    else if (v->abort)
-        launch_stop(v);
-    v->abort = false;
-    wait_check(v);
-    return NULL;
-}
-
-static const char *launch_failed(struct server *v)
-{
-    bool wanted = v->state == STATE_STARTING;
-    launch_end(v);
-    server_set(v, wanted ? STATE_FAILED : STATE_OFFLINE);
-    return NULL;
-}
-
-static const char *ready(struct server *v)
-{
-    v->ready = true;
-    if (v->state == STATE_STARTING)
-        server_set(v, STATE_RUNNING);
-    return NULL;
-}
-
-/* The crash policy: back-off 1 s doubling to 5 min, given up after 5 in 10 minutes. */
-static bool crash(struct server *v, uint64_t *wait)
-{
-    uint64_t now = now_ms();
-    memmove(v->crashes, v->crashes + 1, sizeof v->crashes - sizeof v->crashes[0]);
-    v->crashes[countof(v->crashes) - 1] = now;
-    unsigned n = 0;
-    for (size_t i = 0; i < countof(v->crashes); i++)
-        n += v->crashes[i] != 0 && now - v->crashes[i] < CRASH_WINDOW;
-    if (n == countof(v->crashes))
-        return false;
-    *wait = (uint64_t)BACKOFF_FIRST << (n ? n - 1 : 0);
-    if (*wait > BACKOFF_MOST)
-        *wait = BACKOFF_MOST;
-    return true;
-}
-
-static void on_backoff(void *data)
-{
-    struct server *v = data;
-    v->backoff = NULL;
-    server_event(v, EVENT_BACKOFF_OVER);
-}
-
-static void end_text(struct server *v)
-{
-    if (v->reason[0])
-        return;
-    if (cgroup_oom(v))
-        say(v, "out of memory");
-    else if (v->signal)
-        snprintf(v->reason, sizeof v->reason, "ended by signal %u (%s)", v->signal, strsignal((int)v->signal));
-    else
-        snprintf(v->reason, sizeof v->reason, "ended with exit code %u", v->code);
-}
-
-static const char *ended(struct server *v)
-{
-    const struct conf_server *c = conf_of(v);
-    bool by_order = v->state == STATE_STOPPING, again = v->again;
-    bool clean = v->code == 0 && v->signal == 0;
-    end_text(v);
-    launch_end(v);
-    if (by_order) {
-        if (again && !v->super->leaving)
-            return do_start(v);
-        server_set(v, STATE_OFFLINE);
-        return NULL;
-    }
-    int policy = c ? c->restart : RESTART_NEVER;
-    if (policy == RESTART_NEVER || (policy == RESTART_ON_FAILURE && clean)) {
-        server_set(v, clean ? STATE_OFFLINE : STATE_FAILED);
-        return NULL;
-    }
-    uint64_t wait = BACKOFF_FIRST;
-    if (!clean && !crash(v, &wait)) {
-        size_t n = strlen(v->reason);
-        snprintf(v->reason + n, sizeof v->reason - n, "; given up after %zu crashes in %d minutes", countof(v->crashes),
-                 CRASH_WINDOW / 60000);
-        server_set(v, STATE_FAILED);
-        return NULL;
-    }
-    v->backoff = loop_timer(v->super->loop, wait, on_backoff, v);
-    server_set(v, STATE_BACKOFF);
-    return NULL;
-}
-
-static const char *backoff_over(struct server *v)
-{
-    v->restarts++;
-    return do_start(v);
-}
-
-static const char *no_running(struct server *v)
-{
-    (void)v;
-    return "is not running";
-}
-
-static const char *no_already(struct server *v)
-{
-    return v->state == STATE_STARTING ? "is starting already" : "is running already";
-}
-
-static const char *no_stopping(struct server *v)
-{
-    (void)v;
-    return "is stopping: wait for it, or kill it";
-}
-
-static const char *nothing(struct server *v)
-{
-    (void)v;
-    return NULL;
-}
-
-typedef const char *step_fn(struct server *v);
-
-static step_fn *const steps[STATE_COUNT][EVENT_COUNT] = {
-    [STATE_OFFLINE] = { [EVENT_START] = order_start, [EVENT_STOP] = no_running, [EVENT_RESTART] = order_start,
-                        [EVENT_KILL] = no_running, [EVENT_LAUNCHED] = nothing, [EVENT_LAUNCH_FAILED] = nothing,
-                        [EVENT_READY] = nothing, [EVENT_ENDED] = nothing, [EVENT_BACKOFF_OVER] = nothing },
-    [STATE_STARTING] = { [EVENT_START] = no_already, [EVENT_STOP] = order_stop, [EVENT_RESTART] = order_restart,
-                         [EVENT_KILL] = order_kill, [EVENT_LAUNCHED] = launched, [EVENT_LAUNCH_FAILED] = launch_failed,
-                         [EVENT_READY] = ready, [EVENT_ENDED] = ended, [EVENT_BACKOFF_OVER] = nothing },
-    [STATE_RUNNING] = { [EVENT_START] = no_already, [EVENT_STOP] = order_stop, [EVENT_RESTART] = order_restart,
-                        [EVENT_KILL] = order_kill, [EVENT_LAUNCHED] = nothing, [EVENT_LAUNCH_FAILED] = ended,
-                        [EVENT_READY] = ready, [EVENT_ENDED] = ended, [EVENT_BACKOFF_OVER] = nothing },
-    [STATE_STOPPING] = { [EVENT_START] = no_stopping, [EVENT_STOP] = join, [EVENT_RESTART] = order_restart,
-                         [EVENT_KILL] = order_kill, [EVENT_LAUNCHED] = launched, [EVENT_LAUNCH_FAILED] = launch_failed,
-                         [EVENT_READY] = nothing, [EVENT_ENDED] = ended, [EVENT_BACKOFF_OVER] = nothing },
-    [STATE_BACKOFF] = { [EVENT_START] = order_start, [EVENT_STOP] = cancel, [EVENT_RESTART] = order_start,
-                        [EVENT_KILL] = cancel, [EVENT_LAUNCHED] = nothing, [EVENT_LAUNCH_FAILED] = nothing,
-                        [EVENT_READY] = nothing, [EVENT_ENDED] = nothing, [EVENT_BACKOFF_OVER] = backoff_over },
-    [STATE_FAILED] = { [EVENT_START] = order_start, [EVENT_STOP] = no_running, [EVENT_RESTART] = order_start,
-                       [EVENT_KILL] = no_running, [EVENT_LAUNCHED] = nothing, [EVENT_LAUNCH_FAILED] = nothing,
-                       [EVENT_READY] = nothing, [EVENT_ENDED] = nothing, [EVENT_BACKOFF_OVER] = nothing },
-};
-
-const char *server_event(struct server *v, enum event ev)
-{
-    return steps[v->state][ev](v);
 }
 
 /* ---- the list ---- */
@@ -317,7 +80,7 @@ void server_number(struct super *s, const char *name, uint32_t number)
     if (v == NULL) {
         v = mem_new(sizeof *v);
         v->super = s;
-        v->gate_fd = -1;
+        v->gate_fd = v->life.pidfd = v->life.shim_pidfd = -1;
         v->since = wall_ms();
         snprintf(v->name, sizeof v->name, "%s", name);
         struct server **at = &s->servers;
@@ -337,7 +100,7 @@ const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, 
     buf[0] = '\0';
     for (struct server *v = s->servers; v; v = v->next)
         if (server_alive(v) && conf_server(conf, v->name) == NULL)
-            snprintf(buf, size, "server %s is %s and cannot be removed: stop it first", v->name, state_words[v->state]);
+            snprintf(buf, size, "server %s is %s and cannot be removed: stop it first", v->name, state_word(v->state));
     return buf;
 }
 
@@ -357,10 +120,10 @@ void servers_apply(struct super *s, struct buf *told)
         if (c && server_alive(v))
             cgroup_limits(v, c, told);
         if (c == NULL && v->state == STATE_BACKOFF)
-            server_event(v, EVENT_STOP);
+            server_force(v, EVENT_STOP, "the daemon, as it is no longer configured");
         /* Started after the reload was found to be possible: nobody could stop it any more. */
         if (c == NULL && server_alive(v))
-            server_event(v, EVENT_KILL);
+            server_force(v, EVENT_KILL, "the daemon, as it is no longer configured");
         server_tidy(v);
     }
 }
@@ -372,13 +135,12 @@ void servers_begin(struct super *s)
     if (s->begun)
         return;
     s->begun = true;
-    launch_adopt_all(s);
+    adopt_all(s);
     for (struct server *v = s->servers; v; v = v->next) {
-        const struct conf_server *c = conf_of(v);
-        if (c)
+        if (conf_of(v))
             disk_need(v, NULL, NULL);
-        if (c && c->autostart == CONF_YES && v->state == STATE_OFFLINE && !s->leaving)
-            server_event(v, EVENT_START);
+        if (life_wanted(v) && v->state == STATE_OFFLINE && !s->leaving)
+            turn_take(v);
     }
 }
 
@@ -452,6 +214,7 @@ void server_put_status(struct server *v, struct msg *m)
 {
     const struct conf_server *c = conf_of(v);
     struct cgroup_use use = { 0 };
+    char why[sizeof v->reason];
     if (server_alive(v))
         cgroup_read(v, &use);
     msg_put_str(m, v->name);
@@ -462,7 +225,8 @@ void server_put_status(struct server *v, struct msg *m)
     msg_put_u32(m, v->has_exit);
     msg_put_u32(m, v->code);
     msg_put_u32(m, v->signal);
-    msg_put_str(m, v->reason);
+    msg_put_str(m, server_reason(v, why, sizeof why));
+    msg_put_str(m, server_alive(v) ? v->life.status : "");
     msg_put_u32(m, v->restarts);
     msg_put_u64(m, use.cpu_ms);
     msg_put_u64(m, use.memory);

@@ -3,14 +3,9 @@
 #define SUPERVISOR_SERVER_H
 
 #include "quota/gate.h"
+#include "sshd/supervisor/life.h"
 #include "sshd/supervisor/super.h"
 
-enum state { STATE_OFFLINE, STATE_STARTING, STATE_RUNNING, STATE_STOPPING, STATE_BACKOFF, STATE_FAILED, STATE_COUNT };
-enum event {
-    EVENT_START, EVENT_STOP, EVENT_RESTART, EVENT_KILL,                          /* orders: may be refused */
-    EVENT_LAUNCHED, EVENT_LAUNCH_FAILED, EVENT_READY, EVENT_ENDED, EVENT_BACKOFF_OVER,
-    EVENT_COUNT
-};
 enum disk_state { DISK_DOWN, DISK_WORKING, DISK_UP };
 
 struct waiter;
@@ -37,9 +32,8 @@ struct server {
     pid_t pid;                      /* init, host's view; 0 */
     bool ready, has_exit, killed, again, abort;
     uint32_t code, signal;
-    char reason[160];
+    char reason[WISH_REASON_MOST + 1];
     uint32_t restarts;
-    uint64_t crashes[5];            /* ms of the last crashes, oldest first */
     struct timer *backoff;
     struct link *shim;              /* the launch's, later the shim's */
     bool launched;
@@ -58,6 +52,8 @@ struct server {
     uint64_t reserved;              /* memory promised to it as long as it has a group */
     unsigned workers;               /* and errands: whoever uses the disk on behalf of a session */
     bool backing_up;
+
+    struct life life;
 };
 
 struct server *server_find(struct super *s, const char *name);
@@ -72,11 +68,8 @@ void server_tidy(struct server *v);
 const char *servers_refuse(struct super *s, const struct conf *conf, char *buf, size_t size);
 /* At the start of the daemon, once: finds shims that lived on, mounts disks, starts what is to be started. */
 void servers_begin(struct super *s);
-/* Feeds an event; NULL, or for orders why it was refused. */
-const char *server_event(struct server *v, enum event ev);
 void server_set(struct server *v, enum state state);
-const char *server_state_word(enum state state);
-/* The same of V, or "frozen". */
+/* Its state, or "frozen", or "stopping" if it says so itself. */
 const char *server_word(const struct server *v);
 bool server_alive(const struct server *v);
 

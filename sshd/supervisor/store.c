@@ -25,6 +25,7 @@
 #include "sshd/supervisor/source_keep.h"
 #include "sshd/supervisor/store_conf.h"
 #include "sshd/supervisor/store_files.h"
+#include "sshd/supervisor/wish.h"
 
 enum { SERVERS_TEXT = 4096, AGAIN_MS = 5000 };
 
@@ -80,6 +81,7 @@ static void lost(struct super *s)
     st->ready = false;
     st->starting = true;
     source_keeper_lost(s);
+    wish_keeper_lost(s);
     listen_accept(s, false);
     link_free(st->link);
     st->link = NULL;
@@ -125,6 +127,17 @@ static void on_end(void *data, pid_t pid, int status)
     loop_timer(s->loop, ms, launch, s);
 }
 
+static void begin(struct super *s)
+{
+    conn_hand_over(s);
+    news_store_ready(s);
+    servers_begin(s);
+    listen_accept(s, true);
+    log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
+    super_ready(s);
+    reload_waited(s);
+}
+
 static void pushed_at_start(struct super *s, const char *error, const char *summary)
 {
     (void)summary;
@@ -134,13 +147,7 @@ static void pushed_at_start(struct super *s, const char *error, const char *summ
         reload_waited(s);
         return;
     }
-    conn_hand_over(s);
-    news_store_ready(s);
-    servers_begin(s);
-    listen_accept(s, true);
-    log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
-    super_ready(s);
-    reload_waited(s);
+    wish_load(s, begin);
 }
 
 static enum store_sealed get_sealed(struct msg *m)
@@ -213,6 +220,7 @@ static void take_conf_done(struct super *s, struct msg *m)
         s->store->ready = true;
     if (fn)
         fn(s, error, summary);
+    wish_learn(s);
 }
 
 static void take_logged_in(struct super *s, struct msg *m)
@@ -229,7 +237,6 @@ static void take_logged_in(struct super *s, struct msg *m)
         die("the store broke a rule: %zu bytes of login", size);
     struct session *c = conn_find(s, id);
     const char *why = c ? conn_logged_in(s, c, account, login, size, rights, servers) : "the session has gone";
-    s->counts.logins += why == NULL;
     if (why == NULL)
         c->generation = generation;
     else
@@ -269,8 +276,6 @@ static void take_auth_failed(struct super *s, struct msg *m)
     msg_end(m);
     if (kind >= AUTH_FAILURES)
         die("the store broke a rule: auth failure %u", kind);
-    /* Clients offer keys that are not of this place before they find the one that is: no failure. */
-    s->counts.login_failures += kind != AUTH_UNKNOWN_KEY;
     if (c)
         conn_auth_failed(s, c, (enum auth_failure)kind);
 }
@@ -341,6 +346,8 @@ static const struct {
     { STORE_ROTATED, take_rotated },
     { STORE_SOURCES_PAGE, source_take_rows },
     { STORE_SOURCES_SAVED, source_take_saved },
+    { STORE_WISH_PAGE, wish_take_rows },
+    { STORE_WISH_SAVED, wish_take_saved },
 };
 
 static void on_msg(void *data, struct link *l, struct msg *m)

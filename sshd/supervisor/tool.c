@@ -104,7 +104,7 @@ static void do_status(struct client *c)
 {
     struct super *s = c->super;
     struct buf b = BUF(4 << 20);
-    char since[24];
+    char since[24], why[WISH_REASON_MOST + 1];
     if (!c->json) {
         unsigned all = 0;
         for (const struct session *o = s->sessions; o; o = o->next)
@@ -126,7 +126,7 @@ static void do_status(struct client *c)
                         v->name, server_word(v), since, (int)v->pid, v->restarts, (unsigned long long)used,
                         s->limits_missing[0] ? "missing" : "enforced");
         else
-            buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_word(v), since, v->reason);
+            buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_word(v), since, server_reason(v, why, sizeof why));
     }
     client_put(c, (const char *)buf_head(&b), buf_size(&b));
     buf_free(&b);
@@ -278,7 +278,7 @@ static void do_metrics(struct client *c)
 static const struct { const char *name; unsigned least, most; void (*run)(struct client *c); } verbs[] = {
     { "status", 0, 0, do_status },   { "sessions", 0, 0, do_sessions }, { "kick", 1, 1, do_kick },
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
-    { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 2, tool_server },
+    { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 3, tool_server },
     { "image", 1, 3, tool_image },   { "key", 1, 2, tool_key },         { "store", 1, 1, tool_store },
     { "ban", 1, 3, tool_ban },           { "metrics", 0, 0, do_metrics },
 };

@@ -10,11 +10,13 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sshd/supervisor/cgroup.h"
+#include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
 #include "sshd/supervisor/tool_plan.h"
+#include "sshd/supervisor/tool_power.h"
 #include "sshd/supervisor/usage.h"
 
 enum { FREEZE_TICK = 10, FREEZE_WAIT = 5000 };
@@ -54,13 +56,20 @@ static void put_folders(const struct server *v, struct buf *b, bool json)
     put(b, "files", files, json);
 }
 
+static const char *const wanted_words[WISH_COUNT] = {
+    [WISH_NONE] = "as autostart says", [WISH_UP] = "to run", [WISH_DOWN] = "to be down", [WISH_ENDED] = "ended by itself", [WISH_FAILED] = "failed",
+};
+
 static void show_json(const struct server *v, struct buf *b)
 {
+    char why[sizeof v->reason];
     json_begin(b, NULL);
     json_str(b, "server", v->name);
     json_str(b, "state", server_word(v));
     json_i64(b, "pid", v->pid);
-    json_str(b, "reason", v->reason);
+    json_str(b, "reason", server_reason(v, why, sizeof why));
+    json_str(b, "wanted", wanted_words[v->life.wish]);
+    json_u64(b, "shim_version", v->life.version);
     json_u64(b, "uids_first", server_uid_base(v));
     json_u64(b, "uids_last", server_uid_base(v) + 65535);
     put_addresses(v, b, true);
@@ -72,11 +81,15 @@ static void show_json(const struct server *v, struct buf *b)
 
 static void show_text(const struct server *v, struct buf *b)
 {
+    char why[sizeof v->reason];
     put(b, "server", v->name, false);
     put(b, "state", server_word(v), false);
     if (v->pid)
         buf_put_fmt(b, "pid %d\n", (int)v->pid);
-    put(b, "reason", v->reason, false);
+    put(b, "reason", server_reason(v, why, sizeof why), false);
+    put(b, "wanted", wanted_words[v->life.wish], false);
+    if (server_alive(v))
+        buf_put_fmt(b, "shim version %u\n", v->life.version);
     buf_put_fmt(b, "uids %u to %u\n", server_uid_base(v), server_uid_base(v) + 65535);
     put_addresses(v, b, false);
     put_folders(v, b, false);
@@ -184,6 +197,8 @@ static void set_frozen(struct client *c, struct server *v, bool freeze)
         why = mem_fmt("%s is %s; allowed: one that runs", v->name, server_word(v));
     else if (cgroup_freeze(v, freeze, &e) < 0)
         why = mem_fmt("%s: %s", v->name, err_text(&e, line, sizeof line));
+    if (why == NULL)
+        launch_watch(v, !freeze);
     log_info(freeze ? "server.freeze" : "server.thaw", "server=%s refused=\"%s\"", v->name, why ? why : "");
     if (why) {
         client_done(c, CODE_STATE, why);
@@ -207,6 +222,7 @@ static void thaw(struct client *c, struct server *v)
 
 static const struct { const char *name; void (*run)(struct client *c, struct server *v); } words[] = {
     { "show", show }, { "plan", tool_plan }, { "seccomp", seccomp }, { "freeze", freeze }, { "thaw", thaw },
+    { "start", tool_power }, { "stop", tool_power }, { "restart", tool_power }, { "kill", tool_power }, { "lock", tool_lock }, { "unlock", tool_unlock },
 };
 
 void tool_server(struct client *c)
@@ -219,6 +235,10 @@ void tool_server(struct client *c)
     struct buf allowed BUF_FREE = BUF(4096);
     for (size_t i = 0; i < countof(words); i++) {
         if (strcmp(words[i].name, c->argv[0]) == 0) {
+            if (c->argc > 2 && words[i].run != tool_lock) {
+                client_done(c, CODE_USAGE, "too many words");
+                return;
+            }
             words[i].run(c, v);
             return;
         }

@@ -39,13 +39,13 @@ static void timed_out(void *data)
     struct waiter *w = data;
     w->timer = NULL;
     char text[160];
-    snprintf(text, sizeof text, "%s is still %s", w->server->name, server_state_word(w->server->state));
+    snprintf(text, sizeof text, "%s is still %s", w->server->name, state_word(w->server->state));
     answer(w, CODE_LATER, text);
 }
 
 static bool settled(enum state st)
 {
-    return st == STATE_OFFLINE || st == STATE_FAILED;
+    return st == STATE_OFFLINE || st == STATE_FAILED || st == STATE_LOCKED;
 }
 
 /* 1: answer with *CODE, 0: wait on. */
@@ -71,9 +71,9 @@ void wait_check(struct server *v)
         int code;
         if (!verdict(w, &code))
             continue;
-        char text[256] = "";
+        char text[400] = "";
         if (code != CODE_DONE)
-            snprintf(text, sizeof text, "%s: %s", v->name, v->reason[0] ? v->reason : server_state_word(v->state));
+            snprintf(text, sizeof text, "%s: %s", v->name, v->reason[0] ? v->reason : state_word(v->state));
         answer(w, code, text);
     }
 }

@@ -24,7 +24,7 @@ static const struct verb {
     {"account", "WORD NAME", 2, 2, NULL, "passwd",
      "passwd: set its password, asked for or one line of standard input; totp-reset: take its second factor away"},
     {"doctor", "", 0, 0, NULL, NULL, "what the machine lacks, and what does not fit"},
-    {"server", "WORD NAME", 2, 2, NULL, NULL, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw"},
+    {"server", "WORD NAME", 2, 3, NULL, NULL, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw; start, stop, restart, kill; lock NAME REASON, unlock"},
     {"image", "WORD ...", 1, 3, image, NULL, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
     {"ban", "WORD ...", 1, 3, NULL, NULL, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, NULL, "fingerprints, known_hosts lines and SSHFP records"},

@@ -40,6 +40,8 @@ static const struct {
     { STORE_RESULT, order_result },
     { STORE_ROTATE, rotate },
     { STORE_SOURCES_LOAD, sources_load },
+    { STORE_WISH_LOAD, wanted_load },
+    { STORE_WISH_SAVE, wanted_save },
     { STORE_SOURCES_SAVE, sources_save },
     { STORE_EVENT, event_told },
 };

@@ -48,7 +48,7 @@ struct store {
 /* What the supervisor may ask; every message of its that is none of these ends us, as does a broken one. */
 typedef void super_fn(struct store *s, struct msg *m);
 super_fn session_new, session_gone, sessions_list, login_answered, passwd, totp_reset, order_result, rotate;
-super_fn sources_load, sources_save, event_told;
+super_fn sources_load, sources_save, event_told, wanted_load, wanted_save;
 super_fn push_begin, push_account, push_server, push_end;
 
 #endif

@@ -24,7 +24,7 @@ static void plan(struct supply *in)
     bool errand = take_u8(in) & 1, fds = take_u8(in) & 1;
     struct err e = { 0 };
     msg_begin(&m, errand ? LAUNCH_ERRAND : LAUNCH_RUN, 0);
-    put_fields(in, &m, errand ? "siiin(s)sn(s)iqqiiiiiiisssn(ii)n(s)issiisiiiffff" : "siiin(s)sn(s)iqqiiiiiiisssn(ii)n(s)issiisifff", words);
+    put_fields(in, &m, errand ? "siiin(s)sn(s)iqqiiiiiiisssn(ii)n(s)issiisiqiiiffff" : "siiin(s)sn(s)iqqiiiiiiisssn(ii)n(s)issiisiqifff", words);
     m.received = true;
     if (MAY_DIE) {
         p = (struct plan){ 0 };

@@ -35,7 +35,7 @@ struct setting { const char *key, *value; };
 static struct setting settings[] = {
     { "launch", "./holdfast-launch" }, { "init", "" }, { "shim", "" }, { "dir", "" }, { "server", "probe" }, { "net", "none" },
     { "host", "10.213.77.1" }, { "inside", "10.213.77.2" }, { "host6", "" }, { "inside6", "" }, { "interface", "hft-probe" }, { "tty", "0" }, { "base", "1966080" },
-    { "cgroup", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
+    { "cgroup", "" }, { "notify", "" }, { "directory", "/home/server" }, { "port", "0" }, { "nofile", "4096" }, { "pids", "64" },
     { "tmp", "16777216" }, { "memory", "134217728" }, { "hold", "0" }, { "shimuid", "64990" }, { "stamp", "" }, { "logs", "/tmp" },
     { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
     { "profile", "0" }, { "filter", "" },
@@ -121,6 +121,8 @@ static void put_plan(struct msg *m, int argc, char **argv)
     msg_put_u32(m, 0);
     msg_put_u32(m, 0);
     msg_put_str(m, "");
+    msg_put_u32(m, get("notify")[0] != '\0');
+    msg_put_u64(m, 0);
     msg_put_u32(m, get("cgroup")[0] != '\0');
     if (get("errand")[0]) {
         msg_put_u32(m, get("write")[0] != '\0');

@@ -95,7 +95,7 @@ Test(shim, ready_line_in_pieces)
     struct msg m;
     rig_expect(rig.link, SHIM_READY, &m, 3000);
     msg_free(&m);
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -116,7 +116,7 @@ Test(shim, ready_at_once)
     struct msg m;
     rig_expect(rig.link, SHIM_READY, &m, 2000);
     msg_free(&m);
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -133,7 +133,7 @@ Test(shim, ready_port)
     cr_assert_eq(listen(fd, 4), 0);
     rig_expect(rig.link, SHIM_READY, &m, 2000);
     msg_free(&m);
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -164,7 +164,7 @@ Test(shim, stop_times_out_then_kills)
     cr_assert(rig_read(v, text, sizeof text, "up\n", 5000));
     uint64_t then = now_ms();
     rig_stop_signal(rig.link, SIGTERM, 400);
-    rig_expect_end(rig.link, 0, SIGKILL, 1, 5000);
+    rig_expect_end(rig.link, 0, SIGKILL, KILLED_BY_STOP, 5000);
     cr_assert(now_ms() - then >= 400 && now_ms() - then < 2000);
     collect();
 }
@@ -207,7 +207,7 @@ Test(shim, orphans_are_reaped)
     }
     fclose(f);
     cr_assert(children == 1 && zombies == 0, "children=%u zombies=%u", children, zombies);
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -392,7 +392,7 @@ Test(shim, idle_is_small_and_locked)
     cr_expect(shims / MANY < 300 && inits / MANY < 250, "shim %lu init %lu", shims / MANY, inits / MANY);
 #endif
     for (int i = 0; i < MANY; i++) {
-        rig_plain(rigs[i].link, SHIM_KILL);
+        rig_kill(rigs[i].link);
         rig_expect_end(rigs[i].link, 0, SIGKILL, 1, 3000);
         rig_down(&rigs[i]);
     }

@@ -114,7 +114,7 @@ Test(shim_hostile, flood_without_end_is_slowed_and_can_be_killed)
 #if !defined(__SANITIZE_ADDRESS__)
     cr_assert_lt(ticks * 100, 60 * (unsigned long)sysconf(_SC_CLK_TCK));
 #endif
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -160,7 +160,7 @@ Test(shim_hostile, unfinished_escape_sequence_does_not_hide_readiness)
     struct msg m;
     rig_expect(rig.link, SHIM_READY, &m, 3000);
     msg_free(&m);
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -203,7 +203,7 @@ Test(shim_hostile, watching_is_not_typing)
     rig_type(v, "hello\n");
     cr_assert(rig_read(v, text, sizeof text, "{input refused: you may watch", 3000));
     cr_assert(!rig_read(v, text, sizeof text, "got", 300));
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 3000);
     collect();
 }
@@ -383,7 +383,7 @@ Test(shim_hostile, fork_bomb_is_killed)
     script("b() { for i in 1 2 3 4; do sleep 30 & done; }; for i in 1 2 3 4 5 6 7 8 9 10; do (b; b; wait) & done; echo up; wait");
     int v = rig_viewer(&rig, false, 65536);
     cr_assert(rig_read(v, text, sizeof text, "up\n", 5000));
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     rig_expect_end(rig.link, 0, SIGKILL, 1, 5000);
     collect();
 }
@@ -399,7 +399,7 @@ Test(shim_hostile, kill_goes_to_the_cgroup_when_there_is_one)
     struct msg m;
     rig_expect(rig.link, SHIM_READY, &m, 3000);
     msg_free(&m);
-    rig_plain(rig.link, SHIM_KILL);
+    rig_kill(rig.link);
     for (int i = 0; i < 200 && got[0] == '\0'; i++, usleep(10000))
         cr_assert_geq(pread(rig.cgroup_kill, got, 3, 0), 0);
     cr_assert_str_eq(got, "1");

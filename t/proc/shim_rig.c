@@ -25,7 +25,9 @@
 #include "base/mem.h"
 #include "sandbox/proto.h"
 
-enum { PLAN_FDS = 12 };
+enum { PLAN_FDS = 13 };
+
+uint32_t rig_version = SHIM_VERSION;
 
 static void must(bool ok, const char *what)
 {
@@ -78,13 +80,22 @@ static void send_start(int link, const struct plan *p)
     msg_free(&m);
 }
 
+static int notify_open(const struct rig *r)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/notify", r->folder);
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    must(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0, "notify socket");
+    return fd;
+}
+
 /* What launch does with the sandbox's mounts, users and network left out: clones init, sends its start, becomes the shim. */
 static void become_shim(const struct rig *r, const struct plan *p, int link, int door, int pid_pipe)
 {
     /* A test that fails leaves nothing running: the shim outlives everybody else by design. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int null = open("/dev/null", O_RDWR), in[2], out[2], err[2], init_link[2], pidfd = -1;
-    char path[128], pid_text[16], kind[16], port[16];
+    char path[128], pid_text[16], kind[16], port[16], watchdog[16];
     snprintf(path, sizeof path, "%s/daemon.log", r->folder);
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     snprintf(path, sizeof path, "%s/logs", r->folder);
@@ -108,11 +119,12 @@ static void become_shim(const struct rig *r, const struct plan *p, int link, int
     snprintf(pid_text, sizeof pid_text, "%d", (int)init);
     snprintf(kind, sizeof kind, "%d", p->ready_kind);
     snprintf(port, sizeof port, "%d", p->ready_port);
+    snprintf(watchdog, sizeof watchdog, "%u", p->watchdog);
     int kill_fd = r->cgroup_kill >= 0 ? r->cgroup_kill : null;
-    int fds[PLAN_FDS] = { null, null, log, link, init_link[0], in[1], out[0], err[0], door, folder, kill_fd, pidfd };
+    int fds[PLAN_FDS] = { null, null, log, link, init_link[0], in[1], out[0], err[0], door, folder, kill_fd, pidfd, p->notify ? notify_open(r) : null };
     place(fds, PLAN_FDS);
-    execl(BUILD "/holdfast-shim", "holdfast-shim", "test", "2", p->tty ? "1" : "0", kind, port,
-          p->ready_text ? p->ready_text : "", "127.0.0.1", pid_text, "1700000000000", (char *)NULL);
+    execl(p->program ? p->program : BUILD "/holdfast-shim", "holdfast-shim", "test", "2", p->tty ? "1" : "0", kind, port,
+          p->ready_text ? p->ready_text : "", "127.0.0.1", pid_text, "1700000000000", watchdog, (char *)NULL);
     must(false, "exec shim");
 }
 
@@ -205,14 +217,31 @@ int rig_viewer(const struct rig *r, bool may_write, uint64_t history)
     return fd;
 }
 
-int rig_supervisor(const struct rig *r)
+int rig_supervisor_of(const struct rig *r, uint32_t version)
 {
     int fd = rig_connect(r);
     struct msg m;
     msg_begin(&m, SHIM_SUPERVISOR, 7);
-    msg_put_u32(&m, SHIM_VERSION);
+    msg_put_u32(&m, version);
     send_and_free(fd, &m);
     return fd;
+}
+
+int rig_supervisor(const struct rig *r)
+{
+    return rig_supervisor_of(r, rig_version);
+}
+
+void rig_notify(const struct rig *r, const void *bytes, size_t size)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/notify", r->folder);
+    CLOSE_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ssize_t n = -1;
+    /* The shim may not be there yet. */
+    for (int i = 0; i < 300 && (n = sendto(fd, bytes, size, 0, (struct sockaddr *)&at, sizeof at)) < 0 && (errno == ENOENT || errno == ECONNREFUSED); i++)
+        usleep(10000);
+    cr_assert_eq(n, (ssize_t)size, "notify: %s", strerror(errno));
 }
 
 static void send_stop(int link, uint32_t kind, uint32_t signal, const char *line, uint64_t ms)
@@ -223,11 +252,22 @@ static void send_stop(int link, uint32_t kind, uint32_t signal, const char *line
     msg_put_u32(&m, signal);
     msg_put_str(&m, line);
     msg_put_u64(&m, ms);
+    if (rig_version >= 2)
+        msg_put_str(&m, "alice");
     send_and_free(link, &m);
 }
 
 void rig_stop_line(int link, const char *line, uint64_t ms) { send_stop(link, HOW_LINE, 0, line, ms); }
 void rig_stop_signal(int link, uint32_t signal, uint64_t ms) { send_stop(link, HOW_SIGNAL, signal, "", ms); }
+
+void rig_kill(int link)
+{
+    struct msg m;
+    msg_begin(&m, SHIM_KILL, 0);
+    if (rig_version >= 2)
+        msg_put_str(&m, "bob");
+    send_and_free(link, &m);
+}
 
 void rig_plain(int link, uint16_t type)
 {
@@ -276,6 +316,8 @@ void rig_expect_end(int link, uint32_t code, uint32_t signal, uint32_t killed, i
     struct msg m;
     rig_expect(link, SHIM_ENDED, &m, ms);
     uint32_t c = msg_get_u32(&m), s = msg_get_u32(&m), k = msg_get_u32(&m);
+    if (rig_version >= 2)
+        free(msg_get_str(&m));
     cr_assert(msg_end(&m));
     msg_free(&m);
     cr_assert(c == code && s == signal && k == killed, "ended code=%u signal=%u killed=%u, not %u %u %u", c, s, k, code,

@@ -25,6 +25,9 @@ struct plan {
     int ready_kind, ready_port;
     const char *ready_text;
     const char *log_folder;    /* NULL: one in the rig's folder */
+    bool notify;               /* a notify socket, "notify" in the rig's folder */
+    unsigned watchdog;         /* ms; 0: none */
+    const char *program;       /* NULL: BUILD/holdfast-shim */
 };
 
 void rig_up(struct rig *r, const struct plan *p);
@@ -35,9 +38,15 @@ void rig_down(struct rig *r);
 int rig_connect(const struct rig *r);
 int rig_viewer(const struct rig *r, bool may_write, uint64_t history);
 int rig_supervisor(const struct rig *r);   /* has sent SHIM_SUPERVISOR; the STATE is to be received */
+/* The same, offering VERSION.  What rig_stop..., rig_kill and rig_expect_end send and expect on it is of rig_version, SHIM_VERSION at first. */
+int rig_supervisor_of(const struct rig *r, uint32_t version);
+extern uint32_t rig_version;
+/* Sends a datagram to the notify socket. */
+void rig_notify(const struct rig *r, const void *bytes, size_t size);
 
 void rig_stop_line(int link, const char *line, uint64_t ms);
 void rig_stop_signal(int link, uint32_t signal, uint64_t ms);
+void rig_kill(int link);                   /* by "bob" */
 void rig_plain(int link, uint16_t type);   /* a message without fields */
 void rig_type(int viewer, const char *text);
 

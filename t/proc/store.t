@@ -24,10 +24,11 @@ from link import U64, Link, frame, pair
 BUILD = os.environ.get("HOLDFAST_BUILD", os.getcwd())
 PROGRAM = os.path.join(BUILD, "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-SCHEMA = 7
+SCHEMA = 8
 
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW, GONE, SESSIONS, SESSIONS_ANSWER, PASSWD, PASSWD_DONE, RESULT = range(0x401, 0x40f)
 S_LOAD, S_PAGE, S_SAVE, S_SAVED = range(0x410, 0x414)
+W_LOAD, W_PAGE, W_SAVE, W_SAVED = range(0x430, 0x434)
 LOGGED_IN, LOGIN_ANSWER, AUTH_FAILED, KICK, ORDER = range(0x440, 0x445)
 GENERATION = 0x420
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS, ANEW, ACTIVITY) = range(0x480, 0x48d)
@@ -2245,6 +2246,64 @@ def test_sources():
     s.end()
 
 
+def wishes(s):
+    got, after, n = {}, "", 0
+    while True:
+        s.link.send(W_LOAD, after)
+        m = s.link.recv()
+        assert m.kind == W_PAGE, m
+        if m.fields[0] == 0:
+            return got, n
+        n += 1
+        rows = [m.fields[i:i + 8] for i in range(1, len(m.fields), 8)]
+        assert len(rows) == m.fields[0] <= 100, m
+        for r in rows:
+            after = r[0]
+            got[after] = r[1:]
+
+
+def wish(s, name, wish_=1, locked="", ended=0, code=0, signal_=0, since=0, reason=""):
+    s.link.send(W_SAVE, name, wish_, locked, ended, code, signal_, U64(since), reason)
+    m = s.link.recv()
+    assert (m.kind, m.fields[0]) == (W_SAVED, name), m
+    return m.fields[1] == 1
+
+
+def test_wanted():
+    s = Store()
+    s.push(base())
+    is_(wishes(s), ({}, 0), "nothing is wanted at first")
+    wall = int(time.time() * 1000)
+    tap.ok(wish(s, "one", 2, "unpaid", 1, 7, 9, wall, "stopped by bob") and wish(s, "three"), "two wishes are written")
+    s.kill()
+    s = Store(s.folder)
+    s.push(base())
+    is_(wishes(s)[0], {"one": [2, "unpaid", 1, 7, 9, wall, "stopped by bob"], "three": [1, "", 0, 0, 0, 0, ""]}, "and are there behind a kill, field by field")
+    tap.ok(wish(s, "one", 4, "", 1, 1, 0, wall, "x" * 255), "one is changed")
+    is_(wishes(s)[0]["one"], [4, "", 1, 1, 0, wall, "x" * 255], "as a whole")
+    conf = base()
+    del conf.servers["one"]
+    s.push(conf)
+    is_(list(wishes(s)[0]), ["three"], "of a server that is not configured nothing is told")
+    s.push(base())
+    is_(wishes(s)[0]["one"][0], 4, "and it is told again when it is back")
+    tap.ok(not wish(s, "nobody"), "one that was never configured is refused, and the store lives")
+    conf = base()
+    for i in range(250):
+        conf.server(f"s{i:03}", "alice")
+    s.push(conf)
+    for i in range(250):
+        assert wish(s, f"s{i:03}", reason="y" * 255, locked="z" * 120)
+    got, n = wishes(s)
+    is_((len(got), n), (252, 3), "many come in pages")
+    s.end()
+    for what, fields in (("a wish that is none", ["one", 5, "", 0, 0, 0, U64(0), ""]), ("a longer reason", ["one", 1, "", 0, 0, 0, U64(0), "x" * 256]),
+                         ("a longer lock", ["one", 1, "x" * 121, 0, 0, 0, U64(0), ""])):
+        s = Store()
+        s.link.send(W_SAVE, *fields)
+        is_(s.process.wait(10), 71, f"a supervisor that sends {what} ends the store")
+
+
 def limits(s, a):
     do(a, LIMITS)
     m = s.link.recv()
@@ -2376,7 +2435,7 @@ try:
                  test_secrets, test_own_keys, test_way_in, test_own_keys_reload, test_secret_key,
                  test_enrolling, test_code_rules, test_codes, test_codes_live, test_passwd, test_factor_seams,
                  test_key_options, test_key_expiry, test_key_options_hand_over, test_keys_used, test_keys_verbs,
-                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_rates,
+                 test_activity, test_activity_limits, test_activity_lives, test_activity_broken, test_full, test_sources, test_wanted, test_rates,
                  test_sessions_own, test_known_keys, rules, test_proofs, test_kills):
         print(f"# {test.__name__}", flush=True)
         test()

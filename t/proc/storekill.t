@@ -18,7 +18,7 @@ from link import U64, Link, pair
 
 PROGRAM = os.path.join(os.environ.get("HOLDFAST_BUILD", os.getcwd()), "holdfast-store")
 UID = 64001 if os.getuid() == 0 else os.getuid()
-TURNS, SCHEMA = 200, 7
+TURNS, SCHEMA = 200, 8
 START, READY, BEGIN, ACCOUNT, SERVER, END, DONE, NEW = range(0x401, 0x409)
 PASSWD, PASSWD_DONE, RESULT, LOGGED_IN, LOGIN_ANSWER, ORDER = 0x40c, 0x40d, 0x40e, 0x440, 0x441, 0x444
 GENERATION = 0x420

@@ -65,13 +65,13 @@ is "$(frozen one) $(field one state)" "0 running" "lets it go on"
 ok "it hears what was said meanwhile" wait_until 10 heard
 tool server freeze one
 exits 0 "a stop of a frozen server" hf alice stop one --wait --timeout 30
-is "$(field one reason) $(field one exit_code)" "stopped by order 0" "thaws it, so that it stops in its own way"
+is "$(field one reason) $(field one exit_code)" "stopped by alice 0" "thaws it, so that it stops in its own way"
 nok "its group is gone" test -e "$SUB/one"
 exits 0 "start" hf alice start one --wait --timeout 30
 is "$(frozen one)" 0 "the next run is not frozen"
 tool server freeze one
 exits 0 "a kill of a frozen server" hf alice kill one --wait --timeout 30
-is "$(field one state) $(field one reason)" "offline killed by order" "needs no thaw"
+is "$(field one state) $(field one reason)" "offline killed by alice" "needs no thaw"
 exits 2 "an unknown word" tool server stun one
 like "$err" 'allowed: show plan seccomp freeze thaw' "names those there are"
 
@@ -109,7 +109,7 @@ for how in running frozen; do
     pids=$(value hundred cgroup.procs)
     [ $how = running ] || tool server freeze hundred
     exits 0 "kill of a hundred $how processes" hf alice kill hundred --wait --timeout 30
-    is "$(left_of "$pids") $(field hundred state) $(field hundred reason)" "0 offline killed by order" "none of $(wc -w <<<"$pids") is left"
+    is "$(left_of "$pids") $(field hundred state) $(field hundred reason)" "0 offline killed by alice" "none of $(wc -w <<<"$pids") is left"
 done
 # From the kernel's kill, which is what an order writes, until the daemon has heard of the end and removed the group.
 times=()

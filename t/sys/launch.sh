@@ -38,7 +38,7 @@ out=$(run -- /home/server/hostile)
 ok "the hostile payload ran" has "$out" '^ok a thread'
 ok "and got nowhere" has_not "$out" '^not ok'
 grep '^not ok' <<<"$out" | sed 's/^/# /'
-ok "the shim has its descriptors and no others" has "$out" '^shim: fds 0 1 2 3 4 5 6 7 8 9 10 11$'
+ok "the shim has its descriptors and no others" has "$out" '^shim: fds 0 1 2 3 4 5 6 7 8 9 10 11 12$'
 ok "the shim has its uid" has "$out" '^shim: uid=64990 '
 ok "files made inside belong to the server's uid" [ "$(stat -c %u "$dir/files/mine")" = $((base + 1000)) ]
 

@@ -18,7 +18,8 @@ t_unit_rate_SOURCES = t/unit/rate.c
 t_unit_rate_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_rate_LDADD = libbase.a $(CRITERION_LIBS)
 
-t_unit_server_SOURCES = t/unit/server.c sshd/supervisor/server.c sshd/supervisor/wait.c
+t_unit_server_SOURCES = t/unit/server.c sshd/supervisor/life.c sshd/supervisor/reason.c sshd/supervisor/server.c sshd/supervisor/states.c \
+	sshd/supervisor/turn.c sshd/supervisor/wait.c
 t_unit_server_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_server_LDADD = libbase.a $(CRITERION_LIBS)
 

@@ -18,6 +18,11 @@ t_sys_diskctl_SOURCES = t/sys/diskctl.c $(quota_disk_sources)
 t_sys_diskctl_LDADD = libbase.a
 EXTRA_DIST += t/sys/disk.t
 
+# Run by t/lint/states.t.
+check_PROGRAMS += t/lib/states
+t_lib_states_SOURCES = t/lib/states.c sshd/supervisor/states.c
+t_lib_states_LDADD = libbase.a
+
 # Run by t/lint/options.t.
 check_PROGRAMS += t/lib/options
 t_lib_options_SOURCES = t/lib/options.c

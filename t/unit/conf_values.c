@@ -111,6 +111,9 @@ Test(conf, values_are_taken)
     set("server y", "owner", "a");
     set("server y", "command", "y");
     set("server y", "ready", "tcp:80");
+    set("server y", "success_exit", "  143 3\tSIGUSR1 SIGTERM ");
+    set("server y", "restart_tries", "0");
+    set("server z", "watchdog", "30s");
     set("server y", "stop", "line:stop");
     finish();
     no_errors();
@@ -223,9 +226,43 @@ Test(conf, bad_values_of_accounts_and_servers)
     refused("server s", "stop", "signal:NOPE", "no signal 'NOPE'");
     refused("server s", "stop", "signal:0", "no signal");
     refused("server s", "stop", "line:", "empty");
-    refused("server s", "ready", "nonesuch", "line:TEXT | tcp:PORT | none");
+    refused("server s", "ready", "nonesuch", "line:TEXT | tcp:PORT | notify | none");
     refused("server s", "ready", "tcp:70000", "1 to 65535");
-    refused("server s", "ready", "signal:TERM", "line:TEXT | tcp:PORT | none");
+    refused("server s", "ready", "signal:TERM", "line:TEXT | tcp:PORT | notify | none");
+    refused("server s", "ready", "notify:", "line:TEXT | tcp:PORT | notify | none");
+    refused("server s", "ready", "notify me", "line:TEXT | tcp:PORT | notify | none");
+    refused("server s", "stop", "notify", "line:TEXT | signal:NAME");
+    refused("server s", "success_exit", "256", "'256' is no exit code and no signal");
+    refused("server s", "success_exit", "0 TERM", "'TERM' is no exit code and no signal");
+    refused("server s", "success_exit", "SIGNONE", "'SIGNONE' is no exit code and no signal");
+    refused("server s", "success_exit", "1,2", "'1,2' is no exit code and no signal");
+    refused("server s", "success_exit", "-1", "'-1' is no exit code and no signal");
+    refused("server s", "success_exit", "99999999999999999999999999999999", "is no exit code and no signal");
+    refused("server s", "restart_tries", "101", "0 to 100");
+}
+
+Test(conf, ready_by_notify_is_printed_as_it_is_read)
+{
+    begin();
+    set("account a", "password", "yes");
+    set("server y", "owner", "a");
+    set("server y", "command", "y");
+    set("server y", "ready", "notify");
+    set("server y", "success_exit", "SIGTERM 200 7");
+    finish();
+    no_errors();
+    const struct conf_server *y = conf_server(&c, "y");
+    cr_assert_eq(y->ready.kind, HOW_NOTIFY);
+    FREE_MEM char *text = conf_text(&c);
+    cr_assert_not_null(strstr(text, "\nready = notify\n"));
+    cr_assert_not_null(strstr(text, "\nsuccess_exit = 0 7 200 SIGTERM\n"));
+    static const struct { uint32_t code, signal; bool clean; } ends[] = {
+        { 0, 0, true }, { 7, 0, true }, { 200, 0, true }, { 1, 0, false }, { 39, 0, false }, { 256, 0, false }, { 0, 15, true }, { 0, 9, false },
+        { 7, 9, false }, { 0, 79, false }, { UINT32_MAX, 0, false }, { 0, UINT32_MAX, false },
+    };
+    for (size_t i = 0; i < countof(ends); i++)
+        cr_expect_eq(conf_exit_clean(&y->success_exit, ends[i].code, ends[i].signal), ends[i].clean, "end %zu", i);
+    end();
 }
 
 Test(conf, what_is_denied)

@@ -16,7 +16,7 @@
 struct fields {
     uint16_t type;
     const char *server, *argument, *directory, *variable, *host6, *inside6, *interface, *resolver, *init;
-    uint32_t base, shim, argc, tty, nofile, pids, profile, filter, network, host, inside, ports, port, resolvers, image, cgroup, writes, wall;
+    uint32_t base, shim, argc, tty, nofile, pids, profile, filter, network, host, inside, ports, port, resolvers, image, cgroup, notify, writes, wall;
     uint64_t tmp, memory;
 };
 
@@ -80,6 +80,8 @@ static void put(struct msg *m, const struct fields *f)
     msg_put_u32(m, 0);
     msg_put_u32(m, 0);
     msg_put_str(m, "");
+    msg_put_u32(m, f->notify);
+    msg_put_u64(m, 0);
     msg_put_u32(m, f->cgroup);
     if (f->type == LAUNCH_ERRAND) {
         msg_put_u32(m, f->writes);
