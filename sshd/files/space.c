@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/die.h"
 #include "sshd/attrs.h"
@@ -35,7 +36,7 @@ static uint64_t used_now(void *data)
     return used_of(w, &f);
 }
 
-static uint64_t blocks_up(const struct worker *w, uint64_t bytes)
+uint64_t space_blocks(const struct worker *w, uint64_t bytes)
 {
     uint64_t rest = bytes % w->block;
     return rest == 0 ? bytes : bytes > UINT64_MAX - w->block ? UINT64_MAX : bytes - rest + w->block;
@@ -54,15 +55,21 @@ static uint64_t share(struct worker *w, uint64_t want)
 
 uint64_t space_take(struct worker *w, uint64_t want)
 {
-    want = share(w, blocks_up(w, want ? want : 1));
+    want = share(w, space_blocks(w, want ? want : 1));
     return gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
 }
 
-uint64_t space_high(const struct worker *w, const struct stat *st)
+/* A file may have as many blocks as its size and a hole none the less: some lie past its end, or hold attributes.  A file system that knows nothing
+   of holes names none, and then the count has the last word. */
+uint64_t space_high(int fd, const struct stat *st)
 {
     uint64_t size = (uint64_t)st->st_size;
-    return (uint64_t)st->st_blocks * 512 < size ? 0 : blocks_up(w, size);
+    off_t hole = size ? lseek(fd, 0, SEEK_HOLE) : 0;
+    if (hole < 0 || ((uint64_t)hole >= size && (uint64_t)st->st_blocks * 512 < size))
+        return 0;
+    return (uint64_t)hole < size ? (uint64_t)hole : size;
 }
+
 
 void space_give(struct worker *w, uint64_t bytes)
 {
