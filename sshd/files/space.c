@@ -12,13 +12,15 @@
 
 enum { HUMAN = 32 };
 
-/* Two views of the same disk: what is not available, and what is taken.  They are equal where the file system was made to the limit; where its
-   own tables cost a little more or less, the larger one keeps us from both the limit and the wall. */
+/* Two views of the same disk: what is not available, and what is taken, but for the block of the top directory, which no limit counts.  They are
+   equal where the file system was made to the limit; where its own tables cost a little more or less, the larger one keeps us from both the limit
+   and the wall. */
 static uint64_t used_of(const struct worker *w, const struct statfs *f)
 {
     uint64_t block = (uint64_t)f->f_bsize, limit = gate_limit(w->gate), available = f->f_bavail * block;
     uint64_t gone = available < limit ? limit - available : 0;
     uint64_t taken = (f->f_blocks - f->f_bfree) * block;
+    taken -= taken < w->top ? taken : w->top;
     return gone > taken ? gone : taken;
 }
 
