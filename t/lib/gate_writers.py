@@ -2,7 +2,7 @@
 """64 writers at once on one nearly full server, each a connection of OpenSSH's with raw SFTP packets: what passes the gate never passes its limit.
 
 gate_writers.py rush CONFIG DAEMON FOLDER LEFT    to a limit of LEFT bytes that the gate alone knows: the wall behind it is out of the way
-gate_writers.py churn CONFIG DAEMON FOLDER SECONDS    to the wall itself, with files cut, removed and written over, writers and their processes killed
+gate_writers.py churn CONFIG DAEMON FOLDER LEFT SECONDS    the same, or to the wall itself, with files cut, removed and written over, writers and their processes killed
 gate_writers.py refill CONFIG DAEMON FOLDER       all that is free can be written
 gate_writers.py stopped CONFIG DAEMON FOLDER      a killed worker's lease waits for the session that may still write by it
 gate_writers.py page DAEMON LIMIT                 prints what is out
@@ -302,22 +302,28 @@ def rush(config, daemon, folder, left):
     page.limit(int(os.environ["LIMIT"]))
 
 
-def churn(config, daemon, folder, seconds):
-    page = Page(daemon, int(os.environ["LIMIT"]))
+def churn(config, daemon, folder, left, seconds):
+    page, before = Page(daemon, int(os.environ["LIMIT"])), taken(folder)
+    page.limit(int(left))
     writers = start(config, True, float(seconds))
     watch = Watch(folder)
     watch.start()
     n = strike(writers, daemon, time.monotonic() + float(seconds))
     end(writers, 20)
     watch.on = False
+    os.sync()
+    # A file in pieces has a block or two more than its data.
+    lists = 2 * BLOCK * len(os.listdir(folder))
     refused = sum(w.refused for w in writers)
+    ok(watch.most <= before + int(left) + lists, "never more on the disk", watch.most - before - int(left))
+    page.limit(int(os.environ["LIMIT"]))
     ok(n >= 10, "clients, sessions and workers were killed meanwhile", n)
     ok(refused > 100, "they met the limit again and again", refused)
     ok(words(writers) <= {"quota exceeded", "no such file or directory", "the worker for this server's files has ended; try again",
                           "closed: your rights on this server have changed, or its worker has ended"}, "with the words of it", words(writers))
     ok(soon(lambda: page.out() == 0), "all leases are back, those of the killed as well", page.out())
     ok(soon(lambda: not role(daemon, "files")), "no worker is left")
-    print(f"# {sum(w.wrote for w in writers) >> 20} MiB written, {refused} refused, {n} killed; most {watch.most} in {watch.looks} looks")
+    print(f"# {sum(w.wrote for w in writers) >> 20} MiB written, {refused} refused, {n} killed; most {watch.most - before - int(left):+} in {watch.looks} looks")
 
 
 def refill(config, daemon, folder):

@@ -31,7 +31,9 @@ go stopped
 empty_it
 go rush $((24 << 20))
 empty_it
-go churn 12
+go churn $((24 << 20)) 8
+empty_it
+go churn "$LIMIT" 8
 rm -f "$D"/w?.* "$D"/w1?.*; sync -f "$D"
 go refill
 empty_it
