@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -103,40 +104,44 @@ class Console:
         self.process.wait()
 
 
+def look(fd, seen):
+    """Bytes right below FD, and the names of its folders."""
+    total, deeper = 0, []
+    with os.scandir(fd) as entries:
+        for e in entries:
+            try:
+                st = os.stat(e.name, dir_fd=fd, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if (st.st_dev, st.st_ino) not in seen:
+                seen.add((st.st_dev, st.st_ino))
+                total += st.st_blocks * 512
+                if e.is_dir(follow_symlinks=False):
+                    deeper.append(e.name)
+    return total, deeper
+
+
 def walk(folder):
-    """Bytes and inodes below FOLDER, hard links once, without the folder itself; by descriptors, however deep it is."""
-    top, seen, total = os.stat(folder), set(), 0
-    todo = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY)]
-    total += top.st_blocks * 512 - min(BLOCK, top.st_blocks * 512)
-    while todo:
-        fd = todo.pop()
-        deeper = []
-        try:
-            with os.scandir(fd) as entries:
-                for e in entries:
-                    st = os.stat(e.name, dir_fd=fd, follow_symlinks=False)
-                    if (st.st_dev, st.st_ino) in seen:
-                        continue
-                    seen.add((st.st_dev, st.st_ino))
-                    total += st.st_blocks * 512
-                    if e.is_dir(follow_symlinks=False):
-                        deeper.append(e.name)
-            # Depth first: one descriptor a level only while it has brothers.
-            for name in deeper:
-                todo.append(os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd))
-        finally:
-            os.close(fd)
+    """Bytes and inodes below FOLDER, hard links once, without the folder itself; by a descriptor a level."""
+    blocks, seen = os.stat(folder).st_blocks * 512, set()
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    n, names = look(fd, seen)
+    total, path = n + blocks - min(BLOCK, blocks), [(fd, names)]
+    while path:
+        fd, names = path[-1]
+        if not names:
+            os.close(path.pop()[0])
+            continue
+        down = os.open(names.pop(), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        n, names = look(down, seen)
+        total += n
+        path.append((down, names))
     return total, len(seen)
 
 
 def quota(config):
     out = subprocess.run(["ssh", "-F", config, "alice", "quota", "one", "--json"], capture_output=True, text=True, timeout=60).stdout
     return json.loads(out)
-
-
-def used(folder):
-    f = os.statvfs(folder)
-    return (f.f_blocks - f.f_bfree) * f.f_frsize, f.f_files - f.f_ffree
 
 
 class Judge:
@@ -208,6 +213,7 @@ def one(row, words, console, links, judge):
 
 
 def main(config, folder, filler, *names):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     table = dict(line.split("\t") for line in subprocess.run([filler, "--list"], capture_output=True, text=True, check=True).stdout.splitlines())
     links = [Link(config, 90 + i) for i in range(CLIENTS)]
     serves(links[0].raw)

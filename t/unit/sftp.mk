@@ -20,3 +20,5 @@ endif
 check_PROGRAMS += t/lib/gate_bench
 t_lib_gate_bench_SOURCES = t/lib/gate_bench.c
 t_lib_gate_bench_LDADD = libgate.a libbase.a -lpthread
+check_PROGRAMS += t/lib/disk_bench
+t_lib_disk_bench_SOURCES = t/lib/disk_bench.c
