@@ -79,3 +79,7 @@ check_PROGRAMS += t/lib/quota_filler
 t_lib_quota_filler_SOURCES = t/lib/filler/filler.h t/lib/filler/main.c t/lib/filler/table.c t/lib/filler/bytes.c t/lib/filler/alloc.c \
 	t/lib/filler/ways.c t/lib/filler/names.c t/lib/filler/calls.c
 t_lib_quota_filler_LDADD = -lpthread
+check_PROGRAMS += t/lib/cutdisk
+t_lib_cutdisk_SOURCES = t/lib/cutdisk.c
+t_lib_cutdisk_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS)
+t_lib_cutdisk_LDADD = libbase.a $(FUSE_LIBS)
