@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,12 +151,22 @@ static void on_cut(int sig)
     cut_wanted = 1;
 }
 
+/* Where there is something to lose, or soon if there never is. */
+static bool wanted_now(void)
+{
+    static unsigned waited;
+    if (cut_wanted && disk.unflushed < 1 + disk.count * 5 % 24 && waited++ < 3000)
+        return false;
+    waited = cut_wanted ? 0 : waited;
+    return cut_wanted;
+}
+
 static int serve(void)
 {
     struct fuse_buf b = { 0 };
     while (!fuse_session_exited(disk.session)) {
         int n = fuse_session_receive_buf(disk.session, &b);
-        if (cut_wanted) {
+        if (wanted_now()) {
             cut_wanted = 0;
             cut();
         }
