@@ -26,12 +26,12 @@ enum start_type {
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
 
-/* session -> files; every request but CLOSE has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
+/* session -> files; every request but CLOSE and GIVE has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
    for the client.  `attrs` is one bytes field as in sshd/attrs.h.  Paths are relative to the server's root, byte strings without NUL, "" and "." the root itself. */
 enum files_type {
     FILES_ANSWER = 0x0200,         /* u32 status, str text, then what each request says below (only when status is 0) */
-    FILES_OPEN = 0x0201,           /* bytes path, u32 SSH_FXF_* flags, attrs -> u32 handle, u64 size (0 if it has holes: bytes
-                                      below it need no lease), u64 lease, u32 made (the file is new); fd */
+    FILES_OPEN = 0x0201,           /* bytes path, u32 SSH_FXF_* flags, attrs -> u32 handle, u64 bytes to its first hole (those need no
+                                      lease), u64 lease, u32 made (the file is new); fd */
     FILES_CLOSE,                   /* u32 handle, u64 lease left; not answered */
     FILES_LEASE,                   /* u32 handle, u64 left of the lease, u64 bytes wanted more -> u64 granted on top of what is left (less than
                                       wanted when less is there); wanted 0: refused with the words of a full disk */
@@ -50,6 +50,7 @@ enum files_type {
     FILES_FSYNC,                   /* u32 handle */
     FILES_COPY,                    /* u32 from handle, u64 offset, u64 bytes at most, u32 to handle, u64 offset -> u64 copied, 4 MiB at
                                       most (0: the source ends there); the lease of `to` is given back */
+    FILES_GIVE = 0x0217,           /* u32 handle, u64 left of the lease: it all comes back, what was written and what is not wanted now; not answered */
     FILES_ENDED = 0x02ff,          /* to the session, from the supervisor, which has ended the worker: str why; the last one */
 };
 

@@ -29,7 +29,7 @@ static struct handle *file(struct worker *w, uint32_t number)
 /* How much of the slice the disk has room for, with *LEASE taken for it. */
 static uint64_t room(struct worker *w, const struct copying *c, uint64_t *lease)
 {
-    uint64_t high = space_high(w, &c->to_st), end = c->to_at + c->size;
+    uint64_t high = space_blocks(w, space_high(c->to->fd, &c->to_st)), end = c->to_at + c->size;
     if (end <= high)
         return c->size;
     uint64_t from = c->to_at > high ? c->to_at - c->to_at % w->block : high;

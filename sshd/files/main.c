@@ -28,6 +28,7 @@ static void open_root(struct worker *w, int fd)
     w->root_dev = st.st_dev;
     w->root_ino = st.st_ino;
     w->block = f.f_bsize > 0 && f.f_bsize < 1 << 20 ? (uint32_t)f.f_bsize : 4096;
+    w->top = st.st_blocks > 0 ? w->block : 0;
 }
 
 /* What tells where a descriptor is must be here before the lock. */

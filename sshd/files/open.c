@@ -115,13 +115,6 @@ static int open_now(struct worker *w, struct opening *o)
     return fd_steal(&fd);
 }
 
-/* Below it a write needs no lease.  In a file with holes it may need blocks anywhere, so none of it counts. */
-static uint64_t high_water(const struct stat *st)
-{
-    uint64_t size = (uint64_t)st->st_size;
-    return (uint64_t)st->st_blocks * 512 < size ? 0 : size;
-}
-
 static int opened(struct worker *w, struct opening *o, struct msg *answer)
 {
     CLOSE_FD int fd = open_now(w, o);
@@ -131,7 +124,7 @@ static int opened(struct worker *w, struct opening *o, struct msg *answer)
     handle_get(w->handles, number)->leased = o->lease;
     handle_get(w->handles, number)->made = !o->there;
     msg_put_u32(answer, number);
-    msg_put_u64(answer, high_water(&o->st));
+    msg_put_u64(answer, flags_of(o->want) & (O_WRONLY | O_RDWR) ? space_high(fd, &o->st) : 0);
     msg_put_u64(answer, o->lease);
     msg_put_u32(answer, !o->there);
     msg_put_fd(answer, fd_steal(&fd));
@@ -185,6 +178,17 @@ int files_lease(struct worker *w, struct msg *m, struct msg *answer)
         return fail_space(w);
     h->leased += granted;
     msg_put_u64(answer, granted);
+    return 0;
+}
+
+int files_give(struct worker *w, struct msg *m, struct msg *answer UNUSED)
+{
+    struct handle *h = handle_get(w->handles, msg_get_u32(m));
+    if (msg_get_u64(m) > h->leased)
+        die("peer broke a rule: more is left of a lease than it had");
+    msg_end(m);
+    space_give(w, h->leased);
+    h->leased = 0;
     return 0;
 }
 

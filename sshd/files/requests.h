@@ -41,7 +41,8 @@ enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CRE
     R(FILES_READLINK, RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_readlink) \
     R(FILES_STATVFS,  FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_statvfs) \
     R(FILES_FSYNC,    FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_fsync) \
-    R(FILES_COPY,     FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_copy)
+    R(FILES_COPY,     FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_copy) \
+    R(FILES_GIVE,     FILES_MAKE,         true,   false,    PATH_NONE,  PATH_NONE, files_give)
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
 void request(struct worker *w, int link, struct msg *m);
@@ -50,7 +51,7 @@ void request(struct worker *w, int link, struct msg *m);
 void request_attrs(struct msg *m, struct attrs *a);
 void answer_attrs(struct msg *answer, const struct stat *st);
 
-request_fn files_open, files_close, files_lease, files_fsync;                       /* open.c */
+request_fn files_open, files_close, files_lease, files_give, files_fsync;           /* open.c */
 request_fn files_copy;                                                              /* copy.c */
 request_fn files_opendir, files_readdir;                                            /* list.c */
 request_fn files_stat, files_lstat, files_fstat, files_readlink, files_statvfs;     /* look.c */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/die.h"
 #include "sshd/attrs.h"
@@ -11,13 +12,15 @@
 
 enum { HUMAN = 32 };
 
-/* Two views of the same disk: what is not available, and what is taken.  They are equal where the file system was made to the limit; where its
-   own tables cost a little more or less, the larger one keeps us from both the limit and the wall. */
+/* Two views of the same disk: what is not available, and what is taken, but for the block of the top directory, which no limit counts.  They are
+   equal where the file system was made to the limit; where its own tables cost a little more or less, the larger one keeps us from both the limit
+   and the wall. */
 static uint64_t used_of(const struct worker *w, const struct statfs *f)
 {
     uint64_t block = (uint64_t)f->f_bsize, limit = gate_limit(w->gate), available = f->f_bavail * block;
     uint64_t gone = available < limit ? limit - available : 0;
     uint64_t taken = (f->f_blocks - f->f_bfree) * block;
+    taken -= taken < w->top ? taken : w->top;
     return gone > taken ? gone : taken;
 }
 
@@ -35,7 +38,7 @@ static uint64_t used_now(void *data)
     return used_of(w, &f);
 }
 
-static uint64_t blocks_up(const struct worker *w, uint64_t bytes)
+uint64_t space_blocks(const struct worker *w, uint64_t bytes)
 {
     uint64_t rest = bytes % w->block;
     return rest == 0 ? bytes : bytes > UINT64_MAX - w->block ? UINT64_MAX : bytes - rest + w->block;
@@ -54,15 +57,21 @@ static uint64_t share(struct worker *w, uint64_t want)
 
 uint64_t space_take(struct worker *w, uint64_t want)
 {
-    want = share(w, blocks_up(w, want ? want : 1));
+    want = share(w, space_blocks(w, want ? want : 1));
     return gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
 }
 
-uint64_t space_high(const struct worker *w, const struct stat *st)
+/* A file may have as many blocks as its size and a hole none the less: some lie past its end, or hold attributes.  A file system that knows nothing
+   of holes names none, and then the count has the last word. */
+uint64_t space_high(int fd, const struct stat *st)
 {
     uint64_t size = (uint64_t)st->st_size;
-    return (uint64_t)st->st_blocks * 512 < size ? 0 : blocks_up(w, size);
+    off_t hole = size ? lseek(fd, 0, SEEK_HOLE) : 0;
+    if (hole < 0 || ((uint64_t)hole >= size && (uint64_t)st->st_blocks * 512 < size))
+        return 0;
+    return (uint64_t)hole < size ? (uint64_t)hole : size;
 }
+
 
 void space_give(struct worker *w, uint64_t bytes)
 {

@@ -27,6 +27,7 @@ struct worker {
     struct gate *gate;
     unsigned slot;        /* ours in the gate */
     uint32_t block;       /* bytes the file system hands out at least */
+    uint32_t top;         /* bytes of the root directory when it was empty */
     struct handles *handles;
     struct deny *deny;    /* NULL: nothing is hidden */
     int proc_fds;         /* then: /proc/self/fd, which tells where a descriptor is */

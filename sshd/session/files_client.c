@@ -316,9 +316,10 @@ bool files_wait(struct files *f, uint32_t id)
     return answered;
 }
 
-void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
+bool files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
 {
     f->busy++;
-    wait_for(f, ask(f, m, fn, data));
+    bool answered = wait_for(f, ask(f, m, fn, data));
     leave(f);
+    return answered;
 }

@@ -29,8 +29,8 @@ void files_put_attrs(struct msg *m, const struct attrs *a);   /* the field `attr
 uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
 /* A message that has no answer: it goes with the next request, or in some milliseconds. */
 void files_tell(struct files *f, struct msg *m);
-/* As files_ask, and waits until it is answered; other answers are handed out meanwhile. */
-void files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);
+/* As files_ask, and waits until it is answered; other answers are handed out meanwhile.  False when the worker has gone first. */
+bool files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);
 /* Waits until request ID of before is answered; other answers are handed out meanwhile.  False: the worker went first. */
 bool files_wait(struct files *f, uint32_t id);
 

@@ -21,6 +21,7 @@ struct outfile {
     uint64_t lease;         /* bytes that may be written above */
     uint64_t written;       /* bytes, those written twice twice */
     bool made;              /* by its open */
+    bool append;            /* the kernel writes at the end, wherever that is by then; its owner says so */
     bool plenty;            /* the last that was granted was much */
     struct refill *refill;  /* asked for ahead and not yet answered; NULL: nothing is */
 };
@@ -34,15 +35,17 @@ void refuse(struct refusal *r, uint32_t status, const char *text);   /* TEXT is 
 
 /* Fills O from the fields of an answer to FILES_OPEN, all of which are taken; earlier content is not looked at. */
 void outfile_opened(struct outfile *o, struct files *files, struct msg *answer);
+/* Where a write that appends would go now. */
+uint64_t outfile_end(struct outfile *o);
 /* Pays for a write of SIZE bytes at OFFSET (at most INT64_MAX - UINT32_MAX).  Returns how many of them fit: UINT32_MAX for all, 0 with R when
-   it is refused.  May ask the worker and wait for it, and answers to other questions come meanwhile: O must outlive that, and is not touched
+   it is refused.  Writing over what has its blocks costs nothing, and what was still out for the file goes back.  May ask the worker and wait for it, and answers to other questions come meanwhile: O must outlive that, and is not touched
    afterwards if the worker has gone. */
 uint32_t outfile_charge(struct outfile *o, uint64_t offset, uint32_t size, struct refusal *r);
 /* Writes what was charged.  False with R; some of it may have been written then.  May wait as outfile_charge does. */
 bool outfile_write(struct outfile *o, const uint8_t *bytes, size_t size, uint64_t offset, struct refusal *r);
 /* R gets the words of a full disk, for bytes that did not fit.  Waits as outfile_charge does. */
 void outfile_full(struct outfile *o, struct refusal *r);
-/* The file has been cut, or made longer, to SIZE bytes: above them nothing is paid for any more. */
+/* The file has been cut, or made longer, to SIZE bytes: above them nothing is paid for any more, and what was out goes back. */
 void outfile_resized(struct outfile *o, uint64_t size);
 /* The worker has taken the lease back, or is gone. */
 void outfile_spent(struct outfile *o);

@@ -107,7 +107,7 @@ enum sftp_result sftp_write_begin(struct sftp *f, struct buf *head)
     else {
         f->write.generation = h->generation;
         if (h->flags & FXF_APPEND)
-            f->write.offset = h->file.end;
+            f->write.offset = outfile_end(&h->file);
         f->write.fits = outfile_charge(&h->file, f->write.offset, left, &f->write.refusal);
     }
     if (left == 0)

@@ -93,7 +93,9 @@ static struct sftp_handle *opened(struct sftp *f, struct sftp_call *c, enum sftp
 
 static void file_opened(struct sftp *f, struct sftp_call *c, struct msg *answer)
 {
-    outfile_opened(&opened(f, c, HANDLE_FILE)->file, c->server->files, answer);
+    struct sftp_handle *h = opened(f, c, HANDLE_FILE);
+    outfile_opened(&h->file, c->server->files, answer);
+    h->file.append = h->flags & FXF_APPEND;
     sftp_reply_handle(f, c->id, (uint32_t)c->handle);
 }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -23,8 +24,9 @@ struct worker {
     uint64_t session;
     uint32_t rights;        /* it was started with */
     char account[NAME_MOST + 1];
-    pid_t pid;
-    int link;               /* the worker's own end: what is said there reaches the session */
+    pid_t pid;              /* 0: it has ended, and its session has yet to let go of its files */
+    int link;               /* the worker's own end: what is said there reaches the session, whose end closing is seen there */
+    struct watch *letting;  /* of the link, once it has ended */
     unsigned slot;          /* in the server's gate */
     struct handles *handles;
     unsigned handles_slot;
@@ -64,20 +66,41 @@ static void let_go(struct worker *w)
     free(w);
 }
 
-static void on_end(void *data, pid_t pid, int status)
+/* Nobody can write by its files any more: now its lease is free for others. */
+static void ended(struct worker *w)
 {
-    (void)pid;
-    struct worker *w = data;
     struct server *v = w->server;
     v->workers--;
     struct session *c = conn_find(w->super, w->session);
     if (c)
         c->workers--;
-    if (status != 0 && !w->ended)
-        log_warn("files.died", "session=%llu account=%s server=%s end=\"%s\"", (unsigned long long)w->session, w->account, v->name, status_text(status));
     forget(w);
     let_go(w);
     server_tidy(v);
+}
+
+static void session_let_go(void *data, int fd UNUSED, unsigned events)
+{
+    struct worker *w = data;
+    if ((events & LOOP_GONE) == 0)
+        return;
+    watch_free(w->letting);
+    ended(w);
+}
+
+/* The session has descriptors of the same open files, and writes what it has a lease for until it learns of the end; so the lease stays out until
+   the session's end of the link is closed, which comes after these, or with its death. */
+static void on_end(void *data, pid_t pid UNUSED, int status)
+{
+    struct worker *w = data;
+    if (status != 0 && !w->ended)
+        log_warn("files.died", "session=%llu account=%s server=%s end=\"%s\"", (unsigned long long)w->session, w->account, w->server->name,
+                 status_text(status));
+    w->ended = true;
+    w->pid = 0;
+    if (shutdown(w->link, SHUT_WR) < 0)
+        log_debug("files.end", "session=%llu link: %s", (unsigned long long)w->session, strerror(errno));
+    w->letting = loop_watch(w->super->loop, w->link, 0, session_let_go, w);
 }
 
 static int send_start(struct super *s, const struct worker *w, uint32_t rights, int link, int root)
@@ -174,8 +197,6 @@ static void end(struct worker *w, const char *why)
     msg_put_str(&m, why);
     if (io_nonblock(w->link) < 0 || msg_send(w->link, &m) < 0)
         log_warn("files.ended", "session=%llu account=%s could not be told", (unsigned long long)w->session, w->account);
-    close(w->link);
-    w->link = -1;
 }
 
 /* A session that was told lets go of its worker by itself, with better words; one that does not, or was never told, loses it here. */

@@ -73,3 +73,13 @@ t_lib_launch_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_launch_LDFLAGS) -Wl,--wrap=
 t_lib_init_weak_SOURCES = $(holdfast_init_SOURCES) t/lib/probes/weak_init.c t/lib/probes/weaken.c t/lib/probes/weaken.h
 t_lib_init_weak_LDADD = libbase.a
 t_lib_init_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_init_LDFLAGS) -Wl,--wrap=prctl,--wrap=close,--wrap=signal,--wrap=getpid
+
+# What tries to have more of its disk than it was given: t/sys/quota.t.
+check_PROGRAMS += t/lib/quota_filler
+t_lib_quota_filler_SOURCES = t/lib/filler/filler.h t/lib/filler/main.c t/lib/filler/table.c t/lib/filler/bytes.c t/lib/filler/alloc.c \
+	t/lib/filler/ways.c t/lib/filler/names.c t/lib/filler/calls.c
+t_lib_quota_filler_LDADD = -lpthread
+check_PROGRAMS += t/lib/cutdisk
+t_lib_cutdisk_SOURCES = t/lib/cutdisk.c
+t_lib_cutdisk_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS)
+t_lib_cutdisk_LDADD = libbase.a $(FUSE_LIBS)

@@ -17,3 +17,8 @@ t_unit_sftp_path_SOURCES = t/unit/sftp_path.c sshd/session/sftp_path.c
 t_unit_sftp_path_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_sftp_path_LDADD = libbase.a $(CRITERION_LIBS)
 endif
+check_PROGRAMS += t/lib/gate_bench
+t_lib_gate_bench_SOURCES = t/lib/gate_bench.c
+t_lib_gate_bench_LDADD = libgate.a libbase.a -lpthread
+check_PROGRAMS += t/lib/disk_bench
+t_lib_disk_bench_SOURCES = t/lib/disk_bench.c
