@@ -13,8 +13,6 @@
 enum {
     GROUP_BLOCKS = 8 * EXT4_BLOCK,
     INODES_STEP = EXT4_INODES_STEP,          /* per group: whole blocks of the table */
-    INODES_KEPT = 12,                        /* ten below the first that users get, two folders; lost+found's is given back */
-    FOLDER_BLOCKS = 3,
     BYTES_PER_INODE = 1024,                  /* at least: above that the tables, which no limit counts, outgrow the disk */
     ENTRIES_PER_BLOCK = 128,                 /* of a folder, at least: names of few letters, blocks half full */
     JOURNAL_SMALL = 4, JOURNAL_BIG = 16,     /* MiB */
@@ -109,14 +107,14 @@ static uint64_t groups_of(uint64_t blocks, uint64_t inodes)
    block's in each group when the limit is below that. */
 static uint64_t inodes_for(uint64_t blocks, uint64_t limit)
 {
-    uint64_t step = groups_of(blocks, limit + INODES_KEPT) * INODES_STEP;
-    return limit + INODES_KEPT < step ? step : (limit + INODES_KEPT) / step * step;
+    uint64_t step = groups_of(blocks, limit + EXT4_OWN_INODES) * INODES_STEP;
+    return limit + EXT4_OWN_INODES < step ? step : (limit + EXT4_OWN_INODES) / step * step;
 }
 
 /* Blocks that no user gets: the spare ones once for root to use, once for what root has used. */
 static uint64_t kept(const struct ext4_super *s)
 {
-    return s->overhead + s->index + FOLDER_BLOCKS + ext4_keeps(s->blocks) + 2 * ext4_spare(s->inodes);
+    return s->overhead + s->index + EXT4_OWN_BLOCKS + ext4_keeps(s->blocks) + 2 * ext4_spare(s->inodes);
 }
 
 static int said(int code, const char *program, const char *told, struct err *e)
@@ -172,7 +170,7 @@ int ext4_make(int fd, const struct ext4_limits *limits, struct err *e)
         struct ext4_super s;
         if (format(fd, blocks, inodes_for(blocks, wanted), e) < 0 || ext4_super(fd, &s, e) < 0)
             return -1;
-        uint64_t taken = kept(&s) + users, most = wanted + INODES_KEPT;
+        uint64_t taken = kept(&s) + users, most = wanted + EXT4_OWN_INODES;
         /* Rounding may give it one group more than was reckoned with. */
         if (s.inodes > most && s.inodes > s.groups * INODES_STEP) {
             wanted -= s.inodes - most < wanted ? s.inodes - most : wanted;

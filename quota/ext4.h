@@ -12,6 +12,8 @@
 #include "base/err.h"
 
 enum { EXT4_BLOCK = 4096, EXT4_INODES_STEP = EXT4_BLOCK / 256 };   /* inodes of a block of a table */
+/* Of every disk: ten inodes below the first that users get, two folders; their blocks and the root folder's. */
+enum { EXT4_OWN_INODES = 12, EXT4_OWN_BLOCKS = 3 };
 #define EXT4_FILES "files"
 #define EXT4_HELD "held"
 

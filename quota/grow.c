@@ -139,16 +139,17 @@ static int take_name(const struct place *p, int fd, const char *file, struct err
     return 0;
 }
 
-/* The blocks LIMITS want, beside all that is now kept from users. */
+/* The blocks LIMITS want. */
 static uint64_t wanted(const struct ext4_super *s, const struct ext4_limits *limits)
 {
-    uint64_t kept = s->overhead + s->index + s->reserved + ext4_spare(s->inodes) + 64, users = limits->bytes / EXT4_BLOCK;
-    uint64_t now = s->blocks - (kept < s->blocks ? kept : s->blocks), keeps = ext4_keeps(s->blocks);
-    if (users + keeps > now)
-        return s->blocks + more(s, users + keeps - now, past(limits->inodes + s->group_inodes, s->inodes));
-    /* Not below the groups that the inodes in use need: those in EXT4_HELD among them. */
-    uint64_t least = (s->used_inodes / s->group_inodes + 2) * s->group_blocks, to = s->blocks - (now - users - keeps);
-    return to > least || least > s->blocks ? to : least;
+    uint64_t kept = s->overhead + s->index + EXT4_OWN_BLOCKS + s->reserved + ext4_keeps(s->blocks), users = limits->bytes / EXT4_BLOCK;
+    uint64_t now = kept < s->blocks ? s->blocks - kept : 0, lacking = past(limits->inodes + EXT4_OWN_INODES, s->inodes);
+    bool inodes = lacking >= 2 * s->groups * EXT4_INODES_STEP;
+    if (users > now || inodes)
+        return s->blocks + more(s, past(users, now) + ext4_spare(s->inodes) + 64, inodes ? lacking : 0);
+    /* Not below the groups that the inodes in use need, those in EXT4_HELD among them. */
+    uint64_t least = (s->used_inodes / s->group_inodes + 2) * s->group_blocks, less = past(now - users, ext4_spare(s->inodes) + 64);
+    return s->blocks - less > least ? s->blocks - less : least < s->blocks ? least : s->blocks;
 }
 
 /* Larger, where that cannot be done while it is mounted; smaller not for little: an eighth, and 64 MiB. */

@@ -189,7 +189,7 @@ static int set_limits(struct use *u, struct disk *d, struct err *e)
                  " configured_inodes=%" PRIu64 " error=\"%s\"", d->name, now.bytes, now.inodes, d->bytes, d->inodes,
                  err_text(&cannot, why, sizeof why));
     else if (now.inodes > whole.inodes)
-        log_warn("inodes over the limit are in use", "server=%s inodes=%" PRIu64 " configured_inodes=%" PRIu64, d->name, now.inodes, d->inodes);
+        log_warn("inodes over the limit are in use, or not yet taken", "server=%s inodes=%" PRIu64 " configured_inodes=%" PRIu64, d->name, now.inodes, d->inodes);
     d->bytes = now.bytes;
     d->inodes = now.inodes;
     return 0;
@@ -248,8 +248,11 @@ static int ready(const struct place *p, const struct disk *d, struct use *u, boo
     struct stat st;
     struct err other = { 0 };
     char why[400];
-    if (ext4_super(u->image, &s, e) < 0)
+    if (ext4_super(u->image, &s, e) < 0) {
+        log_error("disk has no superblock: a person must decide", "server=%s copy_at=\"e2fsck -fy -b 32768 -B 4096 %s/servers/%s\"", d->name,
+                  d->state, i.file);
         return err_wrap(e, i.file);
+    }
     if (fstat(u->image, &st) < 0 || (uint64_t)st.st_size / EXT4_BLOCK < s.blocks)
         return err_set(e, EUCLEAN, "image", "servers/%s was cut: it has %lld bytes, its file system %" PRIu64, i.file, (long long)st.st_size,
                        s.blocks * EXT4_BLOCK);
@@ -261,7 +264,8 @@ static int ready(const struct place *p, const struct disk *d, struct use *u, boo
         }
     }
     /* Its limits hold without: a failure costs the host space, or the server what it was promised, and both are said. */
-    if (grow_unmounted(p, i.file, &u->image, &(struct ext4_limits){ d->bytes, d->inodes }, &other) < 0)
+    const struct ext4_limits whole = ext4_whole(&(struct ext4_limits){ d->bytes, d->inodes });
+    if (grow_unmounted(p, i.file, &u->image, &whole, &other) < 0)
         log_warn("disk keeps its size", "server=%s error=\"%s\"", d->name, err_text(&other, why, sizeof why));
     return u->image < 0 ? err_set(e, other.no, "open", "servers/%s", i.file) : 0;
 }

@@ -4,8 +4,9 @@
    effect on the next block anybody wants, and it swallows what is deleted until the users are below their limit.  It is kept nowhere: whoever
    mounts the file system sets it, before anybody can see it.
 
-   Inodes: ext4 has no such number, so that empty files of root in EXT4_HELD take those that are too many.  Where all are in use, those that a server
-   deletes are its own again until the next call of limit_set takes them: until then it has at most as many as it had.
+   Inodes: ext4 has no such number, so that empty files of root in EXT4_HELD take those that are too many.  They are made one by one (20 us each, or
+   50 on a busy machine), for at most 10 s a call, and what a server makes meanwhile is its own.  Where too many are in use, those that it deletes are its own again until the next
+   limit_set: until then it has at most as many as limit_set has answered.
 
    A write that was promised may need a block of a file's extent tree from what is reserved: at most one for 170 of the file's. */
 #ifndef QUOTA_LIMIT_H
