@@ -39,7 +39,7 @@ ok "down" down marked
 exits 0 "the next up" up marked
 unlike "$err" "checking" "has nothing to check"
 
-loop=$(findmnt -no SOURCE "$D/marked")
+loop=$(findmnt -vno SOURCE "$D/marked")
 echo test >"/sys/fs/ext4/${loop#/dev/}/trigger_fs_error"
 nok "an error under a running server stops its writes" "${AS[@]}" sh -c 'echo x >"$1/new" && sync "$1/new"' - "$D/marked"
 exits 0 "it is started again" up marked
@@ -96,7 +96,7 @@ is "$(findmnt -rno TARGET | grep -c "^$D/")" 0 "nothing is left mounted"
 
 # --- the host is full ---------------------------------------------------------------------------------------------------------------------------
 
-truncate -s 200M "$SCRATCH/host.img"; mke2fs -q -F -m 0 "$SCRATCH/host.img" && mount -o loop "$SCRATCH/host.img" "$SCRATCH/host" || bail "no host file system"
+truncate -s 200M "$SCRATCH/host.img"; mke2fs -q -F -t ext4 -m 0 "$SCRATCH/host.img" 2>/dev/null && mount -o loop "$SCRATCH/host.img" "$SCRATCH/host" || bail "no host file system"
 S=$SCRATCH/host D=$SCRATCH/host/servers
 ok "a disk on a host that has less than it promised" up full
 "${AS[@]}" sh -c 'head -c 2000000 /dev/urandom >"$1/data"' - "$D/full"; sync -f "$D/full"; sum=$(sha256sum <"$D/full/data")
