@@ -118,12 +118,16 @@ static int resize2fs(int fd, uint64_t blocks, struct err *e)
     struct ext4_super s;
     snprintf(size, sizeof size, "%" PRIu64, blocks);
     char *const argv[] = { (char[]){ "resize2fs" }, (char[]){ "-f" }, E2FS_IMAGE, size, NULL };
-    if (ext4_repair(fd, e) < 0 || ftruncate(fd, (off_t)(blocks * EXT4_BLOCK)) < 0)
+    if (ext4_repair(fd, e) < 0 || ext4_super(fd, &s, e) < 0)
         return -1;
+    if (blocks > s.blocks && ftruncate(fd, (off_t)(blocks * EXT4_BLOCK)) < 0)
+        return err_set(e, errno, "size image", "%" PRIu64 " blocks", blocks);
     int code = e2fs_run(fd, argv, told, sizeof told, e);
     if (code)
         return code < 0 ? -1 : err_set(e, EIO, "resize2fs", "exit %d: %s", code, told);
-    return ext4_repair(fd, e) < 0 || ext4_super(fd, &s, e) < 0 || ftruncate(fd, (off_t)(s.blocks * EXT4_BLOCK)) < 0 ? -1 : 0;
+    if (ext4_repair(fd, e) < 0 || ext4_super(fd, &s, e) < 0)
+        return -1;
+    return ftruncate(fd, (off_t)(s.blocks * EXT4_BLOCK)) < 0 ? err_set(e, errno, "size image", "copy") : 0;
 }
 
 static int take_name(const struct place *p, int fd, const char *file, struct err *e)

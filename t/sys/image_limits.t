@@ -38,7 +38,7 @@ ok "a disk" "$CTL" up "$S" one $((64 * MiB)) 20000 $UID_
 atmost "$(($(stat -f -c '%b * %S' "$D/one") / MiB))" 70 "its size shown is about its limit (MiB)"
 is "$(use one)" "0 0" "of which nothing is used"
 "${AS[@]}" sh -c 'head -c 1000000 /dev/urandom >"$1/kept"' - "$D/one"; sum=$(sha256sum <"$D/one/kept")
-fill one both 6 >"$TAP_TMP/filler" & filler=$!
+fill one both +90 >"$TAP_TMP/filler" & filler=$!
 wait_until 3 [ -e "$D/one/filled" ]
 exits 0 "it shrinks under a server that fills it" resize one $((40 * MiB)) 600
 read -r bytes inodes _ <<<"$out"
@@ -60,7 +60,7 @@ nok "nothing more can be written" "${AS[@]}" sh -c 'echo x >"$1/more" && sync "$
 "${AS[@]}" truncate -s $((10 * MiB)) "$D/one/filled"; sync -f "$D/one"
 before=$(use one)
 is "$(free_bytes one)" $((16 * MiB - ${before% *})) "what was freed is the server's up to the new limit"
-fill one bytes 2 >"$TAP_TMP/filler"; is $? 0 "it fills that: $(<"$TAP_TMP/filler")"
+fill one bytes +90 >"$TAP_TMP/filler"; is $? 0 "it fills that: $(<"$TAP_TMP/filler")"
 sync -f "$D/one"
 is "$(use one | cut -d' ' -f1)" $((16 * MiB)) "to the limit, not a block past it"
 atmost "$(use one | cut -d' ' -f2)" "$inodes" "inodes are at most what they were"
@@ -74,11 +74,12 @@ is "$(sha256sum <"$D/one/kept")" "$sum" "what was kept is whole"
 
 # --- larger, while somebody writes ----------------------------------------------------------------------------------------------------------
 
-fill one bytes 4 >"$TAP_TMP/filler" & filler=$!
-wait_until 3 eval '[ "$(free_bytes one)" = 0 ]'
+fill one bytes 15 >"$TAP_TMP/filler" & filler=$!
+wait_until 10 eval '[ "$(free_bytes one)" = 0 ]'
 exits 0 "it grows under a server that has filled it" resize one $((60 * MiB)) 19000
 is "${out% * *}" "$((60 * MiB)) 19000" "to what is in force"
-most=($(most_used one 2))
+most=($(most_used one 3))
+wait_until 12 eval '[ "$(free_bytes one)" = 0 ]'
 wait $filler; is $? 0 "who writes on: $(<"$TAP_TMP/filler")"
 sync -f "$D/one"
 is "$(use one | cut -d' ' -f1)" $((60 * MiB)) "to the new limit"
@@ -105,11 +106,11 @@ ok "down" "$CTL" down "$S" one
 
 # --- a large one that shrinks for good ---------------------------------------------------------------------------------------------------------
 
-ok "a large disk" "$CTL" up "$S" big $((4096 * MiB)) 100000 $UID_
+ok "a large disk" "$CTL" up "$S" big $((4096 * MiB)) 20000 $UID_
 "${AS[@]}" sh -c 'head -c 3000000 /dev/urandom >"$1/kept"' - "$D/big"; sum=$(sha256sum <"$D/big/kept")
 ok "down" "$CTL" down "$S" big
-exits 0 "is smaller when it is mounted anew" "$CTL" up "$S" big $((256 * MiB)) 10000 $UID_
-is "${out% * *}" "$((256 * MiB)) 10000" "to the block and the inode"
+exits 0 "is smaller when it is mounted anew" "$CTL" up "$S" big $((256 * MiB)) 5000 $UID_
+is "${out% * *}" "$((256 * MiB)) 5000" "to the block and the inode"
 atmost "$(stat -c %s "$D/big.img")" $((1024 * MiB)) "the image as well"
 is "$(free_bytes big)" $((256 * MiB - $(use big | cut -d' ' -f1))) "all is the server's"
 is "$(sha256sum <"$D/big/kept")" "$sum" "its data is whole"
