@@ -151,8 +151,9 @@ static uint64_t wanted(const struct ext4_super *s, const struct ext4_limits *lim
     bool inodes = lacking >= 2 * s->groups * EXT4_INODES_STEP;
     if (users > now || inodes)
         return s->blocks + more(s, past(users, now) + ext4_spare(s->inodes) + 64, inodes ? lacking : 0);
-    /* Not below the groups that the inodes in use need, those in EXT4_HELD among them. */
-    uint64_t least = (s->used_inodes / s->group_inodes + 2) * s->group_blocks, less = past(now - users, ext4_spare(s->inodes) + 64);
+    /* Not below the groups that the inodes need: those wanted, and those in use, with what is in EXT4_HELD. */
+    uint64_t need = limits->inodes + EXT4_OWN_INODES > s->used_inodes ? limits->inodes + EXT4_OWN_INODES : s->used_inodes;
+    uint64_t least = (need / s->group_inodes + 2) * s->group_blocks, less = past(now - users, ext4_spare(s->inodes) + 64);
     return s->blocks - less > least ? s->blocks - less : least < s->blocks ? least : s->blocks;
 }
 

@@ -111,7 +111,7 @@ ok "a large disk" "$CTL" up "$S" big $((4096 * MiB)) 20000 $UID_
 ok "down" "$CTL" down "$S" big
 exits 0 "is smaller when it is mounted anew" "$CTL" up "$S" big $((256 * MiB)) 5000 $UID_
 is "${out% * *}" "$((256 * MiB)) 5000" "to the block and the inode"
-atmost "$(stat -c %s "$D/big.img")" $((1024 * MiB)) "the image as well"
+atmost "$(stat -c %s "$D/big.img")" $((2048 * MiB)) "the image as well"
 is "$(free_bytes big)" $((256 * MiB - $(use big | cut -d' ' -f1))) "all is the server's"
 is "$(sha256sum <"$D/big/kept")" "$sum" "its data is whole"
 ok "down" "$CTL" down "$S" big
