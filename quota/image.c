@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -205,6 +206,16 @@ static int answer_used(const struct use *u, struct disk *d, struct err *e)
     return 0;
 }
 
+/* A detached mount of the folder FILES of MOUNT, with its flags; private, wherever it was. */
+static int copy_private(int mounted, int files)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", mounted);
+    if (mount(NULL, path, NULL, MS_PRIVATE, NULL) < 0)
+        return -1;
+    return (int)syscall(SYS_open_tree, files, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+}
+
 /* The folder with the server's files as a mount of its own.  A kernel before 6.15 copies no mount that is nowhere: the whole lies at the mount point
    for a moment, its root folder closed to all but root.  Who dies in that moment leaves a mount that is not its owner's, which `up` takes away. */
 static int files_tree(const struct place *p, struct use *u, struct err *e)
@@ -219,7 +230,9 @@ static int files_tree(const struct place *p, struct use *u, struct err *e)
     if (place_attach(p, again, e) < 0 || place_mounted(p, &mount, &dev, e) <= 0)
         return -1;
     CLOSE_FD int files = openat(again, EXT4_FILES, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    CLOSE_FD int tree = files < 0 ? err_set(e, errno, "open", EXT4_FILES " of the disk") : tree_of(files, e);
+    CLOSE_FD int tree = files < 0 ? -1 : copy_private(again, files);
+    if (tree < 0)
+        err_set(e, errno, "open", EXT4_FILES " of the disk");
     cleanup_fd(&files);
     files = -1;
     cleanup_fd(&again);
@@ -283,7 +296,7 @@ static int mount_ready(const struct place *p, struct disk *d, struct use *u, boo
         return -1;
     if (mount_image(p, d, u, e) == 0)
         return 0;
-    if (suspect || !damage(e))
+    if (suspect || u->mount >= 0 || !damage(e))
         return -1;
     char why[400];
     log_warn("disk cannot be mounted", "server=%s error=\"%s\"", d->name, err_text(e, why, sizeof why));
