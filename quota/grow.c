@@ -149,8 +149,10 @@ static uint64_t wanted(const struct ext4_super *s, const struct ext4_limits *lim
     uint64_t kept = s->overhead + s->index + EXT4_OWN_BLOCKS + s->reserved + ext4_keeps(s->blocks), users = limits->bytes / EXT4_BLOCK;
     uint64_t now = kept < s->blocks ? s->blocks - kept : 0, lacking = past(limits->inodes + EXT4_OWN_INODES, s->inodes);
     bool inodes = lacking >= 2 * s->groups * EXT4_INODES_STEP;
-    if (users > now || inodes)
-        return s->blocks + more(s, past(users, now) + ext4_spare(s->inodes) + 64, inodes ? lacking : 0);
+    /* What the kernel keeps grows with it. */
+    uint64_t extra = past(users, now), keeps = extra / 40 < 4096 ? extra / 40 : 4096;
+    if (extra || inodes)
+        return s->blocks + more(s, extra + keeps + ext4_spare(s->inodes) + 64, inodes ? lacking : 0);
     /* Not below the groups that the inodes need: those wanted, and those in use, with what is in EXT4_HELD. */
     uint64_t need = limits->inodes + EXT4_OWN_INODES > s->used_inodes ? limits->inodes + EXT4_OWN_INODES : s->used_inodes;
     uint64_t least = (need / s->group_inodes + 2) * s->group_blocks, less = past(now - users, ext4_spare(s->inodes) + 64);

@@ -166,7 +166,7 @@ is "$(loops)" 0 "no loop device is left"
 # kill -9 at any time from the start of making to the mount.
 mkdir "$SCRATCH/k"
 for ((i = 0; i < 60; i++)); do
-    "$CTL" up "$SCRATCH/k" kill 67108864 20000 $UID_ 2>/dev/null & p=$!
+    "$CTL" up "$SCRATCH/k" kill 67108864 20000 $UID_ >/dev/null 2>&1 & p=$!
     sleep "0.0$((i % 30 / 10))$((i % 10))"
     kill -9 $p 2>/dev/null; wait $p 2>/dev/null
     [ $((i % 3)) = 0 ] && { "$CTL" down "$SCRATCH/k" kill 2>/dev/null; rm -f "$SCRATCH/k/servers/kill.img"; }

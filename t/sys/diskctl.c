@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     }
     if (r < 0)
         fprintf(stderr, "%s\n", err_text(&e, text, sizeof text));
-    else
+    else if (strcmp(argv[1], "down") != 0)
         printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", d.bytes, d.inodes, d.used, d.used_inodes);
     return r < 0 ? 1 : 0;
 }

@@ -121,6 +121,14 @@ is "$(sha256sum <"$D/big/kept")" "$sum" "its data is whole"
 ok "down" "$CTL" down "$S" big
 ok "e2fsck finds nothing" e2fsck -fn "$D/big.img"
 
+for more in "255 3000" "255 9000" "1000 9000"; do
+    read -r m i <<<"$more"
+    [ "$m$i" != 2553000 ] || { "$CTL" up "$S" more $((64 * MiB)) 3000 $UID_ >/dev/null 2>&1; "$CTL" down "$S" more; }
+    exits 0 "from 64 MiB and 3000 inodes to $m MiB and $i" "$CTL" up "$S" more $((m * MiB)) "$i" $UID_
+    is "${out%% *}" $((m * MiB)) "in one step"
+    ok "down" "$CTL" down "$S" more
+done
+
 # --- killed at any point --------------------------------------------------------------------------------------------------------------------------
 
 mkdir "$SCRATCH/k"; S=$SCRATCH/k D=$SCRATCH/k/servers
