@@ -99,6 +99,12 @@ bool loopdev_holds(dev_t dev, int fd)
     return device >= 0 && fstat(device, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev && same_file(device, fd);
 }
 
+int loopdev_resized(const char *path, struct err *e)
+{
+    CLOSE_FD int device = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return device < 0 || ioctl(device, LOOP_SET_CAPACITY) < 0 ? err_set(e, errno, "LOOP_SET_CAPACITY", "%s", path) : 0;
+}
+
 /* Reads sysfs, since an open device is one more user of it. */
 static bool attached(dev_t dev)
 {

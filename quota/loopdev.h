@@ -13,6 +13,8 @@
 int loopdev_attach(int fd, char *path, size_t size, struct err *e);
 /* Whether block device DEV is a loop device on the file of FD. */
 bool loopdev_holds(dev_t dev, int fd);
+/* Tells the loop device at PATH that its file has another size. */
+int loopdev_resized(const char *path, struct err *e);
 /* Waits until loop device DEV has no file any more: 0, or -1 with EBUSY after two seconds. */
 int loopdev_wait_free(dev_t dev, struct err *e);
 

@@ -21,7 +21,9 @@ cleanup down_all
 as() { setpriv --reuid "$1" --regid "$1" --clear-groups --inh-caps=-all --bounding-set=-all -- "${@:2}"; }
 up() { "$CTL" up "$S" "$1" 16777216 2000 "$2"; }
 down() { "$CTL" down "$S" "$1"; }
-on_disk() { debugfs -R "stat $2" "$D/$1.img" 2>/dev/null | sed -n 's/^User: *\([0-9]*\) *Group: *\([0-9]*\).*/\1:\2/p'; }
+# Disks of this version have the server's files in a folder.
+in_image() { debugfs -R "stat /files" "$D/$1.img" 2>&1 | grep -q "not found" && echo "$2" || echo "/files$2"; }
+on_disk() { debugfs -R "stat $(in_image "$1" "$2")" "$D/$1.img" 2>/dev/null | sed -n 's/^User: *\([0-9]*\) *Group: *\([0-9]*\).*/\1:\2/p'; }
 owner() { stat -c %u:%g "$1"; }
 
 # --- a disk of this version -------------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ while :; do sleep 0.2; done
 EOF
 chmod 0755 "$SCRATCH/run"
 echo "made on the first" >"$SCRATCH/data"
-on_disk() { debugfs -R "stat $2" "$1" 2>/dev/null | sed -n 's/^User: *\([0-9]*\) *Group: *\([0-9]*\).*/\1:\2/p'; }
+on_disk() { debugfs -R "stat /files$2" "$1" 2>/dev/null | sed -n 's/^User: *\([0-9]*\) *Group: *\([0-9]*\).*/\1:\2/p'; }
 uids() { "$TOOL" --run "$RUN" server show "$1" | awk '$1 == "uids" { print $2 }'; }
 said() { hf alice logs "$1" -n 20 2>/dev/null | grep -q -- "$2"; }
 fill() { printf 'put -p %s /%s/run\nput %s /%s/data\n' "$SCRATCH/run" "$1" "$SCRATCH/data" "$1" | batch alice >/dev/null; }

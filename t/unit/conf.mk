@@ -14,9 +14,9 @@ endif
 
 # Run by t/sys/disk.t, which needs root.
 check_PROGRAMS += t/sys/diskctl
-t_sys_diskctl_SOURCES = t/sys/diskctl.c $(quota_disk_sources)
+t_sys_diskctl_SOURCES = t/sys/diskctl.c sandbox/lock/landlock.c sandbox/lock/landlock.h $(quota_disk_sources)
 t_sys_diskctl_LDADD = libbase.a
-EXTRA_DIST += t/sys/disk.t
+EXTRA_DIST += t/sys/disk.t t/sys/image_limits.t t/sys/image_damage.t t/lib/filler.py
 
 # Run by t/lint/states.t.
 check_PROGRAMS += t/lib/states
