@@ -105,7 +105,7 @@ static void drop(const struct role_row *r, uid_t uid)
 /* What the supervisor itself needs, and nobody it starts: exec gives root all that is in the bounding set. */
 static void drop_own(void)
 {
-    static const cap_value_t own[] = { CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_SYS_RESOURCE, CAP_MKNOD };
+    static const cap_value_t own[] = { CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_MKNOD };
     for (size_t i = 0; i < countof(own); i++)
         if (cap_get_bound(own[i]) > 0 && cap_drop_bound(own[i]) < 0)
             die_errno("child: bounding set");
