@@ -30,6 +30,12 @@ t_unit_source_SOURCES = t/unit/source.c sshd/supervisor/source.c sshd/supervisor
 t_unit_source_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_source_LDADD = libbase.a $(CRITERION_LIBS)
 
+check_PROGRAMS += t/unit/scan
+TESTS += t/unit/scan
+t_unit_scan_SOURCES = t/unit/scan.c
+t_unit_scan_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_scan_LDADD = libscan.a libwalk.a libbase.a $(CRITERION_LIBS)
+
 check_PROGRAMS += t/unit/rules
 TESTS += t/unit/rules
 t_unit_rules_SOURCES = t/unit/rules.c sandbox/filter/read.c sandbox/filter/read.h $(filter_rules_sources)
