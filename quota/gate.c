@@ -21,6 +21,9 @@ struct gate {
     _Atomic uint64_t limit;
     _Atomic uint64_t total;
     _Atomic uint64_t gives;   /* how often something came back; see gate_take_used */
+    /* The ledger.  Used are `base` and `written` together: one store moves the whole, whoever writes meanwhile. */
+    _Atomic uint32_t ledger;
+    _Atomic uint64_t base, written, inodes, inodes_limit;
     _Atomic uint32_t used[GATE_SLOTS];
     _Atomic uint64_t slot[GATE_SLOTS];
 };
@@ -142,6 +145,47 @@ void gate_give(struct gate *g, unsigned slot, uint64_t n)
     uint64_t had = lower(&g->slot[slot], n);
     atomic_fetch_add(&g->gives, 1);
     lower(&g->total, had);
+}
+
+void gate_wrote(struct gate *g, unsigned slot, uint64_t n)
+{
+    /* Used before it is no longer out: a take in between sees it in both. */
+    atomic_fetch_add(&g->written, n);
+    gate_give(g, slot, n);
+}
+
+void gate_set_used(struct gate *g, uint64_t used, uint64_t inodes, uint64_t written_before)
+{
+    atomic_store(&g->base, used - written_before);
+    atomic_store(&g->inodes, inodes);
+    atomic_store(&g->ledger, 1);
+}
+
+void gate_set_inodes_limit(struct gate *g, uint64_t limit)
+{
+    atomic_store(&g->inodes_limit, limit);
+}
+
+uint64_t gate_written(const struct gate *g)
+{
+    return atomic_load(&g->written);
+}
+
+bool gate_ledger(const struct gate *g)
+{
+    return atomic_load(&g->ledger) != 0;
+}
+
+uint64_t gate_used(const struct gate *g)
+{
+    /* Differences wrap, sums wrap back. */
+    return gate_ledger(g) ? atomic_load(&g->base) + atomic_load(&g->written) : 0;
+}
+
+uint64_t gate_inodes(const struct gate *g, uint64_t *limit)
+{
+    *limit = atomic_load(&g->inodes_limit);
+    return atomic_load(&g->inodes);
 }
 
 int gate_slot_take(struct gate *g)

@@ -41,10 +41,14 @@ enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CRE
     R(FILES_READLINK, RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_readlink) \
     R(FILES_STATVFS,  FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_statvfs) \
     R(FILES_FSYNC,    FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_fsync) \
-    R(FILES_COPY,     FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_copy)
+    R(FILES_COPY,     FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_copy) \
+    R(FILES_DU,       RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_du)
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
 void request(struct worker *w, int link, struct msg *m);
+
+/* A du that nobody goes on with. */
+void du_drop(struct worker *w);
 
 /* Field `attrs`. */
 void request_attrs(struct msg *m, struct attrs *a);
@@ -52,6 +56,7 @@ void answer_attrs(struct msg *answer, const struct stat *st);
 
 request_fn files_open, files_close, files_lease, files_fsync;                       /* open.c */
 request_fn files_copy;                                                              /* copy.c */
+request_fn files_du;                                                                /* du.c */
 request_fn files_opendir, files_readdir;                                            /* list.c */
 request_fn files_stat, files_lstat, files_fstat, files_readlink, files_statvfs;     /* look.c */
 request_fn files_setstat, files_lsetstat, files_fsetstat;                           /* setstat.c */

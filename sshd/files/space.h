@@ -8,7 +8,9 @@
 
 /* Takes a lease of WANT bytes (rounded up to blocks) or more, usually GATE_LEASE; less when less is left, down to one block.  0: full. */
 uint64_t space_take(struct worker *w, uint64_t want);
+/* Gives back what was not used, or what was: WROTE are bytes of a lease that are on the disk now. */
 void space_give(struct worker *w, uint64_t bytes);
+void space_wrote(struct worker *w, uint64_t bytes);
 /* Writes that end below this need no lease.  In a file with holes they may need blocks anywhere, so none of it counts. */
 uint64_t space_high(const struct worker *w, const struct stat *st);
 /* "quota exceeded (USED of LIMIT)", or the inode limit when that is what is used up.  Returns -1. */

@@ -48,6 +48,10 @@ holdfastd_SOURCES = \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/tool_store.c sshd/supervisor/tool_store.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \
+	sshd/supervisor/usage_disk.c sshd/supervisor/usage_disk.h \
+	sshd/supervisor/count.c sshd/supervisor/count.h quota/proto.h \
+	sshd/supervisor/warn.c sshd/supervisor/warn.h \
+	sshd/supervisor/tool_quota.c sshd/supervisor/tool_quota.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \
 	$(supervisor_ini_sources)
