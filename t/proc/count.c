@@ -173,7 +173,7 @@ static void comes_true(const char *what)
     struct scan_result t = truth();
     for (int i = 0; i < 40; i++) {
         look(false);
-        if (!report_within(5000, &r))
+        if (!report_within(40000, &r))
             break;
         if (r.bytes == t.tally.bytes && r.inodes == t.tally.inodes)
             return;
