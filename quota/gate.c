@@ -213,6 +213,9 @@ void gate_slot_drop(struct gate *g, unsigned slot)
 {
     if (slot >= GATE_SLOTS)
         return;
+    /* In a ledger what a dead one had out may be on the disk: used, until a count says otherwise. */
+    if (gate_ledger(g))
+        gate_wrote(g, slot, atomic_load(&g->slot[slot]));
     gate_give(g, slot, UINT64_MAX);
     atomic_store(&g->used[slot], 0);
     /* What was lost by kills between total and slot comes back when the last one has gone. */

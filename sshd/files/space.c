@@ -48,7 +48,7 @@ uint64_t space_high(const struct worker *w, const struct stat *st)
 
 void space_wrote(struct worker *w, uint64_t bytes)
 {
-    gate_wrote(w->gate, w->slot, bytes);
+    gate_wrote(w->gate, w->slot, bytes ? blocks_up(w, bytes) : 0);
 }
 
 void space_give(struct worker *w, uint64_t bytes)

@@ -1,3 +1,7 @@
+# For t/bench/scan.
+check_PROGRAMS += t/lib/scan
+t_lib_scan_SOURCES = t/lib/scan.c
+t_lib_scan_LDADD = libscan.a libwalk.a libbase.a
 if CRITERION
 check_PROGRAMS += t/proc/count
 TESTS += t/proc/count
