@@ -24,6 +24,7 @@ struct du {
     struct walk_rules rules;
     struct walk *walk;            /* NULL: of one file, and done */
     struct walk_tally tally;
+    uint64_t untold;
     struct top *dirs, *files;
 };
 
@@ -42,7 +43,12 @@ void du_drop(struct worker *w)
 
 static bool hides(void *data, int dir, const char *name)
 {
-    return beneath_hides(data, dir, name);
+    const struct worker *w = data;
+    if (!beneath_hides(data, dir, name))
+        return false;
+    /* Past what a path can say it cannot be told, and counts as not seen. */
+    w->du->untold += errno != EHIDDEN;
+    return true;
 }
 
 static void consider(struct top *t, uint64_t bytes, const struct walk_dir *d, const char *name)
@@ -138,7 +144,7 @@ static void put(struct msg *answer, const struct du *d, bool done)
     msg_put_u64(answer, t->size);
     msg_put_u64(answer, t->inodes - t->directories);
     msg_put_u64(answer, t->directories);
-    msg_put_u64(answer, t->unreadable + t->lost + t->deep);
+    msg_put_u64(answer, t->unreadable + t->lost + t->deep + d->untold);
     msg_put_u32(answer, done ? (uint32_t)(d->dirs->n + d->files->n) : 0);
     if (!done)
         return;

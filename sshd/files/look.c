@@ -77,13 +77,13 @@ static void limit_to(const struct usage *u, struct statvfs *f)
 }
 
 /* Neither blocks kept back for root nor the few past the limit are what the server has. */
-static void own_part(uint64_t limit, struct statvfs *f)
+static void own_part(const struct usage *u, struct statvfs *f)
 {
     uint64_t blocks = f->f_blocks - (f->f_bfree - f->f_bavail);
-    limit /= f->f_frsize;
-    uint64_t past = blocks > limit ? blocks - limit : 0;
+    uint64_t past = blocks > u->limit / f->f_frsize ? blocks - u->limit / f->f_frsize : 0;
+    uint64_t used = (u->used + f->f_frsize - 1) / f->f_frsize;
     f->f_blocks = blocks - past;
-    f->f_bavail = f->f_bfree = f->f_bavail > past ? f->f_bavail - past : 0;
+    f->f_bavail = f->f_bfree = past ? used < f->f_blocks ? f->f_blocks - used : 0 : f->f_bavail;
 }
 
 int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
@@ -98,7 +98,7 @@ int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
         return fail_errno(w, errno);
     usage_now(w, &u);
     if (w->usage == USAGE_STATFS)
-        own_part(u.limit, &f);
+        own_part(&u, &f);
     else
         limit_to(&u, &f);
     const uint64_t v[] = { f.f_bsize, f.f_frsize, f.f_blocks, f.f_bfree, f.f_bavail, f.f_files, f.f_ffree, f.f_favail,

@@ -13,8 +13,11 @@ static void inodes_of(const struct statfs *f, struct usage *u)
     u->inodes = f->f_files > f->f_ffree ? f->f_files - f->f_ffree : 0;
 }
 
-/* Two views of the same disk: what is not available, and what is taken.  They are equal where the file system was made to the limit; where its
-   own tables cost a little more or less, the larger one keeps us from both the limit and the wall. */
+/* What a file system that was made to the limit gives on top of it, at most: the first block of its top directory, and of its journal's index. */
+enum { ON_TOP = 64 * 1024 };
+
+/* Two views of the same disk: what is not available, and what is taken.  Where the file system was made to the limit the first is exact, and what
+   everybody shows; else the larger one keeps us from both the limit and the wall. */
 static void by_statfs(const struct worker *w, struct usage *u)
 {
     struct statfs f;
@@ -23,7 +26,9 @@ static void by_statfs(const struct worker *w, struct usage *u)
     uint64_t block = (uint64_t)f.f_bsize, available = f.f_bavail * block;
     uint64_t gone = available < u->limit ? u->limit - available : 0;
     uint64_t taken = (f.f_blocks - f.f_bfree) * block;
-    u->used = gone > taken ? gone : taken;
+    uint64_t size = (f.f_blocks - (f.f_bfree - f.f_bavail)) * block;
+    bool made_to_it = size >= u->limit && size - u->limit <= ON_TOP;
+    u->used = made_to_it || gone > taken ? gone : taken;
     inodes_of(&f, u);
 }
 

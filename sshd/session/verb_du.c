@@ -163,6 +163,8 @@ static void answered(struct exec *x, uint32_t status, const char *text, struct m
         finish(x, d, &s, answer);
         return;
     }
+    msg_get_u32(answer);
+    msg_end(answer);
     tell(x, d, &s);
     ask(x, false);
 }
