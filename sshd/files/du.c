@@ -18,7 +18,7 @@
 
 /* A slice in ms; steps between two looks at the clock; descriptors, of those the worker may have beside its handles; inodes with several names
    that are told apart; bytes of a path among the largest, all of which have to fit into one message. */
-enum { SLICE_MS = 20, STEPS = 128, FDS = 12, LINKS = 1 << 18, PATH_SHOWN = 240 };
+enum { SLICE_MS = 20, STEPS = 128, FDS = DU_FDS, LINKS = 1 << 18, PATH_SHOWN = 240 };
 
 struct du {
     struct walk_rules rules;

@@ -103,7 +103,7 @@ static void lock(const struct worker *w)
 {
     bool writes = w->rights & RIGHT_FILES_CHANGE;
     const struct lock_limit limits[] = {
-        { RLIMIT_NOFILE, w->handles->n + 32 },
+        { RLIMIT_NOFILE, w->handles->n + 32 + DU_FDS },
         { RLIMIT_NPROC, 0 },
         { RLIMIT_CORE, 1 },   /* 0 would not keep a piped core_pattern from running */
     };

@@ -11,6 +11,9 @@
 /* setuid and setgid would make a program run with the server's rights for whoever finds it. */
 enum { MODE_MASK = 01777 };
 
+/* Descriptors of a du, beside those of the handles: with fewer a deep tree is gone down again and again. */
+enum { DU_FDS = 64 };
+
 typedef int request_fn(struct worker *w, struct msg *m, struct msg *answer);
 
 enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CREATE };
