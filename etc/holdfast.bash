@@ -33,6 +33,8 @@ _holdfast() {
     image::*) mapfile -t COMPREPLY < <(compgen -W "list import rm" -- "$cur") ;;
     image:rm:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" image list 2>/dev/null | awk '{ print $1 }')" -- "$cur") ;;
     image:import:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    quota::*) mapfile -t COMPREPLY < <(compgen -W "check list" -- "$cur") ;;
+    quota:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" --json status 2>/dev/null | sed 's/^{"server":"\([^"]*\)".*/\1/')" -- "$cur") ;;
     ban::*) mapfile -t COMPREPLY < <(compgen -W "add list rm" -- "$cur") ;;
     ban:rm:*) mapfile -t COMPREPLY < <(compgen -W "all $("${COMP_WORDS[0]}" ban list 2>/dev/null | awk '{ print $1 }')" -- "$cur") ;;
     account::*) mapfile -t COMPREPLY < <(compgen -W "passwd totp-reset" -- "$cur") ;;

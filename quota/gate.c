@@ -21,6 +21,9 @@ struct gate {
     _Atomic uint64_t limit;
     _Atomic uint64_t total;
     _Atomic uint64_t gives;   /* how often something came back; see gate_take_used */
+    /* The ledger.  Used are `base` and `written` together: one store moves the whole, whoever writes meanwhile. */
+    _Atomic uint32_t ledger;
+    _Atomic uint64_t base, written, inodes, inodes_limit;
     _Atomic uint32_t used[GATE_SLOTS];
     _Atomic uint64_t slot[GATE_SLOTS];
 };
@@ -144,6 +147,47 @@ void gate_give(struct gate *g, unsigned slot, uint64_t n)
     lower(&g->total, had);
 }
 
+void gate_wrote(struct gate *g, unsigned slot, uint64_t n)
+{
+    /* Used before it is no longer out: a take in between sees it in both. */
+    atomic_fetch_add(&g->written, n);
+    gate_give(g, slot, n);
+}
+
+void gate_set_used(struct gate *g, uint64_t used, uint64_t inodes, uint64_t written_before)
+{
+    atomic_store(&g->base, used - written_before);
+    atomic_store(&g->inodes, inodes);
+    atomic_store(&g->ledger, 1);
+}
+
+void gate_set_inodes_limit(struct gate *g, uint64_t limit)
+{
+    atomic_store(&g->inodes_limit, limit);
+}
+
+uint64_t gate_written(const struct gate *g)
+{
+    return atomic_load(&g->written);
+}
+
+bool gate_ledger(const struct gate *g)
+{
+    return atomic_load(&g->ledger) != 0;
+}
+
+uint64_t gate_used(const struct gate *g)
+{
+    /* Differences wrap, sums wrap back. */
+    return gate_ledger(g) ? atomic_load(&g->base) + atomic_load(&g->written) : 0;
+}
+
+uint64_t gate_inodes(const struct gate *g, uint64_t *limit)
+{
+    *limit = atomic_load(&g->inodes_limit);
+    return atomic_load(&g->inodes);
+}
+
 int gate_slot_take(struct gate *g)
 {
     for (unsigned i = 0; i < GATE_SLOTS; i++) {
@@ -169,6 +213,9 @@ void gate_slot_drop(struct gate *g, unsigned slot)
 {
     if (slot >= GATE_SLOTS)
         return;
+    /* In a ledger what a dead one had out may be on the disk: used, until a count says otherwise. */
+    if (gate_ledger(g))
+        gate_wrote(g, slot, atomic_load(&g->slot[slot]));
     gate_give(g, slot, UINT64_MAX);
     atomic_store(&g->used[slot], 0);
     /* What was lost by kills between total and slot comes back when the last one has gone. */

@@ -11,6 +11,7 @@
 #ifndef QUOTA_GATE_H
 #define QUOTA_GATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { GATE_SLOTS = 512 };
@@ -39,6 +40,22 @@ typedef uint64_t gate_used_fn(void *data);
 uint64_t gate_take_used(struct gate *g, unsigned slot, gate_used_fn *fn, void *data, uint64_t want, uint64_t least);
 /* Gives back N bytes (written, or not wanted any more). */
 void gate_give(struct gate *g, unsigned slot, uint64_t n);
+
+/* Ledger mode, where the kernel does not count: what a count found, and all that was written through the gate since that count began.  Bytes that
+   are both in the count and in "since" show twice until the next one, never not at all.  From the first gate_set_used on the page is a ledger; it
+   stays one.
+
+   Supervisor: gate_written before a count begins, and that number again with what the count found.  `inodes` and their limit are for words: no
+   lease is taken of them. */
+void gate_set_used(struct gate *g, uint64_t used, uint64_t inodes, uint64_t written_before);
+void gate_set_inodes_limit(struct gate *g, uint64_t limit);
+uint64_t gate_written(const struct gate *g);
+bool gate_ledger(const struct gate *g);
+/* 0 as long as nothing was set. */
+uint64_t gate_used(const struct gate *g);
+uint64_t gate_inodes(const struct gate *g, uint64_t *limit);
+/* Gives back N bytes that were written: in ledger mode they are used from here on. */
+void gate_wrote(struct gate *g, unsigned slot, uint64_t n);
 
 /* Supervisor: a free slot, or -1 when all are taken; and back, with whatever its owner had out. */
 int gate_slot_take(struct gate *g);

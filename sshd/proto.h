@@ -16,8 +16,8 @@ enum start_type {
     START_KEYGEN = 0x0102,
     KEYGEN_DONE = 0x0103,          /* bytes private key (OpenSSH PEM), str public key line */
     /* files: str server, u32 rights (base/rights.h), u32 gate slot, u32 handles, u64 session id, u32 log level, u32 slot in the
-       account's handles, u32 handles of the account, u32 handles of the machine (both for words), u32 number of patterns, str each (`deny`), str account (for the log);
-       fds: the server's root directory, the gate's memfd, that of the account's handles.  The rest of the link is the session's (FILES_*
+       account's handles, u32 handles of the account, u32 handles of the machine (both for words), u32 number of patterns, str each (`deny`), str account (for the log),
+       u32 usage_kind; fds: the server's root directory, the gate's memfd, that of the account's handles, with USAGE_FILE that file.  The rest of the link is the session's (FILES_*
        below); the supervisor keeps the worker's end as well, to say FILES_ENDED there. */
     START_FILES = 0x0104,
     /* sink: u32 log level, u64 ms it may run, u32 n, str each: the program and its arguments; str time, str what, str server or "", str account or "",
@@ -25,6 +25,9 @@ enum start_type {
     START_SINK = 0x0105,
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
+
+/* Who knows what a server's disk holds: the file system, the gate's page (what was counted), a file with the bytes in decimal. */
+enum usage_kind { USAGE_STATFS, USAGE_LEDGER, USAGE_FILE };
 
 /* session -> files; every request but CLOSE and GIVE has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
    for the client.  `attrs` is one bytes field as in sshd/attrs.h.  Paths are relative to the server's root, byte strings without NUL, "" and "." the root itself. */
@@ -50,9 +53,15 @@ enum files_type {
     FILES_FSYNC,                   /* u32 handle */
     FILES_COPY,                    /* u32 from handle, u64 offset, u64 bytes at most, u32 to handle, u64 offset -> u64 copied, 4 MiB at
                                       most (0: the source ends there); the lease of `to` is given back */
+    FILES_DU = 0x0216,             /* u32 DU_*, bytes path, u32 the largest wanted -> u32 done, u64 allocated bytes, u64 apparent, u64 files,
+                                      u64 directories, u64 of those not read, u32 count, per entry (only when done): u32 directory, u64 bytes,
+                                      bytes path below it, cut at its beginning behind "..." where it is long.  One at a time; each answer is
+                                      one slice, GO_ON the next */
     FILES_GIVE = 0x0217,           /* u32 handle, u64 left of the lease: it all comes back, what was written and what is not wanted now; not answered */
     FILES_ENDED = 0x02ff,          /* to the session, from the supervisor, which has ended the worker: str why; the last one */
 };
+
+enum { DU_BEGIN, DU_GO_ON, DU_TOP_MOST = 100 };
 
 /* tool -> supervisor (AF_UNIX SOCK_SEQPACKET, PATHS.run/holdfast.sock, root only): TOOL_REQUEST; answered by any number of TOOL_OUTPUT
    and TOOL_PROGRESS, and one TOOL_DONE. */

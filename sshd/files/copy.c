@@ -55,11 +55,13 @@ static int slice(struct worker *w, struct copying *c, uint64_t *copied)
         return 0;
     c->size = c->size < size - c->from_at ? c->size : size - c->from_at;
     /* What the file had out was counted for writes that are done, or will ask again. */
-    space_give(w, c->to->leased);
+    space_wrote(w, c->to->leased);
     c->to->leased = 0;
     c->size = room(w, c, &lease);
     int r = c->size ? copy(w, c, copied) : fail_space(w);
-    space_give(w, lease);
+    uint64_t wrote = *copied < lease ? *copied : lease;
+    space_wrote(w, wrote);
+    space_give(w, lease - wrote);
     return r;
 }
 

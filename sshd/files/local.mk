@@ -8,6 +8,7 @@ holdfast_files_SOURCES = \
 	sshd/files/beneath.c sshd/files/beneath.h \
 	sshd/files/copy.c \
 	sshd/files/deny.c sshd/files/deny.h \
+	sshd/files/du.c \
 	sshd/files/failure.c sshd/files/failure.h \
 	sshd/files/handle.c sshd/files/handle.h \
 	sshd/files/list.c \
@@ -18,6 +19,7 @@ holdfast_files_SOURCES = \
 	sshd/files/setstat.c \
 	sshd/files/space.c sshd/files/space.h \
 	sshd/files/tree.c \
+	sshd/files/usage.c sshd/files/usage.h \
 	sshd/files/worker.h \
 	sshd/attrs.c sshd/attrs.h sshd/proto.h
-holdfast_files_LDADD = libgate.a liblock.a libbase.a
+holdfast_files_LDADD = libgate.a libwalk.a liblock.a libbase.a

@@ -10,6 +10,8 @@
 #include "sshd/files/failure.h"
 #include "sshd/files/handle.h"
 #include "sshd/files/requests.h"
+#include "sshd/files/usage.h"
+#include "sshd/proto.h"
 
 static int look(struct worker *w, struct msg *m, struct msg *answer, int follow)
 {
@@ -62,19 +64,44 @@ int files_readlink(struct worker *w, struct msg *m, struct msg *answer)
     return 0;
 }
 
+/* The limit, in place of the whole file system: blocks and inodes that others may take are not the server's. */
+static void limit_to(const struct usage *u, struct statvfs *f)
+{
+    uint64_t limit = u->limit / f->f_frsize, used = (u->used + f->f_frsize - 1) / f->f_frsize, there = f->f_bavail;
+    f->f_blocks = limit;
+    f->f_bavail = used < limit ? limit - used : 0;
+    f->f_bavail = f->f_bavail < there ? f->f_bavail : there;
+    f->f_bfree = f->f_bavail;
+    f->f_files = u->inodes_limit;
+    f->f_ffree = f->f_favail = u->inodes < u->inodes_limit ? u->inodes_limit - u->inodes : 0;
+}
+
+/* Neither blocks kept back for root nor the few past the limit are what the server has. */
+static void own_part(const struct usage *u, struct statvfs *f)
+{
+    uint64_t blocks = f->f_blocks - (f->f_bfree - f->f_bavail);
+    uint64_t past = blocks > u->limit / f->f_frsize ? blocks - u->limit / f->f_frsize : 0;
+    uint64_t used = (u->used + f->f_frsize - 1) / f->f_frsize;
+    f->f_blocks = blocks - past;
+    f->f_bavail = f->f_bfree = past ? used < f->f_blocks ? f->f_blocks - used : 0 : f->f_bavail;
+}
+
 int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
 {
     struct statvfs f;
     struct stat st;
+    struct usage u;
     FREE_MEM char *path = msg_get_str(m);
     msg_end(m);
     CLOSE_FD int fd = beneath_look(w, path, 1, &st);
     if (fd < 0 || fstatvfs(fd, &f) < 0)
         return fail_errno(w, errno);
-    /* Neither blocks kept back for root nor the few past the limit are what the server has. */
-    uint64_t blocks = f.f_blocks - (f.f_bfree - f.f_bavail), limit = gate_limit(w->gate) / f.f_frsize;
-    uint64_t past = blocks > limit ? blocks - limit : 0, free = f.f_bavail > past ? f.f_bavail - past : 0;
-    const uint64_t v[] = { f.f_bsize, f.f_frsize, blocks - past, free, free, f.f_files, f.f_ffree, f.f_favail,
+    usage_now(w, &u);
+    if (w->usage == USAGE_STATFS)
+        own_part(&u, &f);
+    else
+        limit_to(&u, &f);
+    const uint64_t v[] = { f.f_bsize, f.f_frsize, f.f_blocks, f.f_bfree, f.f_bavail, f.f_files, f.f_ffree, f.f_favail,
                            f.f_fsid, f.f_flag, f.f_namemax };
     for (size_t i = 0; i < countof(v); i++)
         msg_put_u64(answer, v[i]);

@@ -14,6 +14,7 @@
 #include "sshd/files/deny.h"
 #include "sshd/files/handle.h"
 #include "sshd/files/requests.h"
+#include "sshd/files/usage.h"
 #include "sshd/proto.h"
 
 static void open_root(struct worker *w, int fd)
@@ -60,6 +61,14 @@ static void open_handles(struct worker *w, struct msg *m, uint32_t n)
         die_errno("start: the account's handles, slot %u", w->handles->slot);
 }
 
+static void open_usage(struct worker *w, struct msg *m)
+{
+    w->usage = msg_get_u32(m);
+    w->usage_fd = w->usage == USAGE_FILE ? msg_get_fd(m) : -1;
+    if (!usage_kind_ok(w->usage))
+        die("start: usage of kind %u", w->usage);
+}
+
 static void start(struct worker *w)
 {
     MSG_FREE struct msg m;
@@ -80,6 +89,7 @@ static void start(struct worker *w)
     open_handles(w, &m, handles);
     open_deny(w, &m);
     FREE_MEM char *account = msg_get_str(&m);
+    open_usage(w, &m);
     msg_end(&m);
     if (level > LOG_DEBUG || w->slot >= GATE_SLOTS)
         die("start: log level %u, slot %u", level, w->slot);
@@ -94,7 +104,7 @@ static void lock(const struct worker *w)
 {
     bool writes = w->rights & RIGHT_FILES_CHANGE;
     const struct lock_limit limits[] = {
-        { RLIMIT_NOFILE, w->handles->n + 32 },
+        { RLIMIT_NOFILE, w->handles->n + 32 + DU_FDS },
         { RLIMIT_NPROC, 0 },
         { RLIMIT_CORE, 1 },   /* 0 would not keep a piped core_pattern from running */
     };

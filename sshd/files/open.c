@@ -155,10 +155,11 @@ int files_open(struct worker *w, struct msg *m, struct msg *answer)
 int files_close(struct worker *w, struct msg *m, struct msg *answer UNUSED)
 {
     uint32_t number = msg_get_u32(m);
-    msg_get_u64(m);
+    uint64_t left = msg_get_u64(m), leased = handle_get(w->handles, number)->leased;
     msg_end(m);
     /* All of it, whatever is said to be left: the rest was written and shows on the disk by now. */
-    space_give(w, handle_get(w->handles, number)->leased);
+    space_wrote(w, left < leased ? leased - left : 0);
+    space_give(w, left < leased ? left : leased);
     handle_close(w, number);
     return 0;
 }
@@ -171,7 +172,7 @@ int files_lease(struct worker *w, struct msg *m, struct msg *answer)
     if (left > h->leased)
         die("peer broke a rule: more is left of a lease than it had");
     /* What was written of it goes back first: those bytes show on the disk, and would else count twice near the limit. */
-    space_give(w, h->leased - left);
+    space_wrote(w, h->leased - left);
     h->leased = left;
     uint64_t granted = more ? space_take(w, more) : 0;
     if (granted == 0)
@@ -184,10 +185,12 @@ int files_lease(struct worker *w, struct msg *m, struct msg *answer)
 int files_give(struct worker *w, struct msg *m, struct msg *answer UNUSED)
 {
     struct handle *h = handle_get(w->handles, msg_get_u32(m));
-    if (msg_get_u64(m) > h->leased)
+    uint64_t left = msg_get_u64(m);
+    if (left > h->leased)
         die("peer broke a rule: more is left of a lease than it had");
     msg_end(m);
-    space_give(w, h->leased);
+    space_wrote(w, h->leased - left);
+    space_give(w, left);
     h->leased = 0;
     return 0;
 }

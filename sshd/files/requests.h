@@ -11,6 +11,9 @@
 /* setuid and setgid would make a program run with the server's rights for whoever finds it. */
 enum { MODE_MASK = 01777 };
 
+/* Descriptors of a du, beside those of the handles: with fewer a deep tree is gone down again and again. */
+enum { DU_FDS = 64 };
+
 typedef int request_fn(struct worker *w, struct msg *m, struct msg *answer);
 
 enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CREATE };
@@ -42,10 +45,14 @@ enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CRE
     R(FILES_STATVFS,  FILES_ANY,          false,  true,     PATH_HERE,  PATH_NONE, files_statvfs) \
     R(FILES_FSYNC,    FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_fsync) \
     R(FILES_COPY,     FILES_MAKE,         true,   true,     PATH_NONE,  PATH_NONE, files_copy) \
-    R(FILES_GIVE,     FILES_MAKE,         true,   false,    PATH_NONE,  PATH_NONE, files_give)
+    R(FILES_GIVE,     FILES_MAKE,         true,   false,    PATH_NONE,  PATH_NONE, files_give) \
+    R(FILES_DU,       RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_du)
 
 /* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
 void request(struct worker *w, int link, struct msg *m);
+
+/* A du that nobody goes on with. */
+void du_drop(struct worker *w);
 
 /* Field `attrs`. */
 void request_attrs(struct msg *m, struct attrs *a);
@@ -53,6 +60,7 @@ void answer_attrs(struct msg *answer, const struct stat *st);
 
 request_fn files_open, files_close, files_lease, files_give, files_fsync;           /* open.c */
 request_fn files_copy;                                                              /* copy.c */
+request_fn files_du;                                                                /* du.c */
 request_fn files_opendir, files_readdir;                                            /* list.c */
 request_fn files_stat, files_lstat, files_fstat, files_readlink, files_statvfs;     /* look.c */
 request_fn files_setstat, files_lsetstat, files_fsetstat;                           /* setstat.c */

@@ -3,39 +3,19 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/die.h"
 #include "sshd/attrs.h"
 #include "sshd/files/failure.h"
+#include "sshd/files/usage.h"
 
 enum { HUMAN = 32 };
 
-/* Two views of the same disk: what is not available, and what is taken, but for the block of the top directory, which no limit counts.  They are
-   equal where the file system was made to the limit; where its own tables cost a little more or less, the larger one keeps us from both the limit
-   and the wall. */
-static uint64_t used_of(const struct worker *w, const struct statfs *f)
-{
-    uint64_t block = (uint64_t)f->f_bsize, limit = gate_limit(w->gate), available = f->f_bavail * block;
-    uint64_t gone = available < limit ? limit - available : 0;
-    uint64_t taken = (f->f_blocks - f->f_bfree) * block;
-    taken -= taken < w->top ? taken : w->top;
-    return gone > taken ? gone : taken;
-}
-
-static void measure(const struct worker *w, struct statfs *f)
-{
-    if (fstatfs(w->root, f) < 0)
-        die_errno("fstatfs");
-}
-
 static uint64_t used_now(void *data)
 {
-    struct worker *w = data;
-    struct statfs f;
-    measure(w, &f);
-    return used_of(w, &f);
+    struct usage u;
+    usage_now(data, &u);
+    return u.used;
 }
 
 uint64_t space_blocks(const struct worker *w, uint64_t bytes)
@@ -72,6 +52,10 @@ uint64_t space_high(int fd, const struct stat *st)
     return (uint64_t)hole < size ? (uint64_t)hole : size;
 }
 
+void space_wrote(struct worker *w, uint64_t bytes)
+{
+    gate_wrote(w->gate, w->slot, bytes ? space_blocks(w, bytes) : 0);
+}
 
 void space_give(struct worker *w, uint64_t bytes)
 {
@@ -98,11 +82,11 @@ static const char *human(uint64_t n, char *buf)
 
 int fail_space(struct worker *w)
 {
-    struct statfs f;
+    struct usage u;
     char used[HUMAN], limit[HUMAN];
-    measure(w, &f);
-    if (f.f_files > 0 && f.f_ffree == 0)
-        return fail(w, FX_FAILURE, "quota exceeded (%llu of %llu files and directories)", (unsigned long long)f.f_files,
-                    (unsigned long long)f.f_files);
-    return fail(w, FX_FAILURE, "quota exceeded (%s of %s)", human(used_of(w, &f), used), human(gate_limit(w->gate), limit));
+    usage_now(w, &u);
+    if (u.inodes_limit > 0 && u.inodes >= u.inodes_limit)
+        return fail(w, FX_FAILURE, "quota exceeded (%llu of %llu files and directories)", (unsigned long long)u.inodes,
+                    (unsigned long long)u.inodes_limit);
+    return fail(w, FX_FAILURE, "quota exceeded (%s of %s)", human(u.used, used), human(u.limit, limit));
 }

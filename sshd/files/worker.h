@@ -2,6 +2,7 @@
 #ifndef FILES_WORKER_H
 #define FILES_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -26,6 +27,9 @@ struct worker {
     uint32_t rights;      /* files.* of the session on this server */
     struct gate *gate;
     unsigned slot;        /* ours in the gate */
+    uint32_t usage;       /* kind of USAGE_*: who knows what is used */
+    int usage_fd;         /* then, for USAGE_FILE: the file that says it; else -1 */
+    struct du *du;        /* under way; NULL */
     uint32_t block;       /* bytes the file system hands out at least */
     uint32_t top;         /* bytes of the root directory when it was empty */
     struct handles *handles;

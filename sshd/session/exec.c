@@ -10,6 +10,7 @@
 #include "base/die.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "sshd/proto.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/exec_files.h"
 #include "base/json.h"
@@ -322,6 +323,14 @@ static bool set_after(struct exec *x, const char *value)
     return false;
 }
 
+static bool set_top(struct exec *x, const char *value)
+{
+    if (number_of(value, DU_TOP_MOST, &x->top) && x->top > 0)
+        return true;
+    exec_fail(x, EXIT_USAGE, "--top: '%s' is no number; allowed: 1 to %d", esc(value), DU_TOP_MOST);
+    return false;
+}
+
 static bool set_expect(struct exec *x, const char *value)
 {
     x->expect = value;
@@ -337,6 +346,7 @@ static const struct {
     { "-n", OPTION_LINES, set_lines },       { "-f", OPTION_FOLLOW, NULL },     { "--expect", OPTION_EXPECT, set_expect },
     { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL }, { "--qr", OPTION_QR, NULL },
     { "--after", OPTION_AFTER, set_after },
+    { "--top", OPTION_TOP, set_top },
 };
 
 static bool refuse_option(struct exec *x, const char *word)

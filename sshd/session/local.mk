@@ -35,6 +35,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_backup.c \
 	sshd/session/verb_console.c \
 	sshd/session/verb_df.c \
+	sshd/session/verb_du.c \
 	sshd/session/verb_info.c \
 	sshd/session/verb_limits.c \
 	sshd/session/verb_logs.c \

@@ -27,6 +27,7 @@ static void read_one(struct status *t, struct msg *m)
     t->pids = msg_get_u32(m);
     t->disk_used = msg_get_u64(m);
     t->disk_limit = msg_get_u64(m);
+    t->disk_full = msg_get_u32(m);
     t->address = msg_get_str(m);
     t->address6 = msg_get_str(m);
     t->limits = msg_get_str(m);
@@ -151,6 +152,8 @@ static void put_text(struct exec *x, const struct status *t, int width)
                size_text(t->disk_used, b, sizeof b), size_text(t->disk_limit, c, sizeof c));
     for (uint32_t i = 0; i < t->nports; i++)
         exec_print(x, " %u/%s", t->ports[i].port, t->ports[i].udp ? "udp" : "tcp");
+    if (t->disk_full >= FULL_SAID)
+        exec_print(x, "  disk %u %% full", t->disk_full);
     if (t->pid && !t->ready)
         exec_print(x, "  not ready yet");
     if (*t->status)

@@ -5,11 +5,15 @@
 #include "base/msg.h"
 #include "sshd/session/exec.h"
 
+/* From here on a disk is said to be full to so many percent. */
+enum { FULL_SAID = 80 };
+
 struct status {
     char *server, *state, *reason, *status, *address, *address6, *limits;   /* owned */
     uint64_t since, cpu_ms, memory, memory_peak, disk_used, disk_limit;
     uint64_t io_read, io_written, net_sent, net_received;
     uint64_t cpu_share;   /* the reader's own */
+    uint32_t disk_full;     /* percent, of bytes or inodes */
     uint32_t pid, ready, has_exit, exit_code, signal, restarts, pids;
     struct status_port { uint32_t port, udp; } *ports;  /* owned */
     uint32_t nports;

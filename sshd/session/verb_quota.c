@@ -23,6 +23,17 @@ static void add(struct quota *q, const char *name)
     q->names[q->n++] = mem_str(name);
 }
 
+static uint64_t percent(uint64_t used, uint64_t limit)
+{
+    return limit == 0 ? 0 : used >= limit ? 100 : (uint64_t)((__uint128_t)used * 100 / limit);
+}
+
+static char *full_words(uint64_t used, uint64_t limit, uint64_t inodes, uint64_t inodes_limit)
+{
+    uint64_t a = percent(used, limit), b = percent(inodes, inodes_limit), most = a > b ? a : b;
+    return most < FULL_SAID ? mem_str("") : mem_fmt(", %llu %% full", (unsigned long long)most);
+}
+
 static void print(struct exec *x, const char *server, struct msg *m)
 {
     uint64_t used = msg_get_u64(m), limit = msg_get_u64(m), inodes = msg_get_u64(m), inodes_limit = msg_get_u64(m);
@@ -43,9 +54,10 @@ static void print(struct exec *x, const char *server, struct msg *m)
         return;
     }
     char a[32], c[32];
-    exec_print(x, "%s: %s of %s (%llu of %llu bytes), %llu of %llu files\n", server, size_text(used, a, sizeof a),
+    FREE_MEM char *full = full_words(used, limit, inodes, inodes_limit);
+    exec_print(x, "%s: %s of %s (%llu of %llu bytes), %llu of %llu files%s\n", server, size_text(used, a, sizeof a),
                size_text(limit, c, sizeof c), (unsigned long long)used, (unsigned long long)limit, (unsigned long long)inodes,
-               (unsigned long long)inodes_limit);
+               (unsigned long long)inodes_limit, full);
 }
 
 static void next(struct exec *x);

@@ -32,6 +32,8 @@ const struct verb verbs[] = {
       .usage = "logs [SERVER] [-n LINES] [-f] [--raw] [--json]", .help = "the last lines of its output (100); -f: and what follows" },
     { .name = "quota", .server = SERVER_ALL, .right = RIGHT_STATUS, .options = OPTION_JSON, .run = verb_quota,
       .usage = "quota [SERVER] [--json]", .help = "disk and files used, and the limits" },
+    { .name = "du", .options = OPTION_JSON | OPTION_TOP, .most = ANY, .streams = true, .run = verb_du,
+      .usage = "du [SERVER] [PATH...] [--top N] [--json]", .help = "what files and folders take; --top: and the N largest of each" },
     { .name = "backup create", .server = SERVER_ONE, .right = RIGHT_BACKUP_CREATE, .options = OPTION_JSON, .most = 1, .streams = true,
       .run = verb_backup_create, .usage = "backup create [SERVER] [LABEL] [--json]", .help = "make a backup and print its id" },
     { .name = "backup list", .server = SERVER_ALL, .right = RIGHT_BACKUP_READ, .options = OPTION_JSON, .run = verb_backup_list,

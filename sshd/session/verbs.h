@@ -33,6 +33,7 @@ void verb_keys_rm(struct exec *x);
 void verb_help(struct exec *x);
 void verb_version(struct exec *x);
 void verb_df(struct exec *x);
+void verb_du(struct exec *x);
 void verb_sum(struct exec *x);
 void verb_scp(struct exec *x);
 void verb_test(struct exec *x);

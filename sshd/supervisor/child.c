@@ -33,6 +33,7 @@ static const struct role_row {
     [ROLE_AID] = { .name = "aid", .program = "holdfast-store", .argument = "aid", .logs = true, .with_us = true },
     [ROLE_LAUNCH] = { .name = "launch", .program = "holdfast-launch", .root = true, .logs = true },
     [ROLE_ARCHIVE] = { .name = "archive", .program = "holdfast-archive", .logs = true, .with_us = true },
+    [ROLE_COUNT_FILES] = { .name = "count", .program = "holdfast-count", .logs = true, .with_us = true },
     [ROLE_PLAN] = { .name = "plan", .program = "holdfast-launch", .argument = "-n", .logs = true, .with_us = true },
     [ROLE_POLICY] = { .name = "policy", .program = "holdfast-policy", .logs = true, .with_us = true },
     [ROLE_FILTER] = { .name = "filter", .program = "holdfast-filter", .logs = true, .with_us = true, .net_admin = true },

@@ -4,7 +4,10 @@
 
 #include "sshd/supervisor/super.h"
 
-enum role { ROLE_SESSION, ROLE_FILES, ROLE_STORE, ROLE_AID, ROLE_LAUNCH, ROLE_ARCHIVE, ROLE_PLAN, ROLE_POLICY, ROLE_FILTER, ROLE_SINK, ROLE_COUNT };
+enum role {
+    ROLE_SESSION, ROLE_FILES, ROLE_STORE, ROLE_AID, ROLE_LAUNCH, ROLE_ARCHIVE, ROLE_COUNT_FILES, ROLE_PLAN, ROLE_POLICY, ROLE_FILTER, ROLE_SINK,
+    ROLE_COUNT
+};
 
 /* STATUS as from waitpid. */
 typedef void child_fn(void *data, pid_t pid, int status);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -15,6 +14,7 @@
 #include "sandbox/proto.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/launch.h"
+#include "sshd/supervisor/usage_disk.h"
 
 enum { JOBS_MOST = 4 };
 
@@ -94,6 +94,8 @@ static void finished(struct job *j)
     }
     bool up = (j->type == LAUNCH_DISK_UP) != failed;
     v->disk = up ? DISK_UP : DISK_DOWN;
+    if (up)
+        usage_begin(v);
     if (failed)
         log_error("disk", "server=%s error=\"%s\"", v->name, j->error);
     tell(v, j->type == LAUNCH_DISK_UP, failed ? j->error : NULL);
@@ -183,6 +185,8 @@ static void enqueue(struct server *v, uint16_t type)
         s->disks = mem_new(sizeof *s->disks);
     struct job *j = mem_new(sizeof *j);
     *j = (struct job){ .server = v, .type = type };
+    if (type == LAUNCH_DISK_DOWN)
+        usage_end(v);
     struct job **at = &s->disks->first;
     while (*at)
         at = &(*at)->next;
@@ -240,16 +244,4 @@ int disk_open(const struct server *v, struct err *e)
     if ((st.st_mode & S_IRWXU) != S_IRWXU && fchmod(fd, 0750) < 0)
         return err_set(e, errno, "chmod", "%s", root);
     return fd_steal(&fd);
-}
-
-uint64_t server_disk_used(struct server *v, uint64_t *inodes)
-{
-    struct statvfs st;
-    FREE_MEM char *root = root_of(v);
-    *inodes = 0;
-    if (v->disk != DISK_UP || statvfs(root, &st) < 0)
-        return 0;
-    uint64_t bytes = (uint64_t)st.f_bavail * st.f_frsize;
-    *inodes = v->inodes_limit > st.f_ffree ? v->inodes_limit - st.f_ffree : 0;
-    return v->disk_limit > bytes ? v->disk_limit - bytes : 0;
 }

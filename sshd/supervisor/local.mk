@@ -57,6 +57,10 @@ holdfastd_SOURCES = \
 	sshd/supervisor/metrics.c sshd/supervisor/metrics.h \
 	sshd/supervisor/turn.c sshd/supervisor/turn.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \
+	sshd/supervisor/usage_disk.c sshd/supervisor/usage_disk.h \
+	sshd/supervisor/count.c sshd/supervisor/count.h quota/proto.h \
+	sshd/supervisor/warn.c sshd/supervisor/warn.h \
+	sshd/supervisor/tool_quota.c sshd/supervisor/tool_quota.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/wish.c sshd/supervisor/wish.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \

@@ -31,6 +31,7 @@
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/super.h"
 #include "sshd/supervisor/tool.h"
+#include "sshd/supervisor/warn.h"
 
 /* As the unit knows it (sysexits' EX_CONFIG): to start again would not help. */
 enum { EXIT_MISCONFIGURED = 78 };
@@ -287,6 +288,7 @@ static void begin(void)
         log_error("image.missing", "error=\"%s\"", esc_text(why));
     import_sweep(&super);
     store_start(&super);
+    warn_begin(&super);
     notify_watchdog(super.loop);
 }
 

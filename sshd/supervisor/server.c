@@ -235,6 +235,7 @@ void server_put_status(struct server *v, struct msg *m)
     uint64_t inodes;
     msg_put_u64(m, server_disk_used(v, &inodes));
     msg_put_u64(m, v->disk_limit ? v->disk_limit : c ? c->disk : 0);
+    msg_put_u32(m, v->full);
     put_address(v, m);
     msg_put_str(m, v->super->limits_missing[0] ? "missing" : "enforced");
     size_t nports = c ? c->port.n : 0;

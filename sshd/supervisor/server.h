@@ -18,6 +18,7 @@ struct server_net {
     char inside_text[16], host6[INET6_ADDRSTRLEN], inside6[INET6_ADDRSTRLEN], interface[16];
 };
 struct disk_waiter;
+struct count;
 
 struct server {
     struct server *next;
@@ -49,6 +50,10 @@ struct server {
     uint64_t disk_limit, inodes_limit;   /* those the disk was made with; 0 until it was up once */
     int gate_fd;
     struct gate *gate;
+    uint32_t usage;                 /* USAGE_* of sshd/proto.h: who knows what is used; set by whoever brings the disk up */
+    int usage_fd;                   /* of USAGE_FILE */
+    struct count *count;            /* counts it as long as the disk is up; NULL: the kernel does */
+    unsigned full, warned;          /* percent of bytes or inodes when it was last looked at; the mark it is above (warn.h) */
     uint64_t reserved;              /* memory promised to it as long as it has a group */
     unsigned workers;               /* and errands: whoever uses the disk on behalf of a session */
     bool backing_up;

@@ -25,6 +25,7 @@
 #include "sshd/supervisor/tool_client.h"
 #include "sshd/supervisor/tool_ban.h"
 #include "sshd/supervisor/tool_image.h"
+#include "sshd/supervisor/tool_quota.h"
 #include "sshd/supervisor/tool_server.h"
 #include "sshd/supervisor/tool_store.h"
 
@@ -280,7 +281,7 @@ static const struct { const char *name; unsigned least, most; void (*run)(struct
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
     { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 3, tool_server },
     { "image", 1, 3, tool_image },   { "key", 1, 2, tool_key },         { "store", 1, 1, tool_store },
-    { "ban", 1, 3, tool_ban },           { "metrics", 0, 0, do_metrics },
+    { "ban", 1, 3, tool_ban },           { "metrics", 0, 0, do_metrics },    { "quota", 1, 2, tool_quota },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)

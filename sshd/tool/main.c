@@ -27,6 +27,7 @@ static const struct verb {
     {"server", "WORD NAME", 2, 3, NULL, NULL, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw; start, stop, restart, kill; lock NAME REASON, unlock"},
     {"image", "WORD ...", 1, 3, image, NULL, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
     {"ban", "WORD ...", 1, 3, NULL, NULL, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
+    {"quota", "WORD [SERVER]", 1, 2, NULL, NULL, "list: limits and what is used; check: is that what a count of all files finds?"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, NULL, "fingerprints, known_hosts lines and SSHFP records"},
     {"key", "rotate", 1, 1, key, NULL, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
     {"store", "WORD ...", 1, 2, store, NULL, "check: is the database sound?; backup FILE: a copy of it, of one moment"},

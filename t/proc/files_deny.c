@@ -59,7 +59,7 @@ static const struct shape { uint16_t type; const char *fields; bool follows; } s
     { FILES_OPEN, "pua", true },   { FILES_OPENDIR, "p", true },   { FILES_STAT, "p", true },      { FILES_LSTAT, "p", false },
     { FILES_SETSTAT, "pa", true }, { FILES_LSETSTAT, "pa", false }, { FILES_MKDIR, "pa", false },   { FILES_RMDIR, "p", false },
     { FILES_REMOVE, "p", false },  { FILES_RENAME, "ppu", false }, { FILES_LINK, "pp", false },    { FILES_SYMLINK, "pp", false },
-    { FILES_READLINK, "p", false }, { FILES_STATVFS, "p", true },
+    { FILES_READLINK, "p", false }, { FILES_STATVFS, "p", true },   { FILES_DU, "upu", false },
 };
 
 static const struct shape *shape_of(uint16_t type)
@@ -81,6 +81,8 @@ static uint32_t ask_with(const struct shape *s, int which, const char *path)
         return ask(s->type, "pa", path, &attrs);
     if (strcmp(s->fields, "pp") == 0)
         return ask(s->type, "pp", first, second);
+    if (strcmp(s->fields, "upu") == 0)
+        return ask(s->type, "upu", (uint32_t)DU_BEGIN, path, 0u);
     if (strcmp(s->fields, "ppu") == 0)
         return ask(s->type, "ppu", first, second, 1u);
     return ask(s->type, "pua", path, (uint32_t)(FXF_READ | FXF_WRITE | FXF_CREAT | FXF_TRUNC), &attrs);

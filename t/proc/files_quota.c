@@ -157,3 +157,94 @@ Test(files_quota, growing_without_writing_is_free)
     refused(FX_FAILURE, FILES_SETSTAT, "pa", "x", &(struct attrs){ .flags = ATTRS_SIZE, .size = UINT64_MAX });
     rig_down();
 }
+
+/* ---- who knows what is used ---- */
+
+static void up_with(uint32_t usage, uint64_t limit)
+{
+    rig_folders();
+    rig_own(rig.in);
+    rig.usage = usage;
+    rig_start(RIGHT_ALL, limit);
+    rig.usage = USAGE_STATFS;
+}
+
+static void statvfs_is(uint64_t all, uint64_t left, uint64_t files, uint64_t files_left)
+{
+    uint64_t v[11];
+    ok(FILES_STATVFS, "p", "");
+    for (size_t i = 0; i < countof(v); i++)
+        v[i] = msg_get_u64(&rig.answer);
+    cr_assert_eq(v[2] * v[1], all, "%llu", (unsigned long long)(v[2] * v[1]));
+    cr_assert_eq(v[4] * v[1], left, "%llu", (unsigned long long)(v[4] * v[1]));
+    cr_assert_eq(v[5], files);
+    cr_assert_eq(v[6], files_left);
+}
+
+Test(files_quota, the_ledger_stops_and_shows_the_same)
+{
+    const uint64_t limit = 4 << 20;
+    up_with(USAGE_LEDGER, limit);
+    gate_set_inodes_limit(rig.gate, 10);
+    gate_set_used(rig.gate, 1 << 20, 4, gate_written(rig.gate));
+    statvfs_is(limit, 3 << 20, 10, 6);
+    int h = file_open("big", FXF_WRITE | FXF_CREAT);
+    cr_assert_eq(fill(h, 32768), 3 << 20);
+    says("quota exceeded (4 MiB of 4 MiB)");
+    file_close(h);
+    cr_assert_eq(gate_used(rig.gate), limit, "written is used, without anybody having counted");
+    statvfs_is(limit, 0, 10, 6);
+    cr_assert(file_open("more", FXF_WRITE | FXF_CREAT) < 0);
+    gate_set_used(rig.gate, 0, 10, gate_written(rig.gate));
+    cr_assert(file_open("more", FXF_WRITE | FXF_CREAT) >= 0, "a count moves it");
+    close(opened_fd);
+    gate_set_used(rig.gate, limit, 10, gate_written(rig.gate));
+    cr_assert(file_open("third", FXF_WRITE | FXF_CREAT) < 0);
+    says("10 of 10 files and directories");
+    rig_down();
+}
+
+Test(files_quota, small_files_are_whole_blocks_in_the_ledger)
+{
+    up_with(USAGE_LEDGER, 1 << 20);
+    gate_set_used(rig.gate, 0, 0, 0);
+    char name[32];
+    unsigned n = 0;
+    for (; n < 1000; n++) {
+        snprintf(name, sizeof name, "f%u", n);
+        int h = file_open(name, FXF_WRITE | FXF_CREAT);
+        if (h < 0)
+            break;
+        cr_assert(pwrite(opened_fd, "x", 1, 0) == 1);
+        close(opened_fd);
+        MSG_FREE struct msg m;
+        msg_begin(&m, FILES_CLOSE, ++rig.id);
+        msg_put_u32(&m, (uint32_t)h);
+        msg_put_u64(&m, opened_lease - 1);
+        cr_assert(msg_send(rig.link, &m) == 0);
+    }
+    cr_assert_leq(n, (1u << 20) / 4096, "%u files of a block each", n);
+    cr_assert_geq(n, (1u << 20) / 4096 - 2);
+    rig_down();
+}
+
+Test(files_quota, a_file_of_the_kernels_says_it)
+{
+    char path[100];
+    rig_folders();
+    rig_own(rig.in);
+    rig_put(rig.out, "referenced", "1048576\n");
+    snprintf(path, sizeof path, "%s/referenced", rig.out);
+    rig.usage = USAGE_FILE;
+    CLOSE_FD int file = rig.usage_fd = open(path, O_RDWR | O_CLOEXEC);
+    rig_start(RIGHT_ALL, 4 << 20);
+    rig.usage = USAGE_STATFS;
+    ok(FILES_STATVFS, "p", "");
+    for (int i = 0; i < 4; i++)
+        msg_get_u64(&rig.answer);
+    cr_assert_eq(msg_get_u64(&rig.answer) * 4096, 3 << 20);
+    cr_assert_eq(pwrite(file, "4194304\n", 8, 0), 8);
+    cr_assert(file_open("x", FXF_WRITE | FXF_CREAT) < 0, "it is asked each time");
+    says("quota exceeded (4 MiB of 4 MiB)");
+    rig_down();
+}

@@ -80,9 +80,12 @@ void rig_start(uint32_t rights, uint64_t limit)
     for (uint32_t i = 0; i < ndeny; i++)
         msg_put_str(&m, rig.deny[i]);
     msg_put_str(&m, "alice");
+    msg_put_u32(&m, rig.usage);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, gate);
     msg_put_fd(&m, handles);
+    if (rig.usage == USAGE_FILE)
+        msg_put_fd(&m, rig.usage_fd);
     cr_assert(msg_send(rig.link, &m) == 0);
 }
 

@@ -1,4 +1,5 @@
 # One process over pipes, no root.
+include t/proc/count.mk
 include t/proc/sftp.mk
 include t/proc/shim.mk
 include t/proc/store.mk

@@ -6,6 +6,11 @@ if CRITERION
 FILES_TEST_RIG = t/proc/files_rig.c t/proc/files_rig.h sshd/attrs.c
 FILES_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) -DBUILD='"$(abs_top_builddir)"'
 FILES_TEST_LDADD = libgate.a libbase.a $(CRITERION_LIBS)
+check_PROGRAMS += t/proc/files_du
+TESTS += t/proc/files_du
+t_proc_files_du_SOURCES = t/proc/files_du.c $(FILES_TEST_RIG)
+t_proc_files_du_CPPFLAGS = $(FILES_TEST_CPPFLAGS)
+t_proc_files_du_LDADD = $(FILES_TEST_LDADD)
 check_PROGRAMS += t/proc/files t/proc/files_deny t/proc/files_quota t/proc/files_hostile
 TESTS += t/proc/files t/proc/files_deny t/proc/files_quota t/proc/files_hostile
 t_proc_files_SOURCES = t/proc/files.c $(FILES_TEST_RIG)

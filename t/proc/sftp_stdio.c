@@ -120,6 +120,7 @@ static void start_message(const struct session *s, size_t i, int link)
         msg_put_u32(&m, k == 0 ? (uint32_t)gate_slot_take(account) : k < 3 ? s->handles : 0);
     gate_unmap(account);
     msg_put_str(&m, "alice");
+    msg_put_u32(&m, USAGE_STATFS);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, s->gate[i]);
     msg_put_fd(&m, handles);

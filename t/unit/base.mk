@@ -31,6 +31,18 @@ t_unit_source_SOURCES = t/unit/source.c sshd/supervisor/source.c sshd/supervisor
 t_unit_source_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_source_LDADD = libbase.a $(CRITERION_LIBS)
 
+check_PROGRAMS += t/unit/warn
+TESTS += t/unit/warn
+t_unit_warn_SOURCES = t/unit/warn.c sshd/supervisor/warn.c
+t_unit_warn_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_warn_LDADD = libbase.a $(CRITERION_LIBS)
+
+check_PROGRAMS += t/unit/scan
+TESTS += t/unit/scan
+t_unit_scan_SOURCES = t/unit/scan.c
+t_unit_scan_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_scan_LDADD = libscan.a libwalk.a libbase.a $(CRITERION_LIBS)
+
 check_PROGRAMS += t/unit/rules
 TESTS += t/unit/rules
 t_unit_rules_SOURCES = t/unit/rules.c sandbox/filter/read.c sandbox/filter/read.h $(filter_rules_sources)

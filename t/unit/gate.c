@@ -162,3 +162,97 @@ Test(gate, only_a_gate_is_mapped)
     CLOSE_FD int real = gate_create();
     cr_assert(ftruncate(real, 0) < 0, "sealed");
 }
+
+/* ---- the ledger ---- */
+
+static uint64_t ledger_used(void *data)
+{
+    return gate_used(data);
+}
+
+Test(gate, a_page_is_a_ledger_from_the_first_count_on)
+{
+    struct gate *g = fresh(1 << 20);
+    uint64_t limit;
+    cr_assert(!gate_ledger(g));
+    cr_assert_eq(gate_used(g), 0);
+    gate_set_inodes_limit(g, 100);
+    gate_set_used(g, 4096, 3, gate_written(g));
+    cr_assert(gate_ledger(g));
+    cr_assert_eq(gate_used(g), 4096);
+    cr_assert_eq(gate_inodes(g, &limit), 3);
+    cr_assert_eq(limit, 100);
+    gate_unmap(g);
+}
+
+/* What is written while a count is under way is behind it, whether it saw the bytes or not. */
+Test(gate, bytes_written_during_a_count_are_not_lost)
+{
+    struct gate *g = fresh(10 << 20);
+    unsigned slot = (unsigned)gate_slot_take(g);
+    gate_set_used(g, 0, 0, gate_written(g));
+    uint64_t part = gate_take_used(g, slot, ledger_used, g, GATE_LEASE, 4096), before = gate_written(g);
+    gate_wrote(g, slot, part);
+    cr_assert_eq(gate_used(g), part);
+    cr_assert_eq(gate_leased(g), 0);
+    gate_set_used(g, 0, 0, before);
+    cr_assert_eq(gate_used(g), part, "that count had begun before them");
+    gate_set_used(g, part, 1, gate_written(g));
+    cr_assert_eq(gate_used(g), part, "this one after them");
+    gate_unmap(g);
+}
+
+/* A killed writer's lease may have been written: it counts until the next look. */
+Test(gate, a_dead_writers_lease_counts_as_written)
+{
+    struct gate *g = fresh(2 << 20);
+    unsigned slot = (unsigned)gate_slot_take(g);
+    gate_set_used(g, 0, 0, 0);
+    cr_assert_eq(gate_take_used(g, slot, ledger_used, g, GATE_LEASE, 4096), GATE_LEASE);
+    gate_slot_drop(g, slot);
+    cr_assert_eq(gate_leased(g), 0);
+    cr_assert_eq(gate_used(g), GATE_LEASE);
+    gate_set_used(g, 0, 0, gate_written(g));
+    cr_assert_eq(gate_used(g), 0);
+    gate_unmap(g);
+}
+
+struct ledger_writer { struct gate *g; uint64_t wrote; unsigned slot; };
+
+static void *ledger_write(void *data)
+{
+    struct ledger_writer *w = data;
+    for (int i = 0; i < 20000; i++) {
+        uint64_t part = gate_take_used(w->g, w->slot, ledger_used, w->g, 65536, 4096);
+        if (part == 0)
+            break;
+        /* Half of it is used. */
+        gate_wrote(w->g, w->slot, part / 2);
+        gate_give(w->g, w->slot, part - part / 2);
+        w->wrote += part / 2;
+    }
+    return NULL;
+}
+
+Test(gate, writers_together_stay_within_the_ledger)
+{
+    enum { N = 16 };
+    const uint64_t limit = 8 << 20;
+    struct gate *g = fresh(limit);
+    struct ledger_writer w[N];
+    pthread_t t[N];
+    uint64_t sum = 0;
+    gate_set_used(g, 1 << 20, 0, 0);
+    for (unsigned i = 0; i < N; i++) {
+        w[i] = (struct ledger_writer){ .g = g, .slot = (unsigned)gate_slot_take(g) };
+        cr_assert_eq(pthread_create(&t[i], NULL, ledger_write, &w[i]), 0);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        pthread_join(t[i], NULL);
+        sum += w[i].wrote;
+    }
+    cr_assert_leq(sum + (1 << 20), limit);
+    cr_assert_geq(sum + (1 << 20), limit - 8192);
+    cr_assert_eq(gate_used(g), sum + (1 << 20));
+    gate_unmap(g);
+}

@@ -1,0 +1,90 @@
+#include "sshd/supervisor/usage_disk.h"
+
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sshd/proto.h"
+#include "sshd/supervisor/count.h"
+#include "sshd/supervisor/warn.h"
+
+struct used { uint64_t bytes, inodes; };
+
+static bool ask(const struct server *v, struct statvfs *st)
+{
+    FREE_MEM char *root = mem_fmt("%s/servers/%s", v->super->conf.paths.state, v->name);
+    return statvfs(root, st) == 0;
+}
+
+static uint64_t inodes_of(const struct server *v, const struct statvfs *st)
+{
+    return v->inodes_limit > st->f_ffree ? v->inodes_limit - st->f_ffree : 0;
+}
+
+/* The file system was made to the limit: what is not available is used. */
+static struct used by_statfs(const struct server *v)
+{
+    struct statvfs st;
+    if (!ask(v, &st))
+        return (struct used){ 0, 0 };
+    uint64_t bytes = (uint64_t)st.f_bavail * st.f_frsize;
+    return (struct used){ v->disk_limit > bytes ? v->disk_limit - bytes : 0, inodes_of(v, &st) };
+}
+
+static struct used by_ledger(const struct server *v)
+{
+    uint64_t limit;
+    return v->gate ? (struct used){ gate_used(v->gate), gate_inodes(v->gate, &limit) } : (struct used){ 0, 0 };
+}
+
+static struct used by_file(const struct server *v)
+{
+    char text[32];
+    struct statvfs st;
+    ssize_t n = pread(v->usage_fd, text, sizeof text - 1, 0);
+    if (n <= 0 || !ask(v, &st))
+        return (struct used){ 0, 0 };
+    text[n] = '\0';
+    return (struct used){ strtoull(text, NULL, 10), st.f_files ? inodes_of(v, &st) : 0 };
+}
+
+static const struct {
+    struct used (*used)(const struct server *v);
+    struct usage_apart apart;
+} kinds[] = {
+    /* ext4_make gives the first block of the root directory, and its inode, on top of the limits. */
+    [USAGE_STATFS] = { by_statfs, { 4096, 1, "the top directory itself (its inode and first block), which is given on top of the limits" } },
+    [USAGE_LEDGER] = { by_ledger, { 0, 0, "" } },
+    [USAGE_FILE] = { by_file, { 0, 0, "" } },
+};
+
+uint64_t server_disk_used(struct server *v, uint64_t *inodes)
+{
+    *inodes = 0;
+    if (v->disk != DISK_UP || v->usage >= countof(kinds))
+        return 0;
+    struct used u = kinds[v->usage].used(v);
+    *inodes = u.inodes;
+    warn_look(v, u.bytes, u.inodes);
+    return u.bytes;
+}
+
+struct usage_apart usage_apart(const struct server *v)
+{
+    return v->usage < countof(kinds) ? kinds[v->usage].apart : kinds[USAGE_LEDGER].apart;
+}
+
+void usage_begin(struct server *v)
+{
+    if (v->usage != USAGE_LEDGER || v->count)
+        return;
+    gate_set_inodes_limit(v->gate, v->inodes_limit);
+    v->count = count_keep(v);
+}
+
+void usage_end(struct server *v)
+{
+    count_end(v->count);
+    v->count = NULL;
+}
