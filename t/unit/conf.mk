@@ -15,6 +15,7 @@ endif
 # Run by t/sys/disk.t, which needs root.
 check_PROGRAMS += t/sys/diskctl
 t_sys_diskctl_SOURCES = t/sys/diskctl.c $(quota_disk_sources)
+t_sys_diskctl_CPPFLAGS = $(AM_CPPFLAGS) -DDISKCTL_LIBEXEC='"$(abs_top_builddir)"'
 t_sys_diskctl_LDADD = libbase.a
 EXTRA_DIST += t/sys/disk.t
 
