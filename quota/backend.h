@@ -14,15 +14,9 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "quota/kind.h"
 
 struct place;
-
-/* How the bytes and inodes in use are known to whoever stands on the mount. */
-enum disk_count {
-    DISK_COUNT_STATFS,      /* statfs of the mount shows the limits and what is left of them */
-    DISK_COUNT_LEDGER,      /* nobody in the kernel counts: the gate's page does */
-    DISK_COUNT_FILE,        /* the kernel counts; a file of its tells the bytes, in decimal */
-};
 
 struct disk {
     const char *state;      /* folder; its `servers` is made when missing */

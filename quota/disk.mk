@@ -10,5 +10,6 @@ quota_disk_sources = \
 	quota/none.c quota/none.h \
 	quota/image.c quota/image.h \
 	quota/ext4.c quota/ext4.h \
+	quota/kind.h \
 	quota/idmap.c quota/idmap.h \
 	quota/loopdev.c quota/loopdev.h

@@ -25,6 +25,9 @@ void place_close(struct place *p);
    name_ok, or that between "." and ".new".  0, or -1 with E: ETIME-like EWOULDBLOCK after 30 s. */
 int place_open(struct place *p, const char *state, const char *folder, struct err *e);
 
+/* Opens STATE/servers, or what of its path there is as long as it is missing, to look; nothing is made or locked.  0, or -1 with E. */
+int place_look(struct place *p, const char *state, const char *folder, struct err *e);
+
 /* For backends whose files have one name, FOLDER and ENDING: their `move`. */
 int place_rename(const struct place *from, const struct place *to, const char *ending, struct err *e);
 

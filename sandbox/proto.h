@@ -23,7 +23,8 @@ enum launch_type {
     LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
                               DISK_UP and DISK_RESIZE u64 bytes, u64 inodes: the limits in force; u64 bytes, u64 inodes: used; str backend,
                               u32 kind of count (enum disk_count), str its path; DISK_MIGRATE str backend it was on, u64 bytes, u64 inodes:
-                              moved, u64 free bytes of the machine's disk, u64 left out, str note */
+                              moved, u64 free bytes of the machine's disk, u64 left out, str note; DISK_FIT u32 fits, str text: each that was
+                              tried, and why it does not fit */
     /* An errand: a program that runs once, in a sandbox of its own beside the server's, on the same files.  Fields as of RUN, then u32 may write
        (else its files are mounted read-only), u32 seconds it may run (its shim ends it then, whatever became of the daemon).  Its stdio is given;
        nothing is logged, watched or adopted, and it ends with the link.  The files lie at /home/SERVER.  fds: root directory of the files, stdin,
@@ -32,6 +33,7 @@ enum launch_type {
     LAUNCH_DISK_RESIZE,    /* a disk's fields: its limits become these; it is mounted */
     /* a disk's fields, str backend the files are to be on, u32 only look.  It is not mounted.  Ends, everything undone, with the link. */
     LAUNCH_DISK_MIGRATE,
+    LAUNCH_DISK_FIT,       /* a disk's fields: whether its backend can be used; changes nothing */
     LAUNCH_PROGRESS,       /* of DISK_MIGRATE, now and then: str what is done, u64 bytes, u64 inodes */
 };
 

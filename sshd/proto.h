@@ -16,8 +16,8 @@ enum start_type {
     START_KEYGEN = 0x0102,
     KEYGEN_DONE = 0x0103,          /* bytes private key (OpenSSH PEM), str public key line */
     /* files: str server, u32 rights (base/rights.h), u32 gate slot, u32 handles, u64 session id, u32 log level, u32 slot in the
-       account's handles, u32 handles of the account, u32 handles of the machine (both for words), u32 number of patterns, str each (`deny`), str account (for the log);
-       fds: the server's root directory, the gate's memfd, that of the account's handles.  The rest of the link is the session's (FILES_*
+       account's handles, u32 handles of the account, u32 handles of the machine (both for words), u32 number of patterns, str each (`deny`), str account (for the log), u32 how use is counted
+       (quota/kind.h); fds: the server's root directory, the gate's memfd, that of the account's handles.  The rest of the link is the session's (FILES_*
        below); the supervisor keeps the worker's end as well, to say FILES_ENDED there. */
     START_FILES = 0x0104,
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */

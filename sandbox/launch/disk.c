@@ -2,13 +2,17 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "quota/backend.h"
+#include "quota/choose.h"
 #include "quota/migrate.h"
+#include "quota/place.h"
 #include "sandbox/launch/jobs.h"
 #include "sandbox/proto.h"
 
@@ -134,5 +138,47 @@ int job_disk_migrate(struct msg *m, struct err *e)
     msg_put_u64(&answer, job.free);
     msg_put_u64(&answer, job.moved.left_out);
     msg_put_str(&answer, job.note);
+    return finish(&answer);
+}
+
+/* ---- whether a backend can be used ---- */
+
+struct tried { struct buf text; bool fits; };
+
+static void say(void *data, const struct backend *b, const char *why)
+{
+    struct tried *t = data;
+    t->fits |= why[0] == '\0';
+    buf_put_fmt(&t->text, "%s%s%s%s", buf_size(&t->text) ? "; " : "", b->word, why[0] ? " does not fit: " : "", why);
+}
+
+static void try_fit(const struct place *p, const struct disk *d, struct tried *t)
+{
+    struct err e = { 0 };
+    char why[400];
+    const struct backend *b = backend_find(d->backend);
+    if (strcmp(d->backend, "auto") == 0)
+        choose_auto(p, d, say, t);
+    else if (b)
+        say(t, b, b->fit(p, d, &e) < 0 ? err_text(&e, why, sizeof why) : "");
+    else
+        buf_put_fmt(&t->text, "%s: not in this build", d->backend);
+}
+
+int job_disk_fit(struct msg *m, struct err *e)
+{
+    GIVEN g = { 0 };
+    PLACE p = PLACE_NONE;
+    get(m, &g);
+    msg_end(m);
+    if (place_look(&p, g.state, g.name, e) < 0)
+        return -1;
+    struct tried t = { .text = BUF(4096) };
+    try_fit(&p, &g.d, &t);
+    struct msg answer MSG_FREE;
+    begin(&answer);
+    msg_put_u32(&answer, t.fits);
+    msg_put_bytes(&answer, buf_size(&t.text) ? (const void *)buf_head(&t.text) : "", buf_size(&t.text));
+    buf_free(&t.text);
     return finish(&answer);
 }

@@ -8,6 +8,7 @@
 int job_disk_up(struct msg *m, struct err *e);
 int job_disk_down(struct msg *m, struct err *e);
 int job_disk_resize(struct msg *m, struct err *e);
+int job_disk_fit(struct msg *m, struct err *e);
 int job_disk_migrate(struct msg *m, struct err *e);
 
 #endif

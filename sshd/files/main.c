@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "quota/kind.h"
 #include "sandbox/lock/files.bpf.h"
 #include "sandbox/lock/lock.h"
 #include "sshd/files/deny.h"
@@ -79,6 +80,7 @@ static void start(struct worker *w)
     open_handles(w, &m, handles);
     open_deny(w, &m);
     FREE_MEM char *account = msg_get_str(&m);
+    w->ledger = msg_get_u32(&m) == DISK_COUNT_LEDGER;
     msg_end(&m);
     if (level > LOG_DEBUG || w->slot >= GATE_SLOTS)
         die("start: log level %u, slot %u", level, w->slot);

@@ -17,7 +17,8 @@ static uint64_t used_of(const struct worker *w, const struct statfs *f)
 {
     uint64_t block = (uint64_t)f->f_bsize, limit = gate_limit(w->gate), available = f->f_bavail * block;
     uint64_t gone = available < limit ? limit - available : 0;
-    uint64_t taken = (f->f_blocks - f->f_bfree) * block;
+    /* Where nothing in the kernel counts for the server, the file system is everybody's, and what is taken of it too. */
+    uint64_t taken = w->ledger ? 0 : (f->f_blocks - f->f_bfree) * block;
     return gone > taken ? gone : taken;
 }
 

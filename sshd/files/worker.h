@@ -2,6 +2,7 @@
 #ifndef FILES_WORKER_H
 #define FILES_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -27,6 +28,7 @@ struct worker {
     struct gate *gate;
     unsigned slot;        /* ours in the gate */
     uint32_t block;       /* bytes the file system hands out at least */
+    bool ledger;            /* the kernel counts nothing for the server: DISK_COUNT_LEDGER */
     struct handles *handles;
     struct deny *deny;    /* NULL: nothing is hidden */
     int proc_fds;         /* then: /proc/self/fd, which tells where a descriptor is */

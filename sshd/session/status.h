@@ -6,7 +6,7 @@
 #include "sshd/session/exec.h"
 
 struct status {
-    char *server, *state, *reason, *address, *address6, *limits;   /* owned */
+    char *server, *state, *reason, *address, *address6, *limits, *quota, *quota_note;   /* owned */
     uint64_t since, cpu_ms, memory, memory_peak, disk_used, disk_limit;
     uint32_t pid, ready, has_exit, exit_code, signal, restarts, pids;
     struct status_port { uint32_t port, udp; } *ports;  /* owned */

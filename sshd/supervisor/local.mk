@@ -10,6 +10,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
 	sshd/supervisor/doctor_net.c sshd/supervisor/doctor_visit.h \
+	sshd/supervisor/doctor_quota.c quota/kind.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
 	sshd/supervisor/filter.c sshd/supervisor/filter.h \
 	sshd/supervisor/policy.c sshd/supervisor/policy.h \
@@ -45,6 +46,8 @@ holdfastd_SOURCES = \
 	sshd/supervisor/tool_ban.c sshd/supervisor/tool_ban.h \
 	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
+	sshd/supervisor/tool_quota.c sshd/supervisor/tool_quota.h \
+	sshd/supervisor/tool_quota_migrate.c sshd/supervisor/tool_quota_migrate.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/tool_store.c sshd/supervisor/tool_store.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \

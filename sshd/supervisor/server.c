@@ -95,6 +95,8 @@ static const char *do_start(struct server *v)
 
 static const char *order_start(struct server *v)
 {
+    if (v->migrating)
+        return "is being moved to another backend: wait for it";
     memset(v->crashes, 0, sizeof v->crashes);
     v->restarts = 0;
     return do_start(v);
@@ -353,6 +355,8 @@ void servers_apply(struct super *s, struct buf *told)
         const struct conf_server *c = conf_of(v);
         if (c && server_alive(v))
             cgroup_limits(v, c, told);
+        if (c)
+            disk_apply(v, told);
         if (c == NULL && v->state == STATE_BACKOFF)
             server_event(v, EVENT_STOP);
         /* Started after the reload was found to be possible: nobody could stop it any more. */
@@ -456,6 +460,9 @@ void server_put_status(struct server *v, struct msg *m)
     msg_put_u64(m, v->disk_limit ? v->disk_limit : c ? c->disk : 0);
     put_address(v, m);
     msg_put_str(m, v->super->limits_missing[0] ? "missing" : "enforced");
+    char note[600];
+    msg_put_str(m, disk_backend(v));
+    msg_put_str(m, disk_note(v, note, sizeof note));
     size_t nports = c ? c->port.n : 0;
     msg_put_u32(m, (uint32_t)nports);
     for (size_t i = 0; i < nports; i++) {

@@ -28,6 +28,7 @@ KINDS = {
     "holdfast-init": r"pipe:\[\d+\]|/dev/(pts/\d+|null)",
     "holdfast-archive": r"%P/state/.*|/.*",
     "holdfast-policy": r"/memfd:.*",
+    "holdfast-copy": r"/.*",        # folders and files of mounts that only its launch sees
     "holdfast-launch": r".*",
 }
 
@@ -81,6 +82,7 @@ def uid_problem(name, uid, env):
         "holdfast-policy": (sessions + 256, 1), "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1),
         "holdfast-filter": (int(env["FILTER_UID"]), 1),
         "holdfast-files": (servers, 32 * 65536), "holdfast-init": (servers, 32 * 65536), "holdfast-archive": (servers, 32 * 65536),
+        "holdfast-copy": (servers, 32 * 65536),
     }
     if name not in ranges:
         return f"{name} is no role"

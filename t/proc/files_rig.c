@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "quota/kind.h"
 
 struct files_rig rig;
 
@@ -80,6 +81,7 @@ void rig_start(uint32_t rights, uint64_t limit)
     for (uint32_t i = 0; i < ndeny; i++)
         msg_put_str(&m, rig.deny[i]);
     msg_put_str(&m, "alice");
+    msg_put_u32(&m, DISK_COUNT_STATFS);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, gate);
     msg_put_fd(&m, handles);

@@ -1,5 +1,6 @@
 /* Calls the disk backends as launch does:
-     diskctl up|resize STATE NAME BYTES INODES UID [BACKEND [PROJECT]]   prints "BACKEND BYTES INODES", the limits in force
+     diskctl up|resize STATE NAME BYTES INODES UID [BACKEND [PROJECT]]
+     diskctl show STATE NAME BYTES INODES UID [BACKEND [PROJECT]]        as up, and prints "BACKEND BYTES INODES", the limits in force
      diskctl migrate|look STATE NAME BYTES INODES UID CONFIGURED TO      prints "FROM BYTES INODES LEFT-OUT NOTE"
      diskctl down|drop STATE NAME
      diskctl use STATE NAME                                              prints "BYTES INODES"
@@ -18,9 +19,9 @@
 #include "quota/migrate.h"
 #include "quota/place.h"
 
-static int set(struct disk *d, int (*run)(struct disk *d, struct err *e), struct err *e)
+static int show(struct disk *d, struct err *e)
 {
-    if (run(d, e) < 0)
+    if (disk_up(d, e) < 0)
         return -1;
     printf("%s %" PRIu64 " %" PRIu64 "\n", d->backend, d->bytes, d->inodes);
     return 0;
@@ -69,9 +70,11 @@ static int run(int argc, char **argv, struct disk *d, struct err *e)
     if (argc == 4 && strcmp(word, "auto") == 0)
         return automatic(d, e);
     if (argc >= 7 && argc <= 9 && strcmp(word, "up") == 0)
-        return set(d, disk_up, e);
+        return disk_up(d, e);
+    if (argc >= 7 && argc <= 9 && strcmp(word, "show") == 0)
+        return show(d, e);
     if (argc >= 7 && argc <= 9 && strcmp(word, "resize") == 0)
-        return set(d, disk_resize, e);
+        return disk_resize(d, e);
     if (argc == 9 && (strcmp(word, "migrate") == 0 || strcmp(word, "look") == 0))
         return migrate(d, argv[8], word[0] == 'l', e);
     return 1;
