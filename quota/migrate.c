@@ -80,13 +80,24 @@ static int settle_at(const struct place *p, const struct place *fresh, const str
     return r->move == RECORD_NEW ? undo(p, fresh, d, r, other, e) : complete(p, fresh, d, r, other, b, e);
 }
 
+/* The lock of one that was killed before it had begun. */
+static void tidy(const struct place *p, const struct disk *d)
+{
+    char lock[NAME_MOST + 24];
+    snprintf(lock, sizeof lock, "..%.*s.new.lock", NAME_MOST, d->name);
+    unlinkat(p->servers, lock, 0);
+}
+
 int migrate_settle(const struct place *p, const struct disk *d, struct err *e)
 {
     struct record r;
     char folder[NAME_MOST + 8];
     int is = record_read(p, &r, e);
-    if (is <= 0 || r.move == RECORD_STILL)
+    record_tidy(p);
+    if (is <= 0 || r.move == RECORD_STILL) {
+        tidy(p, d);
         return is < 0 ? -1 : 0;
+    }
     struct place fresh = PLACE_NONE;
     is = open_new(&fresh, d, folder, e);
     if (is == 0)

@@ -38,17 +38,17 @@ static int open_files(const struct place *p, struct err *e)
 
 static bool has(const struct place *p)
 {
-    struct path tree = path_of(p, "/tree");
-    return faccessat(p->servers, tree.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    struct path outer = path_of(p, "");
+    return faccessat(p->servers, outer.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int make(const struct place *p, const struct disk *d, struct err *e)
 {
     struct path outer = path_of(p, ""), tree = path_of(p, "/tree");
-    if (has(p))
-        return 0;
-    if ((mkdirat(p->servers, outer.text, 0700) < 0 && errno != EEXIST) || mkdirat(p->servers, tree.text, 0700) < 0)
-        return err_set(e, errno, "mkdir", "servers/%s", tree.text);
+    if (mkdirat(p->servers, outer.text, 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "mkdir", "servers/%s", outer.text);
+    if (mkdirat(p->servers, tree.text, 0700) < 0)
+        return errno == EEXIST ? 0 : err_set(e, errno, "mkdir", "servers/%s", tree.text);
     log_info("disk made", "server=%s backend=none", d->name);
     return 0;
 }

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 
 enum { MOST = 256 };
+/* No name of a server ends in it. */
+#define UNFINISHED "~"
 static const char version[] = "holdfast quota 1\n";
 static const char *const moves[] = { [RECORD_NEW] = "new", [RECORD_OLD] = "old" };
 
@@ -78,7 +80,7 @@ static int store(const struct place *p, const struct file *f, const char *text, 
 
 int record_write(const struct place *p, const struct record *r, struct err *e)
 {
-    struct file name = file_of(p, ""), fresh = file_of(p, ".new");
+    struct file name = file_of(p, ""), fresh = file_of(p, UNFINISHED);
     FREE_MEM char *more = r->move == RECORD_STILL ? mem_str("") : mem_fmt("%s %s\n", moves[r->move], r->other);
     FREE_MEM char *text = mem_fmt("%sbackend %s\n%s", version, r->backend, more);
     if (store(p, &fresh, text, e) < 0)
@@ -86,6 +88,12 @@ int record_write(const struct place *p, const struct record *r, struct err *e)
     if (renameat(p->servers, fresh.name, p->servers, name.name) < 0 || fsync(p->servers) < 0)
         return err_set(e, errno, "store", "servers/%s", name.name);
     return 0;
+}
+
+void record_tidy(const struct place *p)
+{
+    struct file f = file_of(p, UNFINISHED);
+    unlinkat(p->servers, f.name, 0);
 }
 
 int record_remove(const struct place *p, struct err *e)

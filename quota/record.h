@@ -28,6 +28,8 @@ int record_read(const struct place *p, struct record *r, struct err *e);
 /* Whole or not at all, and on the disk when it returns. */
 int record_write(const struct place *p, const struct record *r, struct err *e);
 int record_remove(const struct place *p, struct err *e);
+/* Removes what is left of one whose writer was killed. */
+void record_tidy(const struct place *p);
 
 /* The text's form alone: 0, or -1. */
 int record_parse(const char *text, struct record *r);

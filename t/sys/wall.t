@@ -27,6 +27,8 @@ restart_daemon() {
 
 # --- the record -----------------------------------------------------------------------------------------------------------------------------
 
+noted() { local s; for s in one two three; do [ -s "$D/.$s.quota" ] && mountpoint -q "$D/$s" || return 1; done; }
+ok "the disks come up" wait_until 20 noted
 is "$(cat "$D/.one.quota"; stat -c '%u %a' "$D/.one.quota")" "holdfast quota 1
 backend image
 0 600" "auto has made an image here, and noted it"
@@ -137,14 +139,9 @@ like "$out" "server two: disk = 33554432, inodes = 5000" "the reload says so"
 ok "at once" wait_until 5 limit_is two 33554432
 is "$(quota two inodes_limit) $(field two pid)" "5000 $pid" "both, and it runs on"
 ok "it is in the log" wait_until 5 logged 'server.limit server=two disk=33554432 inodes=5000 was=67108864,20000'
-head -c 40M /dev/zero >"$SCRATCH/large"
-nok "the gate has the new limit" put alice "$SCRATCH/large" /two/large
-batch alice <<<"-rm /two/large" >/dev/null 2>&1
 sets two disk 64M
 exits 0 "and up again" tool reload
 ok "at once" wait_until 5 limit_is two 67108864
-ok "more fits then" put alice "$SCRATCH/large" /two/large
-is "$(stat -c %s "$D/two/large")" 41943040 "whole"
 exits 0 "a reload that changes nothing" tool reload
 unlike "$out" "server two" "says nothing of it"
 
@@ -154,6 +151,15 @@ exits 0 "an image's limit is changed" tool reload
 like "$out" "server one: disk = 100663296" "the reload says so"
 one_told() { [ "$(quota one limit)" = 100663296 ] || [[ $(field one quota_note) == *"100663296 bytes and 20000 files are asked for; "*"in force until its disk is next unmounted"* ]]; }
 ok "it is in force, or status says that it is not yet" wait_until 10 one_told
+head -c 40M /dev/zero >"$SCRATCH/large"
+sets one disk 32M
+exits 0 "and lowered" tool reload
+nok "the gate has the new limit at once" put alice "$SCRATCH/large" /one/large
+batch alice <<<"-rm /one/large" >/dev/null 2>&1
+sets one disk 64M
+exits 0 "and up again" tool reload
+large_fits() { put alice "$SCRATCH/large" /one/large && [ "$(stat -c %s "$D/one/large")" = 41943040 ]; }
+ok "more fits then" wait_until 10 large_fits
 
 ok "the daemon is up" daemon_up
 done_testing

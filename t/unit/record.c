@@ -31,7 +31,7 @@ static void end(void)
     rmdir(command);
     snprintf(command, sizeof command, "%s/servers/one.files", top);
     rmdir(command);
-    static const char *const files[] = { ".one.lock", ".one.quota", ".one.quota.new", "one.img" };
+    static const char *const files[] = { ".one.lock", ".one.quota", ".one.quota~", "one.img" };
     for (size_t i = 0; i < countof(files); i++) {
         snprintf(command, sizeof command, "%s/servers/%s", top, files[i]);
         unlink(command);
@@ -90,7 +90,7 @@ Test(record, is_kept)
     cr_assert_str_eq(r.other, "none");
     cr_assert_eq(fstatat(p.servers, ".one.quota", &st, 0), 0);
     cr_assert_eq(st.st_mode & 07777, 0600);
-    cr_assert_lt(faccessat(p.servers, ".one.quota.new", F_OK, 0), 0);
+    cr_assert_lt(faccessat(p.servers, ".one.quota~", F_OK, 0), 0);
     cr_assert_eq(record_remove(&p, &e), 0);
     cr_assert_eq(record_read(&p, &r, &e), 0);
     cr_assert_eq(record_remove(&p, &e), 0, "again");
