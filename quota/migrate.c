@@ -116,14 +116,17 @@ static int be_alone(const struct disk *d, struct err *e)
         return err_set(e, errno, "mount namespace", "%s", "");
     FREE_MEM char *servers = mem_fmt("%s/servers", d->state);
     CLOSE_FD int fd = open(servers, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *all = fd < 0 ? NULL : fdopendir(dup(fd));
-    for (struct dirent *f; all && (f = readdir(all));) {
+    CLOSE_FD int list = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *all = list < 0 ? NULL : fdopendir(list);
+    if (all == NULL)
+        return err_set(e, errno, "open", "%s", servers);
+    fd_steal(&list);
+    for (struct dirent *f; (f = readdir(all));) {
         snprintf(path, sizeof path, "/proc/self/fd/%d/%.*s", fd, NAME_MOST, f->d_name);
         if (name_ok(f->d_name))
             umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
     }
-    if (all)
-        closedir(all);
+    closedir(all);
     return 0;
 }
 

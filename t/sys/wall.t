@@ -25,6 +25,8 @@ restart_daemon() {
     eval "$("$HERE/t/rig" start "$PREFIX" 2>/dev/null)"
 }
 
+wait_until_done() { local i; for ((i = 0; i < 50; i++)); do tool quota migrate "$@" && return 0; sleep 0.2; done; return 1; }
+
 # --- the record -----------------------------------------------------------------------------------------------------------------------------
 
 noted() { local s; for s in one two three; do [ -s "$D/.$s.quota" ] && mountpoint -q "$D/$s" || return 1; done; }
@@ -127,6 +129,72 @@ exits 1 "a word that is none is refused" tool reload
 sed -i '/^\[server other\]/,/^quota = floppy/d' "$S"
 sets fresh quota ""
 exits 0 "back" tool reload
+
+# --- files are moved --------------------------------------------------------------------------------------------------------------------------
+
+put_run two <"$HERE/t/payload/echo"
+sum=$(sha256sum <"$D/two/run")
+started two >/dev/null 2>&1
+exits 3 "a server that runs is not moved" tool quota migrate two image
+like "$err" "stop it first" "with what to do"
+stopped two >/dev/null 2>&1
+exits 1 "nor one to what is not configured" tool quota migrate two image
+like "$err" "configured is none: set quota = image \(or auto\) first, and reload" "with what to do"
+ok "its files are there again" wait_until 10 eval 'hf alice quota two >/dev/null 2>&1'
+sets two quota image
+exits 0 "then it is configured" tool reload
+exits 0 "a look" tool quota migrate two image --dry-run
+like "$out" "^two: 2 files and folders, [0-9]+ bytes, can be moved from none to image; [0-9]+ bytes are free on the machine's disk$" "tells"
+is "$(tail -n 1 "$D/.two.quota")" "backend none" "and does nothing"
+exits 2 "another option is none" tool quota migrate two image --now
+exits 1 "another server is none" tool quota migrate four image
+ok "its disk is up again" wait_until 10 mountpoint -q "$D/two"
+two_uid=$(stat -c %u "$D/two")
+mkfifo "$SCRATCH/hold"
+timeout 60 "${SSH[@]}" alice "rsync --server --sender -r . /two" <"$SCRATCH/hold" >/dev/null 2>&1 & client=$!
+exec 8>"$SCRATCH/hold"
+ok "a client's rsync waits at its files" wait_until 15 pgrep -u "$two_uid" rsync
+exits 3 "then it is not moved" tool quota migrate two image
+like "$err" "in use, by a session, an rsync or a backup" "with the reason"
+exec 8>&-; wait $client
+exits 0 "a migration" tool quota migrate two image
+like "$out" "^two: 2 files and folders, [0-9]+ bytes, moved from none to image$" "tells what was moved"
+unlike "$out$err" $'[\r\033]' "without a terminal there is no progress"
+is "$(cat "$D/.two.quota"; ls -A "$D" | grep '^\.*two')" "holdfast quota 1
+backend image
+.two.lock
+.two.quota
+two
+two.img" "nothing else is left"
+ok "its disk comes up" wait_until 10 eval '[ "$(quota two backend)" = image ]'
+is "$(sha256sum <"$D/two/run")" "$sum" "with the same files"
+ok "it starts" started two
+stopped two >/dev/null 2>&1
+# Whoever asked goes, in the middle: everything is as it was.
+sets two quota "none, unsafe"
+tool reload >/dev/null 2>&1
+as_server two sh -c 'i=0; while [ $i -lt 15000 ]; do echo $i >many$i; i=$((i + 1)); done' 2>/dev/null
+before=$(as_server two sh -c 'cat many* run | sha256sum')
+# The copy is held up, so that it is in the middle.
+in_the_middle() { local p; tail -n 1 "$D/.two.quota" | grep -qx 'new none' || return 1; p=$(role_pids copy); [ -n "$p" ] && kill -STOP $p; }
+"$TOOL" --run "$RUN" quota migrate two none >/dev/null 2>&1 & asker=$!
+ok "the copy is under way" wait_until 10 in_the_middle
+kill -9 $asker; wait $asker 2>/dev/null
+ok "who asked has gone: it is given up" wait_until 20 logged 'quota.migrate server=two to=none error="two: copy: given up'
+settled() { [ "$(sed 1d "$D/.two.quota" | wc -l)" = 1 ] && [ -z "$(ls -A "$D" | grep '^\.two.*new')" ] && [ -z "$(role_pids copy)" ]; }
+ok "nothing half is left" wait_until 20 settled
+is "$(tail -n 1 "$D/.two.quota")" "backend image" "its files are where they were"
+# The daemon is killed in the middle: the job hears it, and undoes what it did.
+"$TOOL" --run "$RUN" quota migrate two none >/dev/null 2>&1 & asker=$!
+ok "the copy is under way" wait_until 10 in_the_middle
+kill -9 "$SERVER_PID"; wait $asker 2>/dev/null
+ok "the daemon is killed: undone" wait_until 20 settled
+eval "$("$HERE/t/rig" start "$PREFIX" 2>/dev/null)"
+exits 0 "a new daemon moves them" wait_until_done two none
+is "$(tail -n 1 "$D/.two.quota")" "backend none" "whole"
+wait_until 10 mountpoint -q "$D/two"
+is "$(as_server two sh -c 'cat many* run | sha256sum')" "$before" "each of the files"
+as_server two sh -c 'rm -f many*'
 
 # --- limits, at once --------------------------------------------------------------------------------------------------------------------------
 
