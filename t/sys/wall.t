@@ -141,13 +141,6 @@ stopped two >/dev/null 2>&1
 exits 1 "nor one to what is not configured" tool quota migrate two image
 like "$err" "configured is none: set quota = image \(or auto\) first, and reload" "with what to do"
 ok "its files are there again" wait_until 10 eval 'hf alice quota two >/dev/null 2>&1'
-sets two quota image
-exits 0 "then it is configured" tool reload
-exits 0 "a look" tool quota migrate two image --dry-run
-like "$out" "^two: 2 files and folders, [0-9]+ bytes, can be moved from none to image; [0-9]+ bytes are free on the machine's disk$" "tells"
-is "$(tail -n 1 "$D/.two.quota")" "backend none" "and does nothing"
-exits 2 "another option is none" tool quota migrate two image --now
-exits 1 "another server is none" tool quota migrate four image
 ok "its disk is up again" wait_until 10 mountpoint -q "$D/two"
 two_uid=$(stat -c %u "$D/two")
 mkfifo "$SCRATCH/hold"
@@ -157,6 +150,13 @@ ok "a client's rsync waits at its files" wait_until 15 pgrep -u "$two_uid" rsync
 exits 3 "then it is not moved" tool quota migrate two image
 like "$err" "in use, by a session, an rsync or a backup" "with the reason"
 exec 8>&-; wait $client
+sets two quota image
+exits 0 "then it is configured" tool reload
+exits 0 "a look" tool quota migrate two image --dry-run
+like "$out" "^two: 2 files and folders, [0-9]+ bytes, can be moved from none to image; [0-9]+ bytes are free on the machine's disk$" "tells"
+is "$(tail -n 1 "$D/.two.quota")" "backend none" "and does nothing"
+exits 2 "another option is none" tool quota migrate two image --now
+exits 1 "another server is none" tool quota migrate four image
 exits 0 "a migration" tool quota migrate two image
 like "$out" "^two: 2 files and folders, [0-9]+ bytes, moved from none to image$" "tells what was moved"
 unlike "$out$err" $'[\r\033]' "without a terminal there is no progress"
