@@ -134,7 +134,9 @@ static void on_end(void *data, pid_t pid UNUSED, int status)
     /* Its last words may still lie in the socket. */
     if (j->link)
         link_wake(j->link);
-    if (!j->answered) {
+    if (!j->answered && j->client == NULL)
+        fail(j, CODE_FAILED, "given up");
+    else if (!j->answered) {
         FREE_MEM char *why = mem_fmt("launch: %s; what was begun is undone when its disk is next used", status_text(status));
         fail(j, CODE_FAILED, why);
     }

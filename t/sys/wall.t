@@ -180,7 +180,7 @@ in_the_middle() { local p; tail -n 1 "$D/.two.quota" | grep -qx 'new none' || re
 "$TOOL" --run "$RUN" quota migrate two none >/dev/null 2>&1 & asker=$!
 ok "the copy is under way" wait_until 10 in_the_middle
 kill -9 $asker; wait $asker 2>/dev/null
-ok "who asked has gone: it is given up" wait_until 20 logged 'quota.migrate server=two to=none error="two: copy: given up'
+ok "who asked has gone: it is given up" wait_until 20 logged 'quota.migrate server=two to=none error="two: given up'
 settled() { [ "$(sed 1d "$D/.two.quota" | wc -l)" = 1 ] && [ -z "$(ls -A "$D" | grep '^\.two.*new')" ] && [ -z "$(role_pids copy)" ]; }
 ok "nothing half is left" wait_until 20 settled
 is "$(tail -n 1 "$D/.two.quota")" "backend image" "its files are where they were"
