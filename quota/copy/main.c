@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config.h"
+
 #include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
