@@ -30,7 +30,7 @@ struct conf_exits { uint32_t codes[8]; uint64_t signals; };
 #define CONF_CTYPE_SIZE uint64_t      /* bytes */
 #define CONF_CTYPE_TIME uint64_t      /* milliseconds */
 #define CONF_CTYPE_PERCENT uint32_t
-#define CONF_CTYPE_ENUM int           /* position in the "a | b | c" of the table, from 0 */
+#define CONF_CTYPE_ENUM int           /* position in the "a | b | c" of the table, from 0; CONF_NOTHING */
 #define CONF_CTYPE_LIST struct conf_list
 #define CONF_CTYPE_PORTS struct conf_ports
 #define CONF_CTYPE_ALLOW struct conf_allows
@@ -38,7 +38,9 @@ struct conf_exits { uint32_t codes[8]; uint64_t signals; };
 #define CONF_CTYPE_HOW struct conf_how
 #define CONF_CTYPE_EXITS struct conf_exits
 
+enum { CONF_NOTHING = -1 };                                       /* an ENUM whose default is "": nothing was given */
 enum { LIMITS_REQUIRED, LIMITS_AVAILABLE };
+enum { QUOTA_AUTO, QUOTA_PROJECT, QUOTA_BTRFS, QUOTA_ZFS, QUOTA_IMAGE, QUOTA_FUSE, QUOTA_NONE };
 enum { CONF_YES, CONF_NO };                                       /* "yes | no" */
 enum { SECOND_FACTOR_NONE, SECOND_FACTOR_TOTP };
 enum { NETWORK_PRIVATE, NETWORK_NONE };
@@ -104,6 +106,8 @@ void conf_reader_end(struct conf_reader *r);
 
 const struct conf_account *conf_account(const struct conf *c, const char *name);   /* NULL if unknown */
 const struct conf_server *conf_server(const struct conf *c, const char *name);
+/* What is to hold V to its disk limit: "auto", or a word of quota/backend.h. */
+const char *conf_backend(const struct conf *c, const struct conf_server *v);
 /* How many servers there may be over time: ranges of CONF_RANGE uids from ids.servers on. */
 enum { CONF_RANGE = 65536 };
 uint32_t conf_ranges(const struct conf *c);

@@ -52,6 +52,15 @@ static bool meet(uint64_t a, uint64_t na, uint64_t b, uint64_t nb)
 /* Above 2^31 uids are taken for negative numbers by too many programs. */
 static const uint64_t uids_end = 1ULL << 31;
 
+const char *conf_backend(const struct conf *c, const struct conf_server *v)
+{
+    static const char *const words[] = {
+        [QUOTA_AUTO] = "auto", [QUOTA_PROJECT] = "project", [QUOTA_BTRFS] = "btrfs", [QUOTA_ZFS] = "zfs",
+        [QUOTA_IMAGE] = "image", [QUOTA_FUSE] = "fuse", [QUOTA_NONE] = "none",
+    };
+    return words[v->quota == CONF_NOTHING ? c->quota.backend : v->quota];
+}
+
 uint32_t conf_ranges(const struct conf *c)
 {
     if (c->ids.ranges)

@@ -66,8 +66,11 @@
     O(forward, "forward", ENUM, "yes", "yes | no", "switch the kernel's forwarding on, for servers alone, where it is off") \
     O(table, "table", STR, "holdfast", "table of nftables, its name beginning with holdfast", "ours, inet; another for each daemon of a machine")
 
+/* The words of quota/backend.h. */
+#define CONF_BACKENDS "auto | project | btrfs | zfs | image | fuse | none, unsafe"
+
 #define CONF_QUOTA(O) \
-    O(backend, "backend", ENUM, "image", "image", "what holds a server to its disk limit")
+    O(backend, "backend", ENUM, "auto", CONF_BACKENDS, "what holds servers to their disk limits; auto: the strongest that there is where they lie")
 
 #define CONF_EVENTS(O) \
     O(command, "command", STR, "", "absolute path of a program, and its arguments, quoted as in a shell; empty: none", "run for each event, which it gets as JSON on stdin") \
@@ -117,6 +120,7 @@
     O(tmp, "tmp", SIZE, "100M", "bytes, at least 64K", "size of its /tmp") \
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
     O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
+    O(quota, "quota", ENUM, "", CONF_BACKENDS, "what holds it to these two; empty: as [quota] backend says") \
     O(port, "port", PORTS, "", "PORT/tcp or PORT/udp; repeat for more", "it listens on") \
     O(network, "network", ENUM, "private", "private | none", "private: behind the packet filter; none: loopback alone, and that is down") \
     O(link, "link", LIST, "", "name of a server; repeat for more", "that it may connect to, at its inside address") \

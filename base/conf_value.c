@@ -257,16 +257,25 @@ static void print_user(const struct conf_option *o, const void *field, struct bu
         buf_put_fmt(out, "%s = %u\n", o->key, (unsigned)uid);
 }
 
+/* The length of the first of "a | b, c | d"; *NEXT is where the second begins. */
+static size_t choice(const char *unit, const char **next)
+{
+    size_t n = strcspn(unit, "|");
+    *next = unit + n + strspn(unit + n, " |");
+    while (n && unit[n - 1] == ' ')
+        n--;
+    return n;
+}
+
 bool conf_choice(const char *unit, const char *word, size_t len, int *index)
 {
     for (int i = 0; *unit; i++) {
-        size_t n = strcspn(unit, " |");
-        if (n == len && memcmp(unit, word, len) == 0) {
+        const char *at = unit;
+        size_t n = choice(at, &unit);
+        if (n == len && memcmp(at, word, len) == 0) {
             *index = i;
             return true;
         }
-        unit += n;
-        unit += strspn(unit, " |");
     }
     return false;
 }
@@ -274,17 +283,21 @@ bool conf_choice(const char *unit, const char *word, size_t len, int *index)
 static int parse_enum(const struct conf_option *o, void *field, const char *text, struct err *why)
 {
     (void)why;
+    if (text[0] == '\0' && o->def[0] == '\0') {
+        *(int *)field = CONF_NOTHING;
+        return 0;
+    }
     return conf_choice(o->unit, text, strlen(text), field) ? 0 : -1;
 }
 
 static void print_enum(const struct conf_option *o, const void *field, struct buf *out)
 {
-    const char *at = o->unit;
-    for (int i = *(const int *)field; i > 0; i--) {
-        at += strcspn(at, "|");
-        at += strspn(at, " |");
-    }
-    buf_put_fmt(out, "%s = %.*s\n", o->key, (int)strcspn(at, " |"), at);
+    const char *at = o->unit, *next;
+    int chosen = *(const int *)field;
+    size_t n = choice(at, &next);
+    for (int i = 0; i < chosen; i++)
+        n = choice(at = next, &next);
+    buf_put_fmt(out, "%s = %.*s\n", o->key, chosen == CONF_NOTHING ? 0 : (int)n, at);
 }
 
 /* Lists: an empty value is the empty list. */

@@ -30,6 +30,8 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" help 2>/dev/null | awk '/^  [a-z]/ { print $1 }')" -- "$cur") ;;
     server::*) mapfile -t COMPREPLY < <(compgen -W "freeze kill lock plan restart seccomp show start stop thaw unlock" -- "$cur") ;;
     server:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" --json status 2>/dev/null | sed 's/^{"server":"\([^"]*\)".*/\1/')" -- "$cur") ;;
+    quota::*) mapfile -t COMPREPLY < <(compgen -W "migrate" -- "$cur") ;;
+    quota:migrate:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" --json status 2>/dev/null | sed 's/^{"server":"\([^"]*\)".*/\1/')" -- "$cur") ;;
     image::*) mapfile -t COMPREPLY < <(compgen -W "list import rm" -- "$cur") ;;
     image:rm:*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" image list 2>/dev/null | awk '{ print $1 }')" -- "$cur") ;;
     image:import:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

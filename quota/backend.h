@@ -14,15 +14,9 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "quota/kind.h"
 
 struct place;
-
-/* How the bytes and inodes in use are known to whoever stands on the mount. */
-enum disk_count {
-    DISK_COUNT_STATFS,      /* statfs of the mount shows the limits and what is left of them */
-    DISK_COUNT_LEDGER,      /* nobody in the kernel counts: the gate's page does */
-    DISK_COUNT_FILE,        /* the kernel counts; a file of its tells the bytes, in decimal */
-};
 
 struct disk {
     const char *state;      /* folder; its `servers` is made when missing */
@@ -33,6 +27,8 @@ struct disk {
                                reached while the disk is up, what it is held to until it was down */
     uid_t owner;            /* of the files on this machine, uid and gid: DISK_UID above the range's first */
     uint32_t project;       /* the server's own number + 1, from the store: unique on this node, never given to another */
+    const char *backend;    /* a word, or "auto"; afterwards, of `up` and `resize`, that of who has the files */
+    enum disk_count kind;   /* answered by `up` and `resize` */
     uint64_t used, used_inodes;   /* answered by `up`, `resize` and `use` */
     char count[128];        /* answered: path of the file of DISK_COUNT_FILE, else "" */
 };
@@ -53,18 +49,29 @@ struct backend {
     int (*resize)(const struct place *p, struct disk *d, struct err *e);
     /* Gives space back to the host, unmounts.  Harmless when not mounted; EBUSY names a process that holds it. */
     int (*down)(const struct place *p, const struct disk *d, struct err *e);
-    /* Bytes and inodes in use, as the kernel counts them. */
+    /* Bytes and inodes in use, as the kernel counts them.  NULL: it does not (DISK_COUNT_LEDGER), and they are answered as 0. */
     int (*use)(const struct place *p, struct disk *d, struct err *e);
     /* Deletes the files and all that belongs to them; it is not mounted. */
     int (*drop)(const struct place *p, const struct disk *d, struct err *e);
+    /* Renames the files of FROM to be those of TO, which has none; both are not mounted.  Done already: 0.  NULL: nothing can be migrated to it. */
+    int (*move)(const struct place *from, const struct place *to, struct err *e);
 };
 
 /* All of them, NULL at the end; the strongest first, as `auto` tries them. */
 extern const struct backend *const backends[];
 const struct backend *backend_find(const char *word);
 
-/* The calls of launch: the name's lock is taken, and the backend found, before the backend's own function. */
+/* The calls of launch: the name's lock is taken, a migration that was interrupted is ended (quota/migrate.h), and the backend found, before the
+   backend's own function.
+
+   Which one: that of the record beside the files (quota/record.h); of a disk without one that which has files of the name; else D's, where
+   "auto" is the first that fits, `none` never.  D's is another than that which has the files: -1, and what to do about it in E; so it is
+   for `none` unless D asks for it by name.  Nothing is ever tried in the place of another one. */
 int disk_up(struct disk *d, struct err *e);
+int disk_resize(struct disk *d, struct err *e);
 int disk_down(const struct disk *d, struct err *e);
+int disk_use(struct disk *d, struct err *e);
+/* Unmounts and deletes them, and the record. */
+int disk_drop(const struct disk *d, struct err *e);
 
 #endif

@@ -1,10 +1,17 @@
 quota_disk_sources = \
 	quota/backend.c quota/backend.h \
+	quota/choose.c quota/choose.h \
+	quota/copier.c quota/copier.h \
+	quota/migrate.c quota/migrate.h \
 	quota/place.c quota/place.h \
+	quota/record.c quota/record.h \
+	quota/rmtree.c quota/rmtree.h \
 	quota/tree.c quota/tree.h \
+	quota/none.c quota/none.h \
 	quota/image.c quota/image.h \
 	quota/e2fs.c quota/e2fs.h \
 	quota/ext4.c quota/ext4.h \
+	quota/kind.h \
 	quota/limit.c quota/limit.h \
 	quota/found.c quota/found.h \
 	quota/grow.c quota/grow.h \

@@ -422,6 +422,11 @@ static int drop(const struct place *p, const struct disk *d UNUSED, struct err *
     return 0;
 }
 
+static int move(const struct place *from, const struct place *to, struct err *e)
+{
+    return place_rename(from, to, ".img", e);
+}
+
 static int use(const struct place *p, struct disk *d, struct err *e)
 {
     dev_t dev = 0;
@@ -442,4 +447,5 @@ static int fit(const struct place *p UNUSED, const struct disk *d UNUSED, struct
 
 const struct backend backend_image = {
     .word = "image", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop,
+    .move = move,
 };

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libgate.a
 libgate_a_SOURCES = quota/gate.c quota/gate.h
 include quota/disk.mk
+include quota/copy/local.mk
 # Counting: one thread's walk, what several names hide, the largest, and several threads.
 noinst_LIBRARIES += libwalk.a libscan.a
 libwalk_a_SOURCES = quota/links.c quota/links.h quota/top.c quota/top.h quota/walk.c quota/walk.h

@@ -66,6 +66,19 @@ int place_open(struct place *p, const char *state, const char *folder, struct er
     return lock(p, e);
 }
 
+int place_look(struct place *p, const char *state, const char *folder, struct err *e)
+{
+    *p = (struct place){ .folder = folder, .servers = -1, .locked = -1 };
+    FREE_MEM char *path = mem_fmt("%s/servers", state);
+    while ((p->servers = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        char *slash = strrchr(path, '/');
+        if (errno != ENOENT || slash == NULL || slash[1] == '\0')
+            return err_set(e, errno, "open", "%s", path);
+        slash[slash == path] = '\0';
+    }
+    return 0;
+}
+
 int place_mounted(const struct place *p, uint64_t *mount, dev_t *dev, struct err *e)
 {
     struct statx x;
@@ -155,4 +168,15 @@ int place_unmount(const struct place *p, uint64_t mount, struct err *e)
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     }
     return 0;
+}
+
+int place_rename(const struct place *from, const struct place *to, const char *ending, struct err *e)
+{
+    FREE_MEM char *old = mem_fmt("%s%s", from->folder, ending);
+    FREE_MEM char *new = mem_fmt("%s%s", to->folder, ending);
+    struct stat st;
+    if (renameat2(from->servers, old, to->servers, new, RENAME_NOREPLACE) < 0 &&
+        (errno != ENOENT || fstatat(to->servers, new, &st, AT_SYMLINK_NOFOLLOW) < 0))
+        return err_set(e, errno, "rename", "servers/%s", old);
+    return fsync(to->servers) < 0 ? err_set(e, errno, "fsync", "servers") : 0;
 }

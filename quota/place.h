@@ -19,10 +19,17 @@ struct place {
 
 void place_close(struct place *p);
 #define PLACE __attribute__((cleanup(place_close))) struct place
+#define PLACE_NONE { .servers = -1, .locked = -1 }
 
 /* Opens STATE/servers (made when missing) and takes the name's lock: whoever works on the disk of one server never meets another.  FOLDER must be
    name_ok, or that between "." and ".new".  0, or -1 with E: ETIME-like EWOULDBLOCK after 30 s. */
 int place_open(struct place *p, const char *state, const char *folder, struct err *e);
+
+/* Opens STATE/servers, or what of its path there is as long as it is missing, to look; nothing is made or locked.  0, or -1 with E. */
+int place_look(struct place *p, const char *state, const char *folder, struct err *e);
+
+/* For backends whose files have one name, FOLDER and ENDING: their `move`. */
+int place_rename(const struct place *from, const struct place *to, const char *ending, struct err *e);
 
 /* What lies at the mount point now: 1 a mount (its id in *MOUNT, its device in *DEV), 0 none, -1 with E. */
 int place_mounted(const struct place *p, uint64_t *mount, dev_t *dev, struct err *e);

@@ -16,21 +16,39 @@ enum sandbox_profile { PROFILE_SERVER, PROFILE_BUILD, PROFILE_TOOL, PROFILE_COUN
 /* supervisor -> launch.  One job a process; answered by LAUNCH_DONE, then launch ends (after RUN it has become the shim instead, and the
    link goes on as the supervisor's SHIM link). */
 enum launch_type {
-    /* str server, str state folder (STATE/servers holds NAME.img and the mount point NAME/), u64 bytes, u64 inodes, u32 uid of the
-       files' owner, here (1000 above the first of its range: the mount maps the disk's 0 to 65535 to that).  Makes what is missing, mounts; harmless when mounted. */
+    /* A disk's fields (quota/backend.h): str server, str state folder (STATE/servers holds the files and the mount point NAME/), str run folder,
+       str libexec folder, str backend ("auto", or its word), u64 bytes, u64 inodes, u32 uid of the files' owner, here (1000 above the first of
+       its range: the mount maps the disk's 0 to 65535 to that), u32 project.
+       Makes what is missing, mounts; harmless when mounted. */
     LAUNCH_DISK_UP = 0x0501,
-    LAUNCH_DISK_DOWN,      /* str server, str state folder: unmounts; harmless when not mounted */
+    LAUNCH_DISK_DOWN,      /* a disk's fields: unmounts; harmless when not mounted */
     /* str server, u32 uid base, u32 shim uid, str command text ... see sandbox/launch/plan.c; fds: the server's root directory (mounted),
        the log folder, the shim's listening socket, the image's root directory or none, the cgroup folder or none, the filter or none (then u32 has
        image, has cgroup, has filter = 0) */
     LAUNCH_RUN,
     LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
-                              DISK_UP u64 bytes, u64 inodes: the limits that the disk has */
+                              DISK_UP and DISK_RESIZE u64 bytes, u64 inodes: the limits in force; u64 bytes, u64 inodes: used; str backend,
+                              u32 kind of count (enum disk_count), str its path; DISK_MIGRATE str backend it was on, u64 bytes, u64 inodes:
+                              moved, u64 free bytes of the machine's disk, u64 left out, str note; DISK_FIT u32 fits, str text: each that was
+                              tried, and why it does not fit */
     /* An errand: a program that runs once, in a sandbox of its own beside the server's, on the same files.  Fields as of RUN, then u32 may write
        (else its files are mounted read-only), u32 seconds it may run (its shim ends it then, whatever became of the daemon).  Its stdio is given;
        nothing is logged, watched or adopted, and it ends with the link.  The files lie at /home/SERVER.  fds: root directory of the files, stdin,
        stdout, stderr, [cgroup folder], [filter] */
     LAUNCH_ERRAND,
+    LAUNCH_DISK_RESIZE,    /* a disk's fields: its limits become these; it is mounted */
+    /* a disk's fields, str backend the files are to be on, u32 only look.  It is not mounted.  Ends, everything undone, with the link. */
+    LAUNCH_DISK_MIGRATE,
+    LAUNCH_DISK_FIT,       /* a disk's fields: whether its backend can be used; changes nothing */
+    LAUNCH_PROGRESS,       /* of DISK_MIGRATE, now and then: str what is done, u64 bytes, u64 inodes */
+};
+
+/* launch -> copy, one job a process: a walk over a server's files (quota/copy). */
+enum copy_mode { COPY_COUNT, COPY_MAKE, COPY_COMPARE };
+enum copy_type {
+    COPIER_START = 0x05a0,   /* str server, u32 mode; fds: root of the files, and but for COUNT that of the others */
+    COPIER_PROGRESS,         /* from copy: u64 bytes, u64 inodes */
+    COPIER_DONE,             /* from copy: u32 ok, u32 errno, str step, str text, u64 bytes, u64 inodes, u64 left out */
 };
 
 /* Inside a sandbox that has one: where the server tells of itself, as NOTIFY_SOCKET in its environment says. */

@@ -17,7 +17,7 @@ enum start_type {
     KEYGEN_DONE = 0x0103,          /* bytes private key (OpenSSH PEM), str public key line */
     /* files: str server, u32 rights (base/rights.h), u32 gate slot, u32 handles, u64 session id, u32 log level, u32 slot in the
        account's handles, u32 handles of the account, u32 handles of the machine (both for words), u32 number of patterns, str each (`deny`), str account (for the log),
-       u32 usage_kind; fds: the server's root directory, the gate's memfd, that of the account's handles, with USAGE_FILE that file.  The rest of the link is the session's (FILES_*
+       u32 how use is counted (quota/kind.h); fds: the server's root directory, the gate's memfd, that of the account's handles, with DISK_COUNT_FILE that file.  The rest of the link is the session's (FILES_*
        below); the supervisor keeps the worker's end as well, to say FILES_ENDED there. */
     START_FILES = 0x0104,
     /* sink: u32 log level, u64 ms it may run, u32 n, str each: the program and its arguments; str time, str what, str server or "", str account or "",
@@ -25,9 +25,6 @@ enum start_type {
     START_SINK = 0x0105,
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
-
-/* Who knows what a server's disk holds: the file system, the gate's page (what was counted), a file with the bytes in decimal. */
-enum usage_kind { USAGE_STATFS, USAGE_LEDGER, USAGE_FILE };
 
 /* session -> files; every request but CLOSE and GIVE has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
    for the client.  `attrs` is one bytes field as in sshd/attrs.h.  Paths are relative to the server's root, byte strings without NUL, "" and "." the root itself. */

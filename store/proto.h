@@ -243,7 +243,8 @@ enum keys_flag { KEYS_LIST_OWN = 1, KEYS_LIST_IN_USE = 2, KEYS_LIST_FORGOTTEN = 
 /* STATUS_FIELDS, u32 number of servers first, then per server: str server, str state, u64 since (wall ms), u32 pid (0), u32 ready, u32 has
    exit, u32 exit code, u32 signal, str reason (why it is as it is, one sentence), str status
    (its own words, by STATUS= of sd_notify(3)), u32 restarts, u64 cpu ms, u64 memory, u64 memory peak, u32 pids, u64 disk used, u64 disk
-   limit, u32 percent of the disk's bytes or inodes, str address ("" if none), str address6 (the same), str limits ("enforced" or "missing"), u32 nports, per port: u32 port, u32 udp,
+   limit, u32 percent of the disk's bytes or inodes, str address ("" if none), str address6 (the same), str limits ("enforced" or "missing"), str quota (the backend of its files as in the ini files, "" if not known yet),
+   str quota note ("" or what is not as configured), u32 nports, per port: u32 port, u32 udp,
    u64 bytes read from and written to its disk, u64 received and sent on its network, all since it was started. */
 
 /* supervisor -> archive: one of the STARTs, then ARCHIVE_DONE comes back. */

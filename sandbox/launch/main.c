@@ -12,6 +12,9 @@
 static const struct { uint16_t type; const char *name; job_fn *fn; } jobs[] = {
     { LAUNCH_DISK_UP, "disk up", job_disk_up },
     { LAUNCH_DISK_DOWN, "disk down", job_disk_down },
+    { LAUNCH_DISK_RESIZE, "disk resize", job_disk_resize },
+    { LAUNCH_DISK_MIGRATE, "disk migrate", job_disk_migrate },
+    { LAUNCH_DISK_FIT, "disk fit", job_disk_fit },
     { LAUNCH_RUN, "run", job_run },
     { LAUNCH_ERRAND, "errand", job_run },
 };

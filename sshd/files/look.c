@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "quota/kind.h"
 #include "base/mem.h"
 #include "sshd/files/beneath.h"
 #include "sshd/files/failure.h"
@@ -97,7 +98,7 @@ int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
     if (fd < 0 || fstatvfs(fd, &f) < 0)
         return fail_errno(w, errno);
     usage_now(w, &u);
-    if (w->usage == USAGE_STATFS)
+    if (w->usage == DISK_COUNT_STATFS)
         own_part(&u, &f);
     else
         limit_to(&u, &f);

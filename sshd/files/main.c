@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "quota/kind.h"
 #include "sandbox/lock/files.bpf.h"
 #include "sandbox/lock/lock.h"
 #include "sshd/files/deny.h"
@@ -64,7 +65,7 @@ static void open_handles(struct worker *w, struct msg *m, uint32_t n)
 static void open_usage(struct worker *w, struct msg *m)
 {
     w->usage = msg_get_u32(m);
-    w->usage_fd = w->usage == USAGE_FILE ? msg_get_fd(m) : -1;
+    w->usage_fd = w->usage == DISK_COUNT_FILE ? msg_get_fd(m) : -1;
     if (!usage_kind_ok(w->usage))
         die("start: usage of kind %u", w->usage);
 }

@@ -1,3 +1,4 @@
+#include "quota/kind.h"
 #include "sshd/files/usage.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static void by_file(const struct worker *w, struct usage *u)
 }
 
 static void (*const kinds[])(const struct worker *w, struct usage *u) = {
-    [USAGE_STATFS] = by_statfs, [USAGE_LEDGER] = by_ledger, [USAGE_FILE] = by_file,
+    [DISK_COUNT_STATFS] = by_statfs, [DISK_COUNT_LEDGER] = by_ledger, [DISK_COUNT_FILE] = by_file,
 };
 
 bool usage_kind_ok(uint32_t kind)

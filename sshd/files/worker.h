@@ -28,7 +28,7 @@ struct worker {
     struct gate *gate;
     unsigned slot;        /* ours in the gate */
     uint32_t usage;       /* kind of USAGE_*: who knows what is used */
-    int usage_fd;         /* then, for USAGE_FILE: the file that says it; else -1 */
+    int usage_fd;         /* then, for DISK_COUNT_FILE: the file that says it; else -1 */
     struct du *du;        /* under way; NULL */
     uint32_t block;       /* bytes the file system hands out at least */
     uint32_t top;         /* bytes of the root directory when it was empty */

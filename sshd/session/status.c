@@ -31,6 +31,8 @@ static void read_one(struct status *t, struct msg *m)
     t->address = msg_get_str(m);
     t->address6 = msg_get_str(m);
     t->limits = msg_get_str(m);
+    t->quota = msg_get_str(m);
+    t->quota_note = msg_get_str(m);
     uint32_t n = msg_get_u32(m);
     for (uint32_t i = 0; i < n; i++) {
         t->ports = mem_grow(t->ports, t->nports + 1, sizeof *t->ports);
@@ -66,6 +68,8 @@ void status_free(struct statuses *all)
         free(t->address);
         free(t->address6);
         free(t->limits);
+        free(t->quota);
+        free(t->quota_note);
         free(t->ports);
     }
     free(all->v);
@@ -130,6 +134,8 @@ static void put_json(struct buf *b, const struct status *t)
     json_str(b, "address", *t->address ? t->address : NULL);
     json_str(b, "address6", *t->address6 ? t->address6 : NULL);
     json_str(b, "limits", t->limits);
+    json_str(b, "quota", *t->quota ? t->quota : NULL);
+    json_str(b, "quota_note", *t->quota_note ? t->quota_note : NULL);
     json_end(b);
     json_line(b);
 }
@@ -160,6 +166,8 @@ static void put_text(struct exec *x, const struct status *t, int width)
         exec_print(x, "  says: %s", t->status);
     if (*t->reason)
         exec_print(x, "  %s", t->reason);
+    if (*t->quota_note)
+        exec_print(x, "  quota %s: %s", t->quota, t->quota_note);
     exec_print(x, "\n");
 }
 

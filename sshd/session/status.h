@@ -9,7 +9,7 @@
 enum { FULL_SAID = 80 };
 
 struct status {
-    char *server, *state, *reason, *status, *address, *address6, *limits;   /* owned */
+    char *server, *state, *reason, *status, *address, *address6, *limits, *quota, *quota_note;   /* owned */
     uint64_t since, cpu_ms, memory, memory_peak, disk_used, disk_limit;
     uint64_t io_read, io_written, net_sent, net_received;
     uint64_t cpu_share;   /* the reader's own */

@@ -207,7 +207,7 @@ struct limits_place cgroup_place(const struct server *v)
     FREE_MEM char *files = files_of(v);
     cgroup_cpus(&p.cpus);
     /* Of a server that was found running it is up, though not by us. */
-    if ((v->disk == DISK_UP || v->launched) && stat(files, &st) == 0) {
+    if ((v->disk == DISK_UP || v->resizing || v->launched) && stat(files, &st) == 0) {
         p.disk.major = major(st.st_dev);
         p.disk.minor = minor(st.st_dev);
     }

@@ -84,28 +84,9 @@ static enum verdict check_timens(struct visit *v)
     return good ? OK : FAIL;
 }
 
-static enum verdict check_loop(struct visit *v)
-{
-    CLOSE_FD int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-    snprintf(v->text, sizeof v->text, "%s", fd >= 0 ? "backend image: loop devices" : "no /dev/loop-control (modprobe loop)");
-    return fd >= 0 ? OK : FAIL;
-}
-
-static enum verdict check_mke2fs(struct visit *v)
-{
-    static const char *const places[] = { "/usr/sbin/mke2fs", "/sbin/mke2fs" };
-    for (size_t i = 0; i < countof(places); i++)
-        if (access(places[i], X_OK) == 0) {
-            snprintf(v->text, sizeof v->text, "%s", places[i]);
-            return OK;
-        }
-    snprintf(v->text, sizeof v->text, "mke2fs is missing (Debian: e2fsprogs)");
-    return FAIL;
-}
-
 static enum verdict check_programs(struct visit *v)
 {
-    static const char *const names[] = { "session", "files", "store", "launch", "shim", "init", "archive", "filter" };
+    static const char *const names[] = { "session", "files", "store", "launch", "shim", "init", "archive", "filter", "copy" };
     for (size_t i = 0; i < countof(names); i++) {
         FREE_MEM char *path = mem_fmt("%s/holdfast-%s", v->conf->paths.libexec, names[i]);
         if (access(path, X_OK) < 0) {
@@ -153,7 +134,7 @@ static enum verdict check_ports(struct visit *v)
 
 static const struct { const char *name; enum verdict (*run)(struct visit *v); } checks[] = {
     { "root", check_root }, { "cgroup", check_cgroup }, { "openat2", check_openat2 }, { "landlock", check_landlock },
-    { "namespaces", check_userns }, { "time namespace", check_timens }, { "quota", check_loop }, { "mke2fs", check_mke2fs }, { "programs", check_programs },
+    { "namespaces", check_userns }, { "time namespace", check_timens }, { "quota", check_quota }, { "programs", check_programs },
     { "images", check_images }, { "ports", check_ports }, { "nftables", check_nftables }, { "forwarding", check_forwarding },
     { "published", check_published },
 };

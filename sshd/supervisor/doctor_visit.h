@@ -10,9 +10,11 @@ struct visit {
     const struct conf *conf;
     const char *folder;
     bool live;
-    char text[300];
+    char text[1200];
 };
 
+/* doctor_quota.c */
+enum verdict check_quota(struct visit *v);
 /* doctor_net.c */
 enum verdict check_nftables(struct visit *v);
 enum verdict check_forwarding(struct visit *v);

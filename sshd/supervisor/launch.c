@@ -295,6 +295,9 @@ static void on_disk(void *data, const char *error)
 {
     struct server *v = data;
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    char other[400];
+    if (error == NULL && disk_refusal(v, other, sizeof other)[0])
+        error = other;
     FREE_MEM char *why = error ? mem_fmt("disk: %s", error) : NULL;
     struct server_net net;
     if (!still_wanted(v))

@@ -14,6 +14,7 @@
 #include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
+#include "sshd/supervisor/tool_quota_migrate.h"
 
 enum { TICK = 20, GRACE = 10000, BEGIN_WAIT = 30000 };
 
@@ -74,7 +75,7 @@ static bool quiet(struct super *s)
     if (s->sessions)
         return false;
     for (struct server *v = s->servers; v; v = v->next)
-        if (server_alive(v) || v->workers || v->backing_up || v->disk == DISK_WORKING)
+        if (server_alive(v) || v->workers || v->backing_up || v->migrating || v->disk == DISK_WORKING)
             return false;
     return true;
 }
@@ -106,6 +107,7 @@ static void tick(void *data)
     struct super *s = data;
     uint64_t now = now_ms();
     conn_kill_all(s);
+    migrations_end(s);
     if (going.kill_at == 0 && !too_early(s))
         stop_all(s);
     if (going.kill_at && (quiet(s) || now >= going.give_up_at)) {

@@ -11,6 +11,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
 	sshd/supervisor/doctor.c sshd/supervisor/doctor.h \
 	sshd/supervisor/doctor_net.c sshd/supervisor/doctor_visit.h \
+	sshd/supervisor/doctor_quota.c quota/kind.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
 	sshd/supervisor/filter.c sshd/supervisor/filter.h \
 	sshd/supervisor/policy.c sshd/supervisor/policy.h \
@@ -50,6 +51,8 @@ holdfastd_SOURCES = \
 	sshd/supervisor/tool_image.c sshd/supervisor/tool_image.h \
 	sshd/supervisor/tool_plan.c sshd/supervisor/tool_plan.h \
 	sshd/supervisor/tool_power.c sshd/supervisor/tool_power.h \
+	sshd/supervisor/tool_quota.c sshd/supervisor/tool_quota.h \
+	sshd/supervisor/tool_quota_migrate.c sshd/supervisor/tool_quota_migrate.h \
 	sshd/supervisor/tool_server.c sshd/supervisor/tool_server.h \
 	sshd/supervisor/tool_store.c sshd/supervisor/tool_store.h \
 	sshd/supervisor/sink.c sshd/supervisor/sink.h \
@@ -60,7 +63,6 @@ holdfastd_SOURCES = \
 	sshd/supervisor/usage_disk.c sshd/supervisor/usage_disk.h \
 	sshd/supervisor/count.c sshd/supervisor/count.h quota/proto.h \
 	sshd/supervisor/warn.c sshd/supervisor/warn.h \
-	sshd/supervisor/tool_quota.c sshd/supervisor/tool_quota.h \
 	sshd/supervisor/wait.c sshd/supervisor/wait.h \
 	sshd/supervisor/wish.c sshd/supervisor/wish.h \
 	sshd/supervisor/worker.c sshd/supervisor/worker.h \

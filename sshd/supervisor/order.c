@@ -191,7 +191,7 @@ static void quota_ready(void *data, const char *error)
     msg_put_u64(&m, p->server->disk_limit);
     msg_put_u64(&m, inodes);
     msg_put_u64(&m, p->server->inodes_limit);
-    msg_put_str(&m, "image");
+    msg_put_str(&m, disk_backend(p->server));
     result_send(p->super, &m);
 }
 

@@ -80,7 +80,7 @@ void server_number(struct super *s, const char *name, uint32_t number)
     if (v == NULL) {
         v = mem_new(sizeof *v);
         v->super = s;
-        v->gate_fd = v->life.pidfd = v->life.shim_pidfd = -1;
+        v->gate_fd = v->usage_fd = v->life.pidfd = v->life.shim_pidfd = -1;
         v->since = wall_ms();
         snprintf(v->name, sizeof v->name, "%s", name);
         struct server **at = &s->servers;
@@ -119,6 +119,8 @@ void servers_apply(struct super *s, struct buf *told)
         const struct conf_server *c = conf_of(v);
         if (c && server_alive(v))
             cgroup_limits(v, c, told);
+        if (c)
+            disk_apply(v, told);
         if (c == NULL && v->state == STATE_BACKOFF)
             server_force(v, EVENT_STOP, "the daemon, as it is no longer configured");
         /* Started after the reload was found to be possible: nobody could stop it any more. */
@@ -238,6 +240,9 @@ void server_put_status(struct server *v, struct msg *m)
     msg_put_u32(m, v->full);
     put_address(v, m);
     msg_put_str(m, v->super->limits_missing[0] ? "missing" : "enforced");
+    char note[600];
+    msg_put_str(m, disk_backend(v));
+    msg_put_str(m, disk_note(v, note, sizeof note));
     size_t nports = c ? c->port.n : 0;
     msg_put_u32(m, (uint32_t)nports);
     for (size_t i = 0; i < nports; i++) {

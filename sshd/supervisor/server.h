@@ -3,6 +3,7 @@
 #define SUPERVISOR_SERVER_H
 
 #include "quota/gate.h"
+#include "quota/kind.h"
 #include "sshd/supervisor/life.h"
 #include "sshd/supervisor/super.h"
 
@@ -47,11 +48,17 @@ struct server {
 
     enum disk_state disk;
     struct disk_waiter *disk_waiters;
-    uint64_t disk_limit, inodes_limit;   /* those the disk was made with; 0 until it was up once */
+    uint64_t disk_limit, inodes_limit;   /* in force; 0 until it was up once */
+    uint64_t disk_asked, inodes_asked;   /* of the configuration, as of the last job that set them */
+    char backend[16];               /* that has its files (quota/backend.h); "" until it was up once */
+    enum disk_count usage;          /* how its use is known */
+    char count_path[128];
+    char limits_late[200];          /* why the limits in force are not those asked for; "" */
+    bool resizing;                  /* it is working, and mounted all the same */
+    bool migrating;                 /* its files are on the way to another backend: it cannot start, its disk stays down */
     int gate_fd;
     struct gate *gate;
-    uint32_t usage;                 /* USAGE_* of sshd/proto.h: who knows what is used; set by whoever brings the disk up */
-    int usage_fd;                   /* of USAGE_FILE */
+    int usage_fd;                   /* of DISK_COUNT_FILE; -1 */
     struct count *count;            /* counts it as long as the disk is up; NULL: the kernel does */
     unsigned full, warned;          /* percent of bytes or inodes when it was last looked at; the mark it is above (warn.h) */
     uint64_t reserved;              /* memory promised to it as long as it has a group */
@@ -94,7 +101,7 @@ void server_wait_reply(struct server *v, uint64_t session, uint32_t order, enum 
 /* SESSION has ended: nobody waits for its orders any more. */
 void server_waits_drop(struct super *s, uint64_t session, const char *account);
 void server_put_status(struct server *v, struct msg *m);
-/* Bytes used and, in *INODES, inodes; 0 while the disk is down. */
+/* Bytes used and, in *INODES, inodes; 0 while the disk is down.  More than the limit when that was lowered below. */
 uint64_t server_disk_used(struct server *v, uint64_t *inodes);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/conn.h"
+#include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/doctor.h"
 #include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/leave.h"
@@ -105,7 +106,7 @@ static void do_status(struct client *c)
 {
     struct super *s = c->super;
     struct buf b = BUF(4 << 20);
-    char since[24], why[WISH_REASON_MOST + 1];
+    char since[24], why[WISH_REASON_MOST + 1], note[600];
     if (!c->json) {
         unsigned all = 0;
         for (const struct session *o = s->sessions; o; o = o->next)
@@ -123,11 +124,12 @@ static void do_status(struct client *c)
         if (c->json)
             buf_put_fmt(&b,
                         "{\"server\":\"%s\",\"state\":\"%s\",\"since\":\"%s\",\"pid\":%d,\"restarts\":%u,\"disk_used\":%llu,"
-                        "\"limits\":\"%s\"}\n",
+                        "\"limits\":\"%s\",\"quota\":\"%s\",\"quota_note\":\"%s\"}\n",
                         v->name, server_word(v), since, (int)v->pid, v->restarts, (unsigned long long)used,
-                        s->limits_missing[0] ? "missing" : "enforced");
+                        s->limits_missing[0] ? "missing" : "enforced", disk_backend(v), disk_note(v, note, sizeof note));
         else
-            buf_put_fmt(&b, "%-32s %-10s since %s  %s\n", v->name, server_word(v), since, server_reason(v, why, sizeof why));
+            buf_put_fmt(&b, "%-32s %-10s since %s  %s%s%s\n", v->name, server_word(v), since, server_reason(v, why, sizeof why),
+                        why[0] && disk_note(v, note, sizeof note)[0] ? "; " : "", disk_note(v, note, sizeof note));
     }
     client_put(c, (const char *)buf_head(&b), buf_size(&b));
     buf_free(&b);
@@ -281,7 +283,7 @@ static const struct { const char *name; unsigned least, most; void (*run)(struct
     { "reload", 0, 0, do_reload },   { "account", 2, 2, do_account },   { "doctor", 0, 0, do_doctor },
     { "shutdown", 0, 0, do_shutdown }, { "version", 0, 0, do_version },   { "server", 2, 3, tool_server },
     { "image", 1, 3, tool_image },   { "key", 1, 2, tool_key },         { "store", 1, 1, tool_store },
-    { "ban", 1, 3, tool_ban },           { "metrics", 0, 0, do_metrics },    { "quota", 1, 2, tool_quota },
+    { "ban", 1, 3, tool_ban },           { "metrics", 0, 0, do_metrics },    { "quota", 1, 4, tool_quota },
 };
 
 static bool parse(struct client *c, struct msg *m, char **verb)

@@ -13,14 +13,14 @@
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/tool_client.h"
+#include "sshd/supervisor/tool_quota_migrate.h"
 #include "sshd/supervisor/usage_disk.h"
 
 enum { TRIES = 3, OUTPUT_MOST = 4 << 20 };
 
 static const char *backend(const struct server *v)
 {
-    static const char *const words[] = { [USAGE_STATFS] = "image", [USAGE_LEDGER] = "none", [USAGE_FILE] = "btrfs" };
-    return v->usage < countof(words) ? words[v->usage] : "?";
+    return disk_backend(v)[0] ? disk_backend(v) : "?";
 }
 
 static void flush(struct client *c, struct buf *b)
@@ -172,7 +172,7 @@ static void put_text(struct buf *b, const struct found *f)
 {
     buf_put_fmt(b, "%s: %s\n", f->v->name, f->why[0] ? "DIFFERS" : "equal");
     buf_put_fmt(b, "  used       %15" PRIu64 " bytes %10" PRIu64 " inodes  (%s)\n", f->high, f->inodes_high,
-                f->v->usage == USAGE_LEDGER ? "the ledger" : "the kernel");
+                f->v->usage == DISK_COUNT_LEDGER ? "the ledger" : "the kernel");
     buf_put_fmt(b, "  counted    %15" PRIu64 " bytes %10" PRIu64 " inodes\n", f->c->bytes, f->c->inodes);
     if (f->apart.words[0])
         buf_put_fmt(b, "  apart      %15" PRIu64 " bytes %10" PRIu64 " inodes  (%s)\n", f->apart.bytes, f->apart.inodes, f->apart.words);
@@ -294,18 +294,25 @@ static void check(struct client *c)
 
 /* ---- words ---- */
 
-static const struct { const char *word; void (*run)(struct client *c); } words[] = { { "list", list }, { "check", check } };
+static void migrate(struct client *c)
+{
+    tool_quota_migrate(c, server_find(c->super, c->argv[1]));
+}
+
+static const struct { const char *word; unsigned least, most; void (*run)(struct client *c); } words[] = {
+    { "list", 1, 2, list }, { "check", 1, 2, check }, { "migrate", 3, 4, migrate },
+};
 
 void tool_quota(struct client *c)
 {
     if (c->argc > 1 && (server_find(c->super, c->argv[1]) == NULL || conf_server(&c->super->conf, c->argv[1]) == NULL)) {
-        client_done(c, CODE_FAILED, "no such server");
+        client_done(c, CODE_FAILED, "no such server; see 'holdfast status'");
         return;
     }
     for (size_t i = 0; i < countof(words); i++)
-        if (strcmp(words[i].word, c->argv[0]) == 0) {
+        if (strcmp(words[i].word, c->argv[0]) == 0 && c->argc >= words[i].least && c->argc <= words[i].most) {
             words[i].run(c);
             return;
         }
-    client_done(c, CODE_USAGE, "usage: quota list|check [SERVER]");
+    client_done(c, CODE_USAGE, "usage: quota list|check [SERVER], quota migrate SERVER BACKEND [--dry-run]");
 }

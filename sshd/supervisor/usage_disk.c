@@ -1,5 +1,6 @@
 #include "sshd/supervisor/usage_disk.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -22,14 +23,18 @@ static uint64_t inodes_of(const struct server *v, const struct statvfs *st)
     return v->inodes_limit > st->f_ffree ? v->inodes_limit - st->f_ffree : 0;
 }
 
-/* The file system was made to the limit: what is not available is used. */
+/* The root folder's own block is no user's. */
+enum { ROOT = 4096 };
+
+/* The file system was made to the limit: what is not available is used.  Of one that holds more than a limit that came later, what is taken. */
 static struct used by_statfs(const struct server *v)
 {
     struct statvfs st;
     if (!ask(v, &st))
         return (struct used){ 0, 0 };
-    uint64_t bytes = (uint64_t)st.f_bavail * st.f_frsize;
-    return (struct used){ v->disk_limit > bytes ? v->disk_limit - bytes : 0, inodes_of(v, &st) };
+    uint64_t left = (uint64_t)st.f_bavail * st.f_frsize, taken = (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize;
+    uint64_t used = v->disk_limit > left ? v->disk_limit - left : 0;
+    return (struct used){ left == 0 && taken > used + ROOT ? taken - ROOT : used, inodes_of(v, &st) };
 }
 
 static struct used by_ledger(const struct server *v)
@@ -54,15 +59,16 @@ static const struct {
     struct usage_apart apart;
 } kinds[] = {
     /* ext4_make gives the first block of the root directory, and its inode, on top of the limits. */
-    [USAGE_STATFS] = { by_statfs, { 4096, 1, "the top directory itself (its inode and first block), which is given on top of the limits" } },
-    [USAGE_LEDGER] = { by_ledger, { 0, 0, "" } },
-    [USAGE_FILE] = { by_file, { 0, 0, "" } },
+    [DISK_COUNT_STATFS] = { by_statfs, { 4096, 1, "the top directory itself (its inode and first block), which is given on top of the limits" } },
+    [DISK_COUNT_LEDGER] = { by_ledger, { 0, 0, "" } },
+    [DISK_COUNT_FILE] = { by_file, { 0, 0, "" } },
 };
 
 uint64_t server_disk_used(struct server *v, uint64_t *inodes)
 {
     *inodes = 0;
-    if (v->disk != DISK_UP || v->usage >= countof(kinds))
+    bool mounted = v->disk == DISK_UP || (v->disk == DISK_WORKING && v->resizing);
+    if (!mounted || v->usage >= countof(kinds))
         return 0;
     struct used u = kinds[v->usage].used(v);
     *inodes = u.inodes;
@@ -72,12 +78,14 @@ uint64_t server_disk_used(struct server *v, uint64_t *inodes)
 
 struct usage_apart usage_apart(const struct server *v)
 {
-    return v->usage < countof(kinds) ? kinds[v->usage].apart : kinds[USAGE_LEDGER].apart;
+    return v->usage < countof(kinds) ? kinds[v->usage].apart : kinds[DISK_COUNT_LEDGER].apart;
 }
 
 void usage_begin(struct server *v)
 {
-    if (v->usage != USAGE_LEDGER || v->count)
+    if (v->usage == DISK_COUNT_FILE && v->usage_fd < 0)
+        v->usage_fd = open(v->count_path, O_RDONLY | O_CLOEXEC);
+    if (v->usage != DISK_COUNT_LEDGER || v->count)
         return;
     gate_set_inodes_limit(v->gate, v->inodes_limit);
     v->count = count_keep(v);
@@ -87,4 +95,6 @@ void usage_end(struct server *v)
 {
     count_end(v->count);
     v->count = NULL;
+    cleanup_fd(&v->usage_fd);
+    v->usage_fd = -1;
 }

@@ -108,6 +108,10 @@ static int send_start(struct super *s, const struct worker *w, uint32_t rights, 
     const struct conf_limits *l = &s->conf.limits;
     const struct conf_server *c = conf_server(&s->conf, w->server->name);
     size_t n = c ? c->deny.n : 0;
+    if (w->server->usage == DISK_COUNT_FILE && w->server->usage_fd < 0) {
+        errno = ENOENT;     /* nobody tells what the disk holds */
+        return -1;
+    }
     struct msg m MSG_FREE;
     msg_begin(&m, START_FILES, 0);
     msg_put_str(&m, w->server->name);
@@ -123,11 +127,11 @@ static int send_start(struct super *s, const struct worker *w, uint32_t rights, 
     for (size_t i = 0; i < n; i++)
         msg_put_str(&m, c->deny.v[i]);
     msg_put_str(&m, w->account);
-    msg_put_u32(&m, w->server->usage);
+    msg_put_u32(&m, (uint32_t)w->server->usage);
     msg_put_fd(&m, root);
     msg_put_fd(&m, w->server->gate_fd);
     msg_put_fd(&m, handles_fd(w->handles));
-    if (w->server->usage == USAGE_FILE)
+    if (w->server->usage == DISK_COUNT_FILE)
         msg_put_fd(&m, w->server->usage_fd);
     return msg_send(link, &m);
 }

@@ -6,6 +6,7 @@ holdfast_SOURCES = \
 	sshd/tool/hostkeys.c \
 	sshd/tool/image.c \
 	sshd/tool/main.c \
+	sshd/tool/quota.c \
 	sshd/tool/request.c \
 	sshd/tool/secret.c \
 	sshd/tool/store.c \

@@ -27,7 +27,7 @@ static const struct verb {
     {"server", "WORD NAME", 2, 3, NULL, NULL, "show: one server as the daemon has it; plan: what a start does; seccomp: its system calls; freeze, thaw; start, stop, restart, kill; lock NAME REASON, unlock"},
     {"image", "WORD ...", 1, 3, image, NULL, "list; import NAME FILE (a tar of a root file system, - for standard input); rm NAME"},
     {"ban", "WORD ...", 1, 3, NULL, NULL, "list: sources that are held off; rm SOURCE or all; add SOURCE SECONDS"},
-    {"quota", "WORD [SERVER]", 1, 2, NULL, NULL, "list: limits and what is used; check: is that what a count of all files finds?"},
+    {"quota", "WORD ...", 1, 3, quota, NULL, "list: limits and what is used; check: is that what a count finds?; migrate SERVER BACKEND [--dry-run]: its files to another backend"},
     {"hostkeys", "[HOST]", 0, 1, hostkeys, NULL, "fingerprints, known_hosts lines and SSHFP records"},
     {"key", "rotate", 1, 1, key, NULL, "a new secret.key, and everything the store keeps sealed anew with it; live sessions go on"},
     {"store", "WORD ...", 1, 2, store, NULL, "check: is the database sound?; backup FILE: a copy of it, of one moment"},
@@ -67,6 +67,7 @@ static void print_help(FILE *out)
     fprintf(out, "  --run FOLDER     of the daemon to talk to; otherwise as holdfast.ini says\n"
                  "  --config FOLDER  of the ini files, instead of " HOLDFAST_SYSCONF "\n"
                  "  --json           one object a line\n"
+                 "  --dry-run        of `quota migrate`: nothing is changed\n"
                  "  --force          of `store backup`: replace the file; of `key rotate`: leave what does not open\n");
 }
 
@@ -90,6 +91,7 @@ static int options(int argc, char **argv, struct command *c)
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},
         {"force", no_argument, NULL, 'f'},
+        {"dry-run", no_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -99,6 +101,7 @@ static int options(int argc, char **argv, struct command *c)
         case 'c': c->folder = optarg; break;
         case 'j': c->json = true; break;
         case 'f': c->force = true; break;
+        case 'n': c->dry = true; break;
         case 'h': c->verb = "help"; return TOOL_DONE_WELL;
         default: print_help(stderr); return TOOL_USAGE;
         }
@@ -116,6 +119,10 @@ static int run(const struct command *c, const struct verb *v)
 {
     if (c->force && v->local != store && v->local != key) {
         fprintf(stderr, "holdfast: --force is not for '%s'\n", v->name);
+        return TOOL_USAGE;
+    }
+    if (c->dry && v->local != quota) {
+        fprintf(stderr, "holdfast: --dry-run is not for '%s'\n", v->name);
         return TOOL_USAGE;
     }
     if (c->argc < v->least || c->argc > v->most) {

@@ -14,7 +14,7 @@ enum { TOOL_DONE_WELL = 0, TOOL_FAILED = 1, TOOL_USAGE = 2, TOOL_UNAVAILABLE = 6
 struct command {
     const char *folder;   /* of the ini files */
     const char *run;      /* the daemon's run folder; NULL: as the ini file says */
-    bool json, force;
+    bool json, force, dry;
     const char *verb;
     int argc;             /* behind the verb */
     char **argv;
@@ -27,6 +27,8 @@ int request(const struct command *c, const struct buf *secret);
 int secret_read(const char *who, struct buf *secret);
 /* The verb `image`: opens what is to be imported, and asks the daemon. */
 int image(const struct command *c);
+/* The verb `quota`: the daemon has no options, and gets --dry-run as a word. */
+int quota(const struct command *c);
 /* The verbs `store` and `key`: a backup is written beside its file and put in place by a rename. */
 int store(const struct command *c);
 int key(const struct command *c);

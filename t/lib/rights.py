@@ -29,6 +29,7 @@ KINDS = {
     "holdfast-archive": r"%P/state/.*|/.*",
     "holdfast-count": r"%P/state/servers/[^/]+(/.*)?|/.*|anon_inode:inotify",
     "holdfast-policy": r"/memfd:.*",
+    "holdfast-copy": r"/.*",        # folders and files of mounts that only its launch sees
     "holdfast-launch": r".*",
 }
 
@@ -83,6 +84,7 @@ def uid_problem(name, uid, env):
         "holdfast-filter": (int(env["FILTER_UID"]), 1),
         "holdfast-files": (servers, 32 * 65536), "holdfast-init": (servers, 32 * 65536), "holdfast-archive": (servers, 32 * 65536),
         "holdfast-count": (servers, 32 * 65536),
+        "holdfast-copy": (servers, 32 * 65536),
     }
     if name not in ranges:
         return f"{name} is no role"

@@ -74,7 +74,7 @@ LOOKS = itertools.count(1)
 def status_fields(name, running=True, reason=""):
     return [name, "running" if running else "stopped", U64(1700000000000), 4242 if running else 0, int(running),
             int(not running), 0, 0, reason, "", 1, U64(1234), U64(64 << 20), U64(65 << 20), 3, U64(1 << 20), U64(64 << 20),
-            0, "10.213.0.2", "fd00::2", "enforced", 2, 31001, 0, 31001, 1,
+            0, "10.213.0.2", "fd00::2", "enforced", "image", "", 2, 31001, 0, 31001, 1,
             U64(5), U64(6), U64(7), U64(next(LOOKS) << 20)]
 
 

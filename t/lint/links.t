@@ -22,6 +22,7 @@ TABLE = {
     "holdfast-sink": {LIBC},
     "holdfast-shim": {LIBC},
     "holdfast-policy": {LIBC},
+    "holdfast-copy": {LIBC},
     "holdfast-init": STATIC,
 }
 # The loader is no library; the sanitizers' run-time is there in builds that ask for it, and brings its own.

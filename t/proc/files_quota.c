@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "quota/kind.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/rights.h"
@@ -166,7 +167,7 @@ static void up_with(uint32_t usage, uint64_t limit)
     rig_own(rig.in);
     rig.usage = usage;
     rig_start(RIGHT_ALL, limit);
-    rig.usage = USAGE_STATFS;
+    rig.usage = DISK_COUNT_STATFS;
 }
 
 static void statvfs_is(uint64_t all, uint64_t left, uint64_t files, uint64_t files_left)
@@ -184,7 +185,7 @@ static void statvfs_is(uint64_t all, uint64_t left, uint64_t files, uint64_t fil
 Test(files_quota, the_ledger_stops_and_shows_the_same)
 {
     const uint64_t limit = 4 << 20;
-    up_with(USAGE_LEDGER, limit);
+    up_with(DISK_COUNT_LEDGER, limit);
     gate_set_inodes_limit(rig.gate, 10);
     gate_set_used(rig.gate, 1 << 20, 4, gate_written(rig.gate));
     statvfs_is(limit, 3 << 20, 10, 6);
@@ -206,7 +207,7 @@ Test(files_quota, the_ledger_stops_and_shows_the_same)
 
 Test(files_quota, small_files_are_whole_blocks_in_the_ledger)
 {
-    up_with(USAGE_LEDGER, 1 << 20);
+    up_with(DISK_COUNT_LEDGER, 1 << 20);
     gate_set_used(rig.gate, 0, 0, 0);
     char name[32];
     unsigned n = 0;
@@ -235,10 +236,10 @@ Test(files_quota, a_file_of_the_kernels_says_it)
     rig_own(rig.in);
     rig_put(rig.out, "referenced", "1048576\n");
     snprintf(path, sizeof path, "%s/referenced", rig.out);
-    rig.usage = USAGE_FILE;
+    rig.usage = DISK_COUNT_FILE;
     CLOSE_FD int file = rig.usage_fd = open(path, O_RDWR | O_CLOEXEC);
     rig_start(RIGHT_ALL, 4 << 20);
-    rig.usage = USAGE_STATFS;
+    rig.usage = DISK_COUNT_STATFS;
     ok(FILES_STATVFS, "p", "");
     for (int i = 0; i < 4; i++)
         msg_get_u64(&rig.answer);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
+#include "quota/kind.h"
 
 struct files_rig rig;
 
@@ -84,7 +85,7 @@ void rig_start(uint32_t rights, uint64_t limit)
     msg_put_fd(&m, dir);
     msg_put_fd(&m, gate);
     msg_put_fd(&m, handles);
-    if (rig.usage == USAGE_FILE)
+    if (rig.usage == DISK_COUNT_FILE)
         msg_put_fd(&m, rig.usage_fd);
     cr_assert(msg_send(rig.link, &m) == 0);
 }

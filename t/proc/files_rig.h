@@ -18,7 +18,7 @@ struct files_rig {
     int link;
     pid_t pid;
     struct gate *gate, *handles;   /* of the disk, of the account */
-    uint32_t usage;                /* kind, for the next start; with USAGE_FILE that file */
+    uint32_t usage;                /* kind, for the next start; with DISK_COUNT_FILE that file */
     int usage_fd;
     const char *const *deny;       /* patterns, up to a NULL, for the next start; NULL: none */
     uint32_t id;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "quota/kind.h"
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/io.h"
@@ -120,7 +121,7 @@ static void start_message(const struct session *s, size_t i, int link)
         msg_put_u32(&m, k == 0 ? (uint32_t)gate_slot_take(account) : k < 3 ? s->handles : 0);
     gate_unmap(account);
     msg_put_str(&m, "alice");
-    msg_put_u32(&m, USAGE_STATFS);
+    msg_put_u32(&m, DISK_COUNT_STATFS);
     msg_put_fd(&m, dir);
     msg_put_fd(&m, s->gate[i]);
     msg_put_fd(&m, handles);

@@ -173,7 +173,7 @@ for ((i = 0; i < 60; i++)); do
 done
 ok "up after 60 kills" "$CTL" up "$SCRATCH/k" kill 67108864 20000 $UID_
 is "$(free_bytes "$SCRATCH/k/servers/kill")" 67108864 "with its whole limit"
-is "$(ls -A "$SCRATCH/k/servers" | tr '\n' ' ')" ".kill.lock kill kill.img " "no half-made file lies about"
+is "$(ls -A "$SCRATCH/k/servers" | tr '\n' ' ')" ".kill.lock .kill.quota kill kill.img " "no half-made file lies about"
 ok "down" "$CTL" down "$SCRATCH/k" kill
 ok "no loop device is left" wait_until 5 eval '[ "$(loops)" = 0 ]'
 [ "$(loops)" = 0 ] || diag "$(losetup -nl -O NAME,BACK-FILE | grep -F "$SCRATCH/")"

@@ -12,9 +12,18 @@ t_unit_conf_spans_CFLAGS = $(CONF_TEST_CFLAGS)
 t_unit_conf_spans_LDADD = libbase.a $(INIH_LIBS) $(CRITERION_LIBS)
 endif
 
+if CRITERION
+check_PROGRAMS += t/unit/record
+TESTS += t/unit/record
+t_unit_record_SOURCES = t/unit/record.c sandbox/lock/landlock.c $(quota_disk_sources)
+t_unit_record_CFLAGS = $(CONF_TEST_CFLAGS)
+t_unit_record_LDADD = libbase.a $(CRITERION_LIBS)
+endif
+
 # Run by t/sys/disk.t, which needs root.
 check_PROGRAMS += t/sys/diskctl
 t_sys_diskctl_SOURCES = t/sys/diskctl.c sandbox/lock/landlock.c sandbox/lock/landlock.h $(quota_disk_sources)
+t_sys_diskctl_CPPFLAGS = $(AM_CPPFLAGS) -DDISKCTL_LIBEXEC='"$(abs_top_builddir)"'
 t_sys_diskctl_LDADD = libbase.a
 EXTRA_DIST += t/sys/disk.t t/sys/image_limits.t t/sys/image_damage.t t/lib/filler.py
 

@@ -265,6 +265,33 @@ Test(conf, ready_by_notify_is_printed_as_it_is_read)
     end();
 }
 
+/* Words with a comma and a blank in them, and a server's own, "" being the node's. */
+Test(conf, quota_words)
+{
+    static const struct { const char *node, *server, *word; } rows[] = {
+        { "auto", "", "auto" }, { "none, unsafe", "", "none" }, { "image", "btrfs", "btrfs" }, { "project", "none, unsafe", "none" },
+        { "zfs", "auto", "auto" }, { "none, unsafe", "fuse", "fuse" },
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        begin();
+        set("quota", "backend", rows[i].node);
+        set("account a", "own_keys", "yes");
+        set("server x", "owner", "a");
+        set("server x", "command", "x");
+        set("server x", "quota", rows[i].server);
+        finish();
+        no_errors();
+        cr_expect_str_eq(conf_backend(&c, conf_server(&c, "x")), rows[i].word);
+        FREE_MEM char *text = conf_text(&c), *node = mem_fmt("backend = %s\n", rows[i].node), *own = mem_fmt("quota = %s\n", rows[i].server);
+        cr_expect(strstr(text, node) && strstr(text, own), "%s %s", node, own);
+        end();
+    }
+    static const char *const bad[] = { "none", "unsafe", "none,unsafe", "none, ", "image, unsafe", "", "AUTO", "auto |" };
+    for (size_t i = 0; i < countof(bad); i++)
+        refused("quota", "backend", bad[i], "none, unsafe");
+    refused("server x", "quota", "none", "none, unsafe");
+}
+
 Test(conf, what_is_denied)
 {
     static const char *const good[] = { "*.pem", "/top", "keys/*.key", "a b", "[a-c]?", "\\{x", "x\\\\", ".*", "*", "a..b" };

@@ -67,6 +67,9 @@ bool cgroup_frozen(const struct server *s) { (void)s; return frozen; }
 void cgroup_read(const struct server *s, struct cgroup_use *use) { (void)s, (void)use; }
 void disk_need(struct server *s, disk_fn *fn, void *data) { (void)s, (void)fn, (void)data; }
 void disk_down(struct server *s, disk_fn *fn, void *data) { (void)s, (void)fn, (void)data; }
+void disk_apply(struct server *s, struct buf *told) { (void)s, (void)told; }
+const char *disk_backend(const struct server *s) { return s->backend; }
+const char *disk_note(const struct server *s, char *buf, size_t size) { (void)s, (void)size; buf[0] = '\0'; return buf; }
 uint64_t server_disk_used(struct server *s, uint64_t *inodes) { (void)s; return *inodes = 0; }
 void result_begin(struct msg *m, uint32_t id, int c, const char *text)
 {

@@ -1,0 +1,12 @@
+/* How what a server uses of its disk is counted; told by its backend, and passed on to whoever asks for it. */
+#ifndef QUOTA_KIND_H
+#define QUOTA_KIND_H
+
+/* How the bytes and inodes in use are known to whoever stands on the mount. */
+enum disk_count {
+    DISK_COUNT_STATFS,      /* statfs of the mount shows the limits and what is left of them */
+    DISK_COUNT_LEDGER,      /* nobody in the kernel counts: the gate's page does */
+    DISK_COUNT_FILE,        /* the kernel counts; a file of its tells the bytes, in decimal */
+};
+
+#endif
