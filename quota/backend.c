@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "quota/btrfs.h"
 #include "quota/image.h"
 #include "quota/place.h"
 #include "quota/tree.h"
 
 const struct backend *const backends[] = {
+    &backend_btrfs,
     &backend_image,
     NULL,
 };
