@@ -42,7 +42,8 @@ enum { DISK_UID = 1000 };   /* their owner on the disk, uid and gid */
 struct backend {
     const char *word;       /* as in the ini files */
     enum disk_count count;
-    /* Whether it can serve STATE/servers on this machine at all: 0, or -1 with the reason a person can act on.  Changes nothing. */
+    /* Whether it can serve STATE/servers on this machine at all: 0, or -1 with the reason a person can act on.  1 with a reason: it can when asked for
+       by name, `auto` passes it by.  Changes nothing. */
     int (*fit)(const struct place *p, const struct disk *d, struct err *e);
     /* Whether it has files of that name. */
     bool (*has)(const struct place *p);
@@ -57,6 +58,8 @@ struct backend {
     int (*use)(const struct place *p, struct disk *d, struct err *e);
     /* Deletes the files and all that belongs to them; it is not mounted. */
     int (*drop)(const struct place *p, const struct disk *d, struct err *e);
+    /* Renames the files of FROM to be those of TO, which has none; both are not mounted.  Done already: 0.  NULL: nothing can be migrated to it. */
+    int (*move)(const struct place *from, const struct place *to, struct err *e);
 };
 
 /* All of them, NULL at the end; the strongest first, as `auto` tries them. */

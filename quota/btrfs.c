@@ -17,7 +17,7 @@
 #include "quota/tree.h"
 
 /* The least that an inode takes: its item and the head of that. */
-enum { INODE_BYTES = 160 + 25, LEAST_BYTES = 2 << 20, TRIES = 8, CLEAN_MS = 3000 };
+enum { INODE_BYTES = 160 + 25, LEAST_BYTES = 1 << 20, TRIES = 8, CLEAN_MS = 3000 };
 
 /* "@" is in no server's name, so that none of these is ever another server's.  Inside the subvolume, whose root folder keeps the host's users out, a
    folder has the files. */
@@ -261,6 +261,16 @@ static int drop(const struct place *p, const struct disk *d UNUSED, struct err *
     return retire(p, e) < 0 ? -1 : wait_clean(p, e);
 }
 
+/* Synced, as after `up`. */
+static int move(const struct place *from, const struct place *to, struct err *e)
+{
+    struct names old = names_of(from), new = names_of(to);
+    if (renameat2(from->servers, old.files, to->servers, new.files, RENAME_NOREPLACE) < 0 && (errno != ENOENT || !has(to)))
+        return err_set(e, errno, "rename", "servers/%s", old.files);
+    return syncfs(to->servers) < 0 ? err_set(e, errno, "sync", "servers") : 0;
+}
+
 const struct backend backend_btrfs = {
     .word = "btrfs", .count = DISK_COUNT_FILE, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop,
+    .move = move,
 };

@@ -4,7 +4,7 @@
       what `du` tells, up to twice for files written over in pieces; a write over old data takes its room before it gives the old one's back, and is
       refused when there is none.  Copies that share blocks count once.
     - metadata: names, inodes, small files (they lie in it), attributes.  16 KiB at a time, and while a transaction lasts more is set aside than will
-      be used: the last MiB or two cannot be filled with small files.  A disk of 2 MiB or less is not made.
+      be used: with small files alone a disk is full at two thirds or so until that transaction has ended, 30 s at most.  A disk of less than 1 MiB is not made.
    EDQUOT comes at the write.  What is under way is reserved before, so the group never exceeds its limit.
 
    Inodes have no limit of their own.  Each takes 185 bytes of metadata at the very least (more with a name), so that the bytes hold them to

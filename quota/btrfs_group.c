@@ -185,12 +185,12 @@ static int tidy(int fs, uint64_t id, const struct btrfs_ids *all, const struct b
 {
     *foreign = *stay = 0;
     for (size_t i = 0; i < all->n; i++) {
-        int there = subvol_there(fs, all->at[i], e);
-        if (there < 0)
+        int is = subvol_state(fs, all->at[i], e);
+        if (is < 0)
             return -1;
-        if (there && !btrfs_ids_has(tree, all->at[i]) && !*foreign)
+        if (is == SUBVOL_THERE && !btrfs_ids_has(tree, all->at[i]) && !*foreign)
             *foreign = all->at[i];
-        *stay += there ? 1 : (size_t)forget(fs, id, all->at[i]);
+        *stay += is == SUBVOL_GONE ? (size_t)forget(fs, id, all->at[i]) : 1;
     }
     return 0;
 }
@@ -226,9 +226,9 @@ int group_remove(int fs, uint64_t id, struct err *e)
         return -1;
     if (s.mode == QUOTA_OFF)
         return 0;
-    int there = subvol_there(fs, id, e);
-    if (there)
-        return there;
+    int is = subvol_state(fs, id, e);
+    if (is != SUBVOL_GONE)
+        return is < 0 ? -1 : 1;
     if (members(fs, id, &all, e) < 0 || tidy(fs, id, &all, &none, &foreign, &stay, e) < 0)
         return -1;
     if (stay || (exist(fs, level1(id), false) < 0 && errno == EBUSY))

@@ -53,12 +53,12 @@ int subvol_of(int fd, struct subvol *s, struct err *e)
     return 0;
 }
 
-static int found(void *arg UNUSED, const struct btrfs_item *i UNUSED)
+static int found(void *arg UNUSED, const struct btrfs_item *i)
 {
-    return 1;
+    return btrfs_u64(i, offsetof(struct btrfs_root_item, refs)) << 32 ? SUBVOL_THERE : SUBVOL_DYING;     /* 32 bits of it */
 }
 
-int subvol_there(int fs, uint64_t id, struct err *e)
+int subvol_state(int fs, uint64_t id, struct err *e)
 {
     int is = btrfs_items(fs, BTRFS_ROOT_TREE_OBJECTID, id, BTRFS_ROOT_ITEM_KEY, found, NULL);
     return is < 0 ? err_set(e, errno, "subvolume", "look for %" PRIu64, id) : is;

@@ -19,8 +19,9 @@ int subvol_make(int folder, const char *name, struct err *e);
 int subvol_open(int folder, const char *name, struct err *e);
 /* Of the subvolume that FD is open in. */
 int subvol_of(int fd, struct subvol *s, struct err *e);
-/* Whether it is there, or deleted and not yet cleaned away: 1, 0, or -1 with E. */
-int subvol_there(int fs, uint64_t id, struct err *e);
+/* Where it is in its life, or -1 with E. */
+enum { SUBVOL_GONE, SUBVOL_THERE, SUBVOL_DYING /* deleted, and not yet cleaned away by the kernel */ };
+int subvol_state(int fs, uint64_t id, struct err *e);
 /* Adds ID and all subvolumes below it to LIST, each before those below it. */
 int subvol_tree(int fs, uint64_t id, struct btrfs_ids *list, struct err *e);
 /* Deletes ID and all below it, also what is read-only; the kernel frees their space afterwards. */
