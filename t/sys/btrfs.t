@@ -2,6 +2,8 @@
 # The btrfs backend: limits by every route that an owner of files has, what is left of a limit lowered, a full host, a death at each system call.
 # shellcheck source=../lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=../lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
 need_root
 RUN_BOUND=300
 need losetup mkfs.btrfs btrfs findmnt setpriv python3 strace setfattr
@@ -346,4 +348,60 @@ ok "down" ctl down h
 ok "drop" ctl drop h
 ok "nothing is left" wait_until 10 nothing_left
 nothing_left || diag "$(left)"
+
+# --- a whole server --------------------------------------------------------------------------------------------------------------------------
+
+whole_server() {
+    cat >"$SCRATCH/more.ini" <<'E2'
+[quota]
+backend = btrfs
+[server one]
+restart = never
+command = /usr/bin/python3 ./run
+E2
+    mkdir -m 0755 "$F/tmp"
+    TMPDIR=$F/tmp rig_up --ini "$SCRATCH/more.ini"
+    put_run one <<'E2'
+import errno, fcntl, os, time
+def tried(what, fn):
+    try:
+        fn()
+        print(what, "done", flush=True)
+    except OSError as e:
+        print(what, errno.errorcode[e.errno], flush=True)
+def fill():
+    with open("data", "wb", 0) as f:
+        while True:
+            f.write(b"x" * 65536)
+here = os.open(".", os.O_RDONLY)
+for number in 0x5000940e, 0x50009418, 0x50009401, 0x50009417, 0x4010942a, 0x40189429, 0x8030942b, 0xc0109428, 0x401c5820:
+    tried(f"ioctl-{number:x}", lambda: fcntl.ioctl(here, number, bytearray(4096)))
+tried("fill", fill)
+print("ready", flush=True)
+time.sleep(600)
+E2
+    is "$(findmnt -no FSTYPE "$PREFIX/state/servers/one")" btrfs "its files are on btrfs"
+    exits 0 "start" hf alice start one --wait --timeout 30
+    ok "it has tried all" wait_until 60 eval 'hf alice logs one -n 40 | grep -q ready'
+    said=$(hf alice logs one -n 40)
+    is "$(grep -c 'ioctl-.* EPERM' <<<"$said")" 9 "subvolumes, snapshots, groups, quotas and project numbers are refused inside"
+    like "$said" "fill EDQUOT" "it was held to its limit"
+    sync -f "$F"
+    id=$(btrfs inspect-internal rootid "$PREFIX/state/servers/@one")
+    atmost "$(cat "/sys/fs/btrfs/$(findmnt -no UUID "$F")/qgroups/1_$id/referenced")" $((64 * MB)) "and within it"
+    head -c 8M /dev/urandom >"$SCRATCH/eight"
+    nok "SFTP is refused as well" put alice "$SCRATCH/eight" /one/eight
+    ok "deletes" batch alice <<<$'rm /one/data\n-rm /one/eight'
+    sync -f "$F"
+    ok "and has room then" put alice "$SCRATCH/eight" /one/eight
+    ok "which can be fetched" batch alice <<<"get /one/eight $SCRATCH/back"
+    ok "the same bytes" cmp "$SCRATCH/eight" "$SCRATCH/back"
+    exits 0 "stop" hf alice stop one --wait --timeout 40
+}
+if grep -q 'CONF_BACKENDS.*btrfs' "$TAP_HERE/base/conf_options.h"; then
+    filesystem rig 2G
+    whole_server
+else
+    skip "a whole server on btrfs" "the ini does not know it yet"
+fi
 done_testing
