@@ -52,14 +52,14 @@ int gone_move(const struct place *p, const char *name, struct err *e)
 }
 
 /* A subvolume cannot be deleted at its limit, and all below it must be members for their groups to be removed. */
-static int delete(const struct place *p, uint64_t id, struct err *e)
+static int delete(const struct place *p, int fd, uint64_t id, struct err *e)
 {
     struct quota_state s;
     if (quota_look(p->servers, &s, e) < 0)
         return -1;
     if (s.mode != QUOTA_OFF && (group_hold(p->servers, id, e) < 0 || group_limit(p->servers, id, GROUP_NO_LIMIT, e) < 0))
         return -1;
-    return subvol_delete(p->servers, id, e);
+    return subvol_delete(p->servers, fd, id, e);
 }
 
 /* What lies in FOLDER, which says that it is subvolume ID. */
@@ -72,7 +72,7 @@ static int delete_inside(const struct place *p, const char *folder, uint64_t id,
         return errno == ENOENT ? 0 : err_set(e, errno, "open", "servers/%s", path);
     if (subvol_of(fd, &s, e) < 0)
         return -1;
-    return s.id == id ? delete(p, id, e) : err_set(e, EINVAL, "delete", "servers/%s is subvolume %" PRIu64, path, s.id);
+    return s.id == id ? delete(p, fd, id, e) : err_set(e, EINVAL, "delete", "servers/%s is subvolume %" PRIu64, path, s.id);
 }
 
 /* 0 all is gone, 1 not yet, -1 with E. */

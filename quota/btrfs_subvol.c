@@ -1,19 +1,26 @@
 #include "quota/btrfs_subvol.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mem.h"
+
+enum { DEPTH = 100 };
 
 bool subvol_fs(int fs)
 {
@@ -24,7 +31,7 @@ bool subvol_fs(int fs)
 int subvol_make(int folder, const char *name, struct err *e)
 {
     struct btrfs_ioctl_vol_args_v2 a = { 0 };
-    strncpy(a.name, name, sizeof a.name - 1);
+    snprintf(a.name, sizeof a.name, "%s", name);
     if (ioctl(folder, BTRFS_IOC_SUBVOL_CREATE_V2, &a) < 0)
         return err_set(e, errno, "subvolume", "make servers/%s", name);
     CLOSE_FD int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -80,34 +87,70 @@ int subvol_tree(int fs, uint64_t id, struct btrfs_ids *list, struct err *e)
     return 0;
 }
 
-/* By number and not by path: whoever owns what is above it may rename that meanwhile. */
-static int open_id(int fs, uint64_t id)
+/* --- deleting ------------------------------------------------------------------------------------------------------------------------- */
+
+struct below { uint64_t id, dirid; char name[BTRFS_SUBVOL_NAME_MAX + 1]; };
+
+static int named(void *arg, const struct btrfs_item *i)
 {
-    enum { WITHOUT_PARENT = 0x4d };
-    const uint64_t root[2] = { BTRFS_FIRST_FREE_OBJECTID, id };
-    union { struct file_handle h; char bytes[sizeof(struct file_handle) + 20]; } at = { .h = { .handle_bytes = 20, .handle_type = WITHOUT_PARENT } };
-    memcpy(at.bytes + offsetof(struct file_handle, f_handle), root, sizeof root);     /* and a generation of 0: any */
-    return open_by_handle_at(fs, &at.h, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct below *b = arg;
+    struct btrfs_root_ref r;
+    if (i->offset != b->id || i->len < sizeof r)
+        return 0;
+    memcpy(&r, i->bytes, sizeof r);
+    size_t n = le16toh(r.name_len);
+    if (n > i->len - sizeof r || n >= sizeof b->name)
+        return 0;
+    b->dirid = le64toh(r.dirid);
+    memcpy(b->name, (const char *)i->bytes + sizeof r, n);
+    b->name[n] = '\0';
+    return 1;
 }
 
-/* Nothing below a read-only one can be deleted. */
-static void make_writable(int fs, uint64_t id)
+/* Its root folder, from that of PARENT, whose number is WITHIN; what lies between is its owner's, who may have it changed meanwhile. */
+static int open_below(int parent, uint64_t within, uint64_t id)
+{
+    struct below b = { .id = id };
+    if (btrfs_items(parent, BTRFS_ROOT_TREE_OBJECTID, within, BTRFS_ROOT_REF_KEY, named, &b) <= 0)
+        return -1;
+    struct btrfs_ioctl_ino_lookup_args way = { .treeid = within, .objectid = b.dirid };
+    if (ioctl(parent, BTRFS_IOC_INO_LOOKUP, &way) < 0)
+        return -1;
+    way.name[sizeof way.name - 1] = '\0';
+    FREE_MEM char *path = mem_fmt("%s%s", way.name, b.name);
+    struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+    return (int)syscall(SYS_openat2, parent, path, &how, sizeof how);
+}
+
+static void make_writable(int fd)
 {
     uint64_t flags = 0;
-    CLOSE_FD int fd = open_id(fs, id);
-    if (fd >= 0 && ioctl(fd, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) == 0 && (flags & BTRFS_SUBVOL_RDONLY)) {
+    if (ioctl(fd, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) == 0 && (flags & BTRFS_SUBVOL_RDONLY)) {
         flags &= ~(uint64_t)BTRFS_SUBVOL_RDONLY;
         ioctl(fd, BTRFS_IOC_SUBVOL_SETFLAGS, &flags);
     }
 }
 
-int subvol_delete(int fs, uint64_t id, struct err *e)
+/* Nothing below a read-only one can be deleted.  One that has none below stays as it is; what cannot be opened is named when its deletion fails. */
+static void make_all_writable(int fd, uint64_t id, int depth)
+{
+    BTRFS_IDS list = { 0 };
+    if (depth > DEPTH || btrfs_items(fd, BTRFS_ROOT_TREE_OBJECTID, id, BTRFS_ROOT_REF_KEY, child, &list) < 0 || list.n == 0)
+        return;
+    make_writable(fd);
+    for (size_t i = 0; i < list.n; i++) {
+        CLOSE_FD int sub = open_below(fd, id, list.at[i]);
+        if (sub >= 0)
+            make_all_writable(sub, list.at[i], depth + 1);
+    }
+}
+
+int subvol_delete(int fs, int fd, uint64_t id, struct err *e)
 {
     BTRFS_IDS list = { 0 };
     if (subvol_tree(fs, id, &list, e) < 0)
         return -1;
-    for (size_t i = 0; i < list.n; i++)
-        make_writable(fs, list.at[i]);
+    make_all_writable(fd, id, 0);
     for (size_t i = list.n; i-- > 0;) {
         struct btrfs_ioctl_vol_args_v2 a = { .flags = BTRFS_SUBVOL_SPEC_BY_ID, .subvolid = list.at[i] };
         if (ioctl(fs, BTRFS_IOC_SNAP_DESTROY_V2, &a) < 0 && errno != ENOENT)

@@ -24,8 +24,8 @@ enum { SUBVOL_GONE, SUBVOL_THERE, SUBVOL_DYING /* deleted, and not yet cleaned a
 int subvol_state(int fs, uint64_t id, struct err *e);
 /* Adds ID and all subvolumes below it to LIST, each before those below it. */
 int subvol_tree(int fs, uint64_t id, struct btrfs_ids *list, struct err *e);
-/* Deletes ID and all below it, also what is read-only; the kernel frees their space afterwards. */
-int subvol_delete(int fs, uint64_t id, struct err *e);
+/* Deletes ID, whose root folder is open in FD, and all below it, also what is read-only; the kernel frees their space afterwards. */
+int subvol_delete(int fs, int fd, uint64_t id, struct err *e);
 /* Has the transaction ended in the background, behind which the kernel frees what was deleted. */
 void subvol_wake_cleaner(int fs);
 

@@ -39,7 +39,9 @@ unmount_all() {
     return 1
 }
 cleanup unmount_all
-ctl() { "$CTL" -b btrfs "$1" "$S" "${@:2}"; }
+# What holdfast-launch has (sandbox/launch/RIGHTS).
+LAUNCH=(setpriv --inh-caps=-all --bounding-set=-all,+sys_admin,+net_admin,+setuid,+setgid,+setpcap,+setfcap,+chown,+fowner,+dac_override,+kill --)
+ctl() { "${LAUNCH[@]}" "$CTL" -b btrfs "$1" "$S" "${@:2}"; }
 up() { ctl up "$1" "$2" "${3:-1000000000}" $UID_; }
 field_of() { sed -n "s/.*\<$1=\([^ ]*\).*/\1/p" <<<"$2"; }
 used() { field_of used "$(ctl use "$1" 2>/dev/null)"; }
@@ -165,6 +167,7 @@ nok "nothing more can be written" fill inner/data 1
 nok "nor in there" fill outer/more 1
 ok "down" ctl down a
 free=$(stat -f -c '%a*%S' "$F")
+btrfs property set "$D/@a/files/outer" ro true
 ok "drop, with subvolumes in subvolumes and a read-only one" ctl drop a
 ok "nothing is left" wait_until 10 nothing_left
 nothing_left || diag "$(left)"
@@ -197,7 +200,7 @@ exits 1 "down of a busy disk fails" ctl down b
 like "$err" "servers/b is in use, by process [0-9]+" "and names who holds it"
 exits 1 "drop of one that is mounted fails" ctl drop b
 kill $sleeper; wait $sleeper 2>/dev/null
-ok "for another owner it is mounted anew" "$CTL" -b btrfs up "$S" b $((140 * MB)) 1000000000 2012476536
+ok "for another owner it is mounted anew" ctl up b $((140 * MB)) 1000000000 2012476536
 is "$(stat -c %u "$D/b" "$D/b/data" | uniq)" 2012476536 "and all files are his"
 ok "down" ctl down b
 ok "down again is harmless" ctl down b
