@@ -26,7 +26,7 @@ ctl() { "$CTL" -b btrfs "$1" "$S" "${@:2}"; }
 up() { ctl up "$1" "$2" 1000000000 $UID_; }
 used() { sync -f "$F"; ctl use a 2>/dev/null | sed -n 's/.* used=\([0-9]*\).*/\1/p'; }
 left() { btrfs subvolume list "$F"; btrfs qgroup show "$F" 2>/dev/null | awk '$1 ~ "^[0-9]+/[0-9]+$" && $1 != "0/5" { print $1 }'; ls "$D" | grep '^@'; }
-nothing_left() { sync -f "$F"; [ -z "$(left)" ]; }
+nothing_left() { sync -f "$F"; ctl drop nobody && [ -z "$(left)" ]; }
 
 ok "it fits" ctl fit a
 if [ $SIMPLE = yes ]; then
