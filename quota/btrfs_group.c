@@ -174,10 +174,10 @@ static int forget(int fs, uint64_t id, uint64_t child)
     struct quota_state s;
     if (quota_look(fs, &s, &ignored) == 0 && s.mode == QUOTA_SIMPLE && number(fs, child, "referenced", &used, &ignored) == 0 && used)
         return 1;
-    if (relate(fs, child, level1(id), false) < 0 && errno != ENOENT)
+    /* Older kernels keep it until a transaction has ended behind the last extent: it stays a member until then, so that it is found again. */
+    if (exist(fs, child, false) < 0 && errno != ENOENT)
         return 1;
-    exist(fs, child, false);    /* the kernel may have done it meanwhile */
-    return 0;
+    return relate(fs, child, level1(id), false) < 0 && errno != ENOENT && errno != EINVAL;
 }
 
 /* Dead members are taken out; those alive that are not in TREE come back in *FOREIGN, the first of them; how many stay in *STAY. */
