@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "quota/btrfs.h"
 #include "quota/choose.h"
 #include "quota/image.h"
 #include "quota/migrate.h"
@@ -12,6 +13,7 @@
 #include "quota/tree.h"
 
 const struct backend *const backends[] = {
+    &backend_btrfs,
     &backend_image,
     &backend_none,
     NULL,

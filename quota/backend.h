@@ -38,7 +38,8 @@ enum { DISK_UID = 1000 };   /* their owner on the disk, uid and gid */
 struct backend {
     const char *word;       /* as in the ini files */
     enum disk_count count;
-    /* Whether it can serve STATE/servers on this machine at all: 0, or -1 with the reason a person can act on.  Changes nothing. */
+    /* Whether it can serve STATE/servers on this machine at all: 0, or -1 with the reason a person can act on.  1 with a reason: it can when asked for
+       by name, `auto` passes it by.  Changes nothing. */
     int (*fit)(const struct place *p, const struct disk *d, struct err *e);
     /* Whether it has files of that name. */
     bool (*has)(const struct place *p);

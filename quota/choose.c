@@ -58,7 +58,7 @@ const struct backend *choose_auto(const struct place *p, const struct disk *d, c
             continue;
         int fits = backends[i]->fit(p, d, &e);
         if (say)
-            say(data, backends[i], fits < 0 ? err_text(&e, why, sizeof why) : "");
+            say(data, backends[i], fits ? err_text(&e, why, sizeof why) : "");
         if (fits == 0)
             return backends[i];
     }
@@ -92,7 +92,7 @@ static int fresh_one(const struct place *p, const struct disk *d, const struct b
     *b = backend_find(d->backend);
     if (*b == NULL)
         return err_set(e, 0, "quota", "there is no backend '%s' in this build", d->backend);
-    if ((*b)->fit(p, d, e) == 0)
+    if ((*b)->fit(p, d, e) >= 0)
         return 0;
     return err_wrap(e, (*b)->word);
 }

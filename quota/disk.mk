@@ -9,6 +9,11 @@ quota_disk_sources = \
 	quota/tree.c quota/tree.h \
 	quota/none.c quota/none.h \
 	quota/image.c quota/image.h \
+	quota/btrfs.c quota/btrfs.h \
+	quota/btrfs_gone.c quota/btrfs_gone.h \
+	quota/btrfs_group.c quota/btrfs_group.h \
+	quota/btrfs_subvol.c quota/btrfs_subvol.h \
+	quota/btrfs_tree.c quota/btrfs_tree.h \
 	quota/e2fs.c quota/e2fs.h \
 	quota/ext4.c quota/ext4.h \
 	quota/kind.h \
