@@ -5,9 +5,11 @@
 
 #include "quota/image.h"
 #include "quota/place.h"
+#include "quota/project.h"
 #include "quota/tree.h"
 
 const struct backend *const backends[] = {
+    &backend_project,
     &backend_image,
     NULL,
 };
