@@ -8,5 +8,5 @@ t_unit_project_LDADD = liblaunch.a libbase.a $(CRITERION_LIBS)
 
 t_unit_erase_SOURCES = t/unit/erase.c
 t_unit_erase_CFLAGS = $(t_unit_base_CFLAGS)
-t_unit_erase_LDADD = liblaunch.a libbase.a -lpthread $(CRITERION_LIBS)
+t_unit_erase_LDADD = liblaunch.a libbase.a $(CRITERION_LIBS)
 endif
