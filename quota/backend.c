@@ -7,9 +7,11 @@
 #include "quota/place.h"
 #include "quota/project.h"
 #include "quota/tree.h"
+#include "quota/zfs.h"
 
 const struct backend *const backends[] = {
     &backend_project,
+    &backend_zfs,
     &backend_image,
     NULL,
 };

