@@ -57,6 +57,8 @@ struct backend {
     int (*use)(const struct place *p, struct disk *d, struct err *e);
     /* Deletes the files and all that belongs to them; it is not mounted. */
     int (*drop)(const struct place *p, const struct disk *d, struct err *e);
+    /* Renames the files of FROM to be those of TO, which has none; both are not mounted.  Done already: 0.  NULL: nothing can be migrated to it. */
+    int (*move)(const struct place *from, const struct place *to, struct err *e);
 };
 
 /* All of them, NULL at the end; the strongest first, as `auto` tries them. */

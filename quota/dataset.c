@@ -172,6 +172,14 @@ int dataset_destroy(const struct dataset *s, struct err *e)
     return said.code == 0 || (said.code == 1 && strstr(said.why, "dataset does not exist")) ? 0 : failed("destroy", &said, e);
 }
 
+int dataset_rename(const struct dataset *s, const struct dataset *to, struct err *e)
+{
+    struct said said;
+    if (zfs((const char *const[]){ "zfs", "rename", s->name, to->name, NULL }, &said, e) < 0)
+        return -1;
+    return said.code == 0 ? 0 : failed("rename", &said, e);
+}
+
 static bool word(const char *from, char *to, size_t size)
 {
     size_t n = strcspn(from, " \n");

@@ -31,6 +31,9 @@ int dataset_limit(const struct dataset *s, uint32_t project, uint64_t *bytes, ui
 /* Deletes it with all that is in it; refused when it has snapshots or children, or is mounted. */
 int dataset_destroy(const struct dataset *s, struct err *e);
 
+/* Refused when there is one called TO. */
+int dataset_rename(const struct dataset *s, const struct dataset *to, struct err *e);
+
 /* What mount number ID shows, out of the text of /proc/self/mountinfo: the file system's TYPE and SOURCE, of SIZE bytes each; "" when that does not fit or
    has escapes.  Whether there is such a mount. */
 bool dataset_mount(const char *mountinfo, uint64_t id, char *type, char *source, size_t size);

@@ -271,6 +271,15 @@ static int drop(const struct place *p, const struct disk *d, struct err *e)
     return erase_tree(p->servers, n.part, e) < 0 ? -1 : prjquota_set(p->servers, id, 0, 0, e);
 }
 
+/* The number stays: it is the server's, whatever its folder is called. */
+static int move(const struct place *from, const struct place *to, struct err *e)
+{
+    struct names a = names_of(from), b = names_of(to);
+    if (syscall(SYS_renameat2, from->servers, a.guard, to->servers, b.guard, RENAME_NOREPLACE) < 0 && (errno != ENOENT || !has(to)))
+        return err_set(e, errno, "rename", "servers/%s", a.guard);
+    return fsync(to->servers) < 0 ? err_set(e, errno, "fsync", "servers") : 0;
+}
+
 const struct backend backend_project = {
-    .word = "project", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop,
+    .word = "project", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop, .move = move,
 };

@@ -49,6 +49,19 @@ static int own(const struct place *p, struct dataset *s, struct err *e)
     return dataset_of(s, parent.source, p->folder, e);
 }
 
+struct server_name { char name[NAME_MOST + 1]; };
+
+/* Of ".NAME.new" as well, where a migration makes them. */
+static struct server_name server_of(const struct place *p)
+{
+    struct server_name n = { "" };
+    bool hidden = p->folder[0] == '.';
+    size_t len = strlen(p->folder) - (hidden ? strlen("..new") : 0);
+    if (len < sizeof n.name)
+        memcpy(n.name, p->folder + hidden, len);
+    return n;
+}
+
 static int on_zfs(const struct place *p, struct err *e)
 {
     struct statfs f;
@@ -65,9 +78,7 @@ static int find(const struct place *p, uint32_t project, struct dataset *s, stru
     int is = dataset_get(s, project, state, e);
     if (is <= 0)
         return is;
-    const char *colon = strchr(s->name, ':'), *name = p->folder + (p->folder[0] == '.');
-    size_t n = colon ? strlen(name) - strlen(".new") : strlen(name);
-    if (strncmp(state->server, name, n) != 0 || state->server[n] || strcmp(state->mountpoint, "legacy") != 0)
+    if (strcmp(state->server, server_of(p).name) != 0 || strcmp(state->mountpoint, "legacy") != 0)
         return err_set(e, EEXIST, "zfs", "dataset %s is there, and its holdfast:server=%s and mountpoint=%s are not of a server's disk of ours", s->name,
                        esc(state->server), esc(state->mountpoint));
     return 1;
@@ -184,7 +195,7 @@ static int prepare(const struct place *p, struct disk *d, uint32_t *project, str
     if (is < 0)
         return -1;
     if (is == 0) {
-        if (d->bytes < LEAST || dataset_make(s, d->name, d->bytes, e) < 0)
+        if (d->bytes < LEAST || dataset_make(s, server_of(p).name, d->bytes, e) < 0)
             return d->bytes < LEAST ? limits_set(s, d, *project, e) : -1;
         log_info("disk made", "server=%s dataset=%s", d->name, s->name);
     }
@@ -230,6 +241,19 @@ static int drop(const struct place *p, const struct disk *d UNUSED, struct err *
     return is <= 0 ? is : dataset_destroy(&s, e);
 }
 
+static int move(const struct place *from, const struct place *to, struct err *e)
+{
+    struct dataset a, b;
+    struct dataset_state state;
+    int is = find(from, PROJECT_BASE, &a, &state, e);
+    if (is < 0 || own(to, &b, e) < 0)
+        return -1;
+    if (is > 0)
+        return dataset_rename(&a, &b, e);
+    is = find(to, PROJECT_BASE, &b, &state, e);
+    return is > 0 ? 0 : is < 0 ? -1 : err_set(e, ENOENT, "zfs", "no dataset %s", a.name);
+}
+
 const struct backend backend_zfs = {
-    .word = "zfs", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop,
+    .word = "zfs", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop, .move = move,
 };

@@ -1,6 +1,6 @@
 /* Calls a disk's backend as launch does:
      diskctl up STATE NAME BYTES INODES UID | down STATE NAME           as launch chooses it
-     diskctl -b WORD VERB STATE NAME [BYTES INODES UID [PROJECT]]       that backend: up, resize, fit, has, down, use, drop
+     diskctl -b WORD VERB STATE NAME [BYTES INODES UID [PROJECT]]       that backend: up, resize, fit, has, down, use, drop, move
    The second prints what it is told, "bytes= inodes= used= used_inodes= count=".  For disk.t and its like. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "quota/backend.h"
 #include "quota/place.h"
 #include "quota/tree.h"
@@ -28,8 +29,17 @@ static int has(const struct backend *b, const struct place *p, struct disk *d, s
     return b->has(p) ? 0 : err_set(e, 0, "has", "no files of %s", d->name);
 }
 
+/* Of .NAME.new, as at the end of a migration, to NAME. */
+static int move(const struct backend *b, const struct place *p, struct disk *d, struct err *e)
+{
+    PLACE to = { .servers = -1, .locked = -1 };
+    size_t n = strlen(d->name);
+    FREE_MEM char *name = n > 5 ? mem_strn(d->name + 1, n - 5) : mem_str("");
+    return place_open(&to, d->state, name, e) < 0 ? -1 : b->move(p, &to, e);
+}
+
 static const struct { const char *word; verb_fn *fn; } verbs[] = {
-    { "up", up }, { "resize", resize }, { "fit", fit }, { "has", has }, { "down", down }, { "use", use }, { "drop", drop },
+    { "move", move }, { "up", up }, { "resize", resize }, { "fit", fit }, { "has", has }, { "down", down }, { "use", use }, { "drop", drop },
 };
 
 static int by_word(int argc, char **argv, struct disk *d, struct err *e)
@@ -76,7 +86,8 @@ int main(int argc, char **argv)
         r = by_word(argc, argv, &d, &e);
     else
         r = argc == 7 ? disk_up(&d, &e) : disk_down(&d, &e);
-    if (r < 0)
+    /* `fit` may have a reason to say although it fits. */
+    if (r < 0 || e.step[0])
         fprintf(stderr, "%s\n", err_text(&e, text, sizeof text));
     return r < 0 ? 1 : 0;
 }

@@ -208,6 +208,17 @@ Test(zfs, destroy)
     cr_assert(strstr(e.text, "has children"));
 }
 
+Test(zfs, rename)
+{
+    struct dataset from;
+    cr_assert_eq(dataset_of(&from, "tank/state", ".arena.new", &e), 0);
+    reply(0, NULL, NULL);
+    cr_assert_eq(dataset_rename(&from, &s, &e), 0);
+    cr_assert_str_eq(asked[0], "zfs rename tank/state/arena:new tank/state/arena");
+    reply(1, NULL, "cannot rename 'tank/state/arena:new': dataset already exists");
+    cr_assert_eq(dataset_rename(&from, &s, &e), -1);
+}
+
 static const char MOUNTS[] =
     "21 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw\n"
     "45 21 0:40 / /tank rw,noatime shared:20 master:3 - zfs tank rw,xattr\n"
