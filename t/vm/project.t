@@ -175,6 +175,20 @@ drops() {
     ok "$kind: down" ctl down two
 }
 
+# As at the end of a migration.
+moves() {
+    local kind=$1
+    ok "$kind: files of a migration" ctl up .moved.new $MIB 100 $UID_ 12
+    echo kept >"$S/servers/.moved.new/kept"
+    ok "$kind: down" ctl down .moved.new
+    ok "$kind: they become the server's" ctl move .moved.new
+    ok "$kind: which may be asked for again" ctl move .moved.new
+    ok "$kind: up" ctl up moved $MIB 100 $UID_ 12
+    is "$(cat "$S/servers/moved/kept") $(told used_inodes "$out")" "kept 2" "$kind: with the files, counted as before"
+    ok "$kind: down" ctl down moved
+    ok "$kind: drop" ctl drop moved 0 0 0 12
+}
+
 killed() {
     local kind=$1 i p
     for ((i = 0; i < 24; i++)); do
@@ -207,7 +221,7 @@ for kind in ext4 xfs; do
     S=$SCRATCH/$kind
     ok "$kind: mounted with prjquota" quota_kind $kind
     ok "$kind: is fit" ctl fit one
-    for part in made_right attacks crossings resizes numbers drops killed whole; do
+    for part in made_right attacks crossings resizes numbers drops moves killed whole; do
         diag "$kind $part, after $SECONDS s"
         $part $kind
     done
