@@ -15,9 +15,9 @@
 enum { UNIT = 1024 };       /* of a byte limit in struct if_dqblk */
 
 /* The generic commands work on XFS too, but for asking whether anything is enforced: that one is XFS's own and works on ext4. */
-static int call(int fd, int command, uint32_t id, void *about)
+static int call(int fd, unsigned command, uint32_t id, void *about)
 {
-    return (int)syscall(SYS_quotactl_fd, fd, (unsigned)QCMD(command, PRJQUOTA), id, about);
+    return (int)syscall(SYS_quotactl_fd, fd, QCMD(command, PRJQUOTA), id, about);
 }
 
 int prjquota_judge(uint64_t magic, int no, unsigned flags, struct err *e)
