@@ -214,19 +214,50 @@ def small_files():
     settled(lambda: truth())
 
 
-def pieces():
-    """One file in pieces of one block, accepted before any has a place: what maps them comes on top."""
-    fd = os.open("pieces", os.O_WRONLY | os.O_CREAT, 0o644)
+def every(fd, first, step):
     n = 0
-    while call(os.pwrite, fd, b"x" * 4096, n * 8192) is None:
+    while call(os.pwrite, fd, b"x" * 4096, (first + n * step) * 4096) is None and (first + n * step) * 4096 < BYTES * 8:
         n += 1
+    return n
+
+
+def apart(fd):
+    return every(fd, 0, 2)
+
+
+def between(fd):
+    """Where there are pieces already, on the disk, as many as half of it: each of their lists is split again and again."""
+    for n in range(BYTES // 8192):
+        os.pwrite(fd, b"x" * 4096, n * 4 * 4096)
     os.fsync(fd)
-    have = truth()[0]
-    say(have <= BYTES + BYTES // 100, f"{n} pieces of one block take {have} of {BYTES} bytes, {have - BYTES} above")
-    refused("and nothing more is to be had", wrote, "more", b"x" * 8192)
-    os.close(fd)
-    clear()
-    settled(lambda: truth())
+    return every(fd, 2, 4)
+
+
+def unwritten(fd):
+    """All of it set aside first, in one piece."""
+    length = BYTES
+    while call(os.posix_fallocate, fd, 0, length) is not None:
+        length -= 4096
+    n = 0
+    while n * 8192 + 4096 <= length and call(os.pwrite, fd, b"x" * 4096, n * 8192) is None:
+        n += 1
+    return n
+
+
+def pieces():
+    """One file in pieces of one block, accepted before any has a place: what maps them comes on top.  ABOVE in the environment is what is tolerated."""
+    most = int(os.environ.get("ABOVE", BYTES // 40))
+    for pattern in (apart, between, unwritten):
+        fd = os.open("pieces", os.O_WRONLY | os.O_CREAT, 0o644)
+        n = pattern(fd)
+        no = call(os.fsync, fd)
+        have = truth()[0]
+        say(have <= BYTES + most, f"{n} pieces, {pattern.__name__}, take {have} of {BYTES} bytes, {have - BYTES} above")
+        print("# fsync:", no and errno.errorcode[no], flush=True)
+        refused("and nothing more is to be had", wrote, "more", b"x" * 65536)
+        os.close(fd)
+        clear()
+        settled(lambda: truth())
 
 
 def number():
@@ -269,6 +300,7 @@ def number():
     clear()
 
 
-for part in (bytes_wall, inodes_wall, small_files, pieces, number):
+PARTS = (bytes_wall, inodes_wall, small_files, pieces, number)
+for part in [p for p in PARTS if p.__name__ in os.environ.get("PARTS", p.__name__)]:
     print("#", part.__name__, flush=True)
     part()
