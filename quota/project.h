@@ -8,9 +8,8 @@
 
    The number is PROJECT_BASE + the server's.  One in use by files that are not ours is refused: it is the admin's to free.
 
-   ext4 holds nobody to limits who has CAP_SYS_RESOURCE in the initial user namespace; no process that writes for a server has it.  Blocks that map a
-   file's pieces are counted but never refused when data was accepted before it had a place on the disk: a file in pieces of one block takes up to
-   one block more for some hundred of them (SECURITY). */
+   ext4 holds nobody to limits who has CAP_SYS_RESOURCE in the initial user namespace; no process that writes for a server has it.  Neither file system refuses the blocks that map
+   data it accepted before it had a place on the disk: SECURITY says by how much a server can end above its limit. */
 #ifndef QUOTA_PROJECT_H
 #define QUOTA_PROJECT_H
 

@@ -244,17 +244,32 @@ def unwritten(fd):
     return n
 
 
+def many(fd):
+    """Files of as few pieces as need a list of their own: one more than the inode holds."""
+    n, each = 0, 5 if KIND == "ext4" else 25
+    while n < (INODES - 4) * each:
+        one = os.open(f"p{n // each}", os.O_WRONLY | os.O_CREAT, 0o644)
+        no = call(os.pwrite, one, b"x" * 4096, n % each * 8192)
+        os.close(one)
+        if no is not None:
+            break
+        n += 1
+    os.sync()
+    return n
+
+
 def pieces():
-    """One file in pieces of one block, accepted before any has a place: what maps them comes on top.  ABOVE in the environment is what is tolerated."""
-    most = int(os.environ.get("ABOVE", BYTES // 40))
-    for pattern in (apart, between, unwritten):
+    """Pieces of one block, accepted before any has a place: what maps them comes on top.  ABOVE in the environment is what is tolerated."""
+    most = int(os.environ.get("ABOVE", BYTES // 4))
+    for pattern in (apart, between, unwritten, many):
         fd = os.open("pieces", os.O_WRONLY | os.O_CREAT, 0o644)
         n = pattern(fd)
         no = call(os.fsync, fd)
         have = truth()[0]
         say(have <= BYTES + most, f"{n} pieces, {pattern.__name__}, take {have} of {BYTES} bytes, {have - BYTES} above")
         print("# fsync:", no and errno.errorcode[no], flush=True)
-        refused("and nothing more is to be had", wrote, "more", b"x" * 65536)
+        if have >= BYTES:
+            refused("and nothing more is to be had", wrote, "more", b"x" * 65536)
         os.close(fd)
         clear()
         settled(lambda: truth())
