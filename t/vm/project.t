@@ -179,7 +179,7 @@ drops() {
 moves() {
     local kind=$1
     ok "$kind: files of a migration" ctl up .moved.new $MIB 100 $UID_ 12
-    echo kept >"$S/servers/.moved.new/kept"
+    "${AS_USER[@]}" sh -c "echo kept >'$S/servers/.moved.new/kept'"
     ok "$kind: down" ctl down .moved.new
     ok "$kind: they become the server's" ctl move .moved.new
     ok "$kind: which may be asked for again" ctl move .moved.new
@@ -234,7 +234,7 @@ whole() {
     export TMPDIR=$TMP_BEFORE
 }
 
-for kind in ext4 xfs; do
+for kind in xfs ext4; do
     S=$SCRATCH/$kind
     ok "$kind: mounted with prjquota" quota_kind $kind
     ok "$kind: is fit" ctl fit one
