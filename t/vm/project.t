@@ -78,10 +78,19 @@ made_right() {
     ok "$kind: another server" ctl up two $((8 * MIB)) 100 $UID_ 8
 }
 
+# PARTS, the disk and its bytes, its file system, another server's.
+try_parts() {
+    PARTS=$1 "${AS_USER[@]}" timeout 900 /usr/bin/python3 -B "$SCRATCH/try" "$S/servers/$2" "$3" 300 "$4" "$S/servers/two" >"$TAP_TMP/tried" 2>&1
+    is $? 0 "$4: the attempts came to their end"
+    import_results "$TAP_TMP/tried" "$4: "
+}
 attacks() {
-    "${AS_USER[@]}" timeout 900 /usr/bin/python3 -B "$SCRATCH/try" "$S/servers/one" $((16 * MIB)) 300 "$1" "$S/servers/two" >"$TAP_TMP/tried" 2>&1
-    is $? 0 "$1: the attempts came to their end"
-    import_results "$TAP_TMP/tried" "$1: "
+    try_parts "bytes_wall inodes_wall small_files number" one $((16 * MIB)) "$1"
+    # A disk small enough for pieces of many files to fill it before the inodes are gone.
+    ok "$1: a small disk" ctl up small $((4 * MIB)) 300 $UID_ 10
+    try_parts pieces small $((4 * MIB)) "$1"
+    ok "$1: down" ctl down small
+    ok "$1: drop" ctl drop small 0 0 0 10
 }
 
 # Words, and what must not work because it crosses.
@@ -250,9 +259,9 @@ done
 S=$SCRATCH/strict
 ok "ext4 with nodelalloc" file_system strict ext4 prjquota,nodelalloc -O quota,project -E quotatype=prjquota
 ok "up" ctl up one $((4 * MIB)) 300 $UID_ 7
-PARTS=pieces ABOVE=0 "${AS_USER[@]}" timeout 900 /usr/bin/python3 -B "$SCRATCH/try" "$S/servers/one" $((4 * MIB)) 300 ext4 >"$TAP_TMP/tried" 2>&1
-is $? 0 "the attempts came to their end"
-import_results "$TAP_TMP/tried" "nodelalloc: "
+export ABOVE=0
+try_parts pieces one $((4 * MIB)) ext4
+unset ABOVE
 lower strict
 
 # The suite of all backends makes its own file system.
