@@ -218,9 +218,11 @@ static void check_server(const struct check *k, const struct conf_server *s)
 {
     const char *end = strrchr(s->name, '.');
     check_people(k, s);
-    /* Beside the folder of each server lies a file of its name with this ending. */
-    if (end && strcmp(end, ".img") == 0)
-        conf_error(k->errors, s->where, "the name of server '%s' must not end in .img", s->name);
+    /* Beside the folder of each server lie a file or a folder of its name with these endings. */
+    static const char *const taken[] = { ".img", ".files", ".project", ".fuse" };
+    for (size_t i = 0; end && i < countof(taken); i++)
+        if (strcmp(end, taken[i]) == 0)
+            conf_error(k->errors, s->where, "the name of server '%s' must not end in %s", s->name, end);
     /* What else stands in an account's "/". */
     if (strcmp(s->name, "backups") == 0 || strcmp(s->name, "layers") == 0)
         conf_error(k->errors, s->where, "a server cannot be named '%s'; allowed: any other name than backups, layers", s->name);

@@ -9,10 +9,14 @@
 #include "quota/migrate.h"
 #include "quota/none.h"
 #include "quota/place.h"
+#include "quota/project.h"
 #include "quota/record.h"
 #include "quota/tree.h"
+#include "quota/zfs.h"
 
 const struct backend *const backends[] = {
+    &backend_project,
+    &backend_zfs,
     &backend_btrfs,
     &backend_image,
     &backend_none,

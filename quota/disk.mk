@@ -8,6 +8,12 @@ quota_disk_sources = \
 	quota/rmtree.c quota/rmtree.h \
 	quota/tree.c quota/tree.h \
 	quota/none.c quota/none.h \
+	quota/erase.c quota/erase.h \
+	quota/prjquota.c quota/prjquota.h \
+	quota/project.c quota/project.h \
+	quota/command.c quota/command.h \
+	quota/dataset.c quota/dataset.h \
+	quota/zfs.c quota/zfs.h \
 	quota/image.c quota/image.h \
 	quota/btrfs.c quota/btrfs.h \
 	quota/btrfs_gone.c quota/btrfs_gone.h \

@@ -16,7 +16,7 @@ S=$SCRATCH D=$SCRATCH/servers
 down_all() { local m; for m in "$D"/*/; do ! mountpoint -q "$m" || umount "$m"; done; }
 cleanup down_all
 tree() { python3 -B "$TAP_HERE/t/lib/tree_print.py" "$@"; }
-up() { timeout 60 "$CTL" up "$S" "$1" "${LIMITS[@]}" "${2:-auto}"; }
+up() { timeout 60 "$CTL" up "$S" "$1" "${LIMITS[@]}" "${2:-auto}" >/dev/null; }
 down() { timeout 60 "$CTL" down "$S" "$1"; }
 # Server, from, to: configured as it must be for that.
 moves() { timeout 120 "$CTL" migrate "$S" "$1" "${LIMITS[@]}" "$2" "$2"; }

@@ -71,6 +71,8 @@ Test(conf, what_spans_sections)
     set("server v.img", "command", "x");
     set("server v.img", "network", "none");
     set("server v.img", "port", "81/tcp");
+    set("server w.files", "owner", "a");
+    set("server w.files", "command", "x");
     cr_assert_eq(errors.n, 0);
     finish();
     static const char *const wanted[] = {
@@ -85,6 +87,7 @@ Test(conf, what_spans_sections)
         "'cpu_burst' of server 'u' is more than its 'cpu' gives in 100ms; allowed: at most 20ms",
         "'a' owns server 'u'",
         "must not end in .img",
+        "must not end in .files",
         "cannot be named 'backups'; allowed: any other name than backups, layers",
         "cannot be named 'layers'",
         "has ports but network = none",

@@ -6,3 +6,4 @@ include t/unit/shim.mk
 include t/unit/store.mk
 include t/unit/session.mk
 include t/unit/base.mk
+include t/unit/quota.mk
