@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "quota/fuse.h"
 #include "quota/image.h"
 #include "quota/place.h"
 #include "quota/tree.h"
 
 const struct backend *const backends[] = {
     &backend_image,
+    &backend_fuse,
     NULL,
 };
 

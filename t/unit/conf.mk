@@ -16,6 +16,9 @@ endif
 check_PROGRAMS += t/sys/diskctl
 t_sys_diskctl_SOURCES = t/sys/diskctl.c $(quota_disk_sources)
 t_sys_diskctl_LDADD = libbase.a
+check_PROGRAMS += t/sys/fusectl
+t_sys_fusectl_SOURCES = t/sys/fusectl.c $(quota_disk_sources)
+t_sys_fusectl_LDADD = libbase.a
 EXTRA_DIST += t/sys/disk.t
 
 # Run by t/lint/options.t.
