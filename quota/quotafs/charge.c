@@ -1,7 +1,8 @@
 #include "quota/quotafs/charge.h"
 
-/* ext4: four pieces are noted in the inode; a block notes 340, half of that after it was split, and a piece has 128 MiB at most. */
-enum { INLINE_PIECES = 3, BLOCK_PIECES = 170, SPLIT_BLOCKS = 2 };
+/* ext4: four pieces are noted in the inode; a block notes 340, half of that after it was split, and a piece has 128 MiB at most.  New ones may each
+   split another of the blocks that there are, and the index above them. */
+enum { INLINE_PIECES = 3, BLOCK_PIECES = 170, INDEX_BLOCKS = 2 };
 #define PIECE_MOST (128ull << 20)
 
 static uint64_t down(uint64_t n, uint64_t unit)
@@ -14,17 +15,19 @@ static uint64_t up(uint64_t n, uint64_t unit)
     return n % unit ? down(n, unit) + unit : n;
 }
 
-void charge_open(struct charge *c, uint64_t size, uint64_t real, uint64_t solid, uint64_t unit)
+void charge_open(struct charge *c, uint64_t size, uint64_t real, uint64_t solid)
 {
-    /* With holes, or more blocks than bytes, it may be in many pieces already. */
-    bool pieces = solid < size || real > up(size, unit);
-    *c = (struct charge){ .real = real, .solid = solid < size ? solid : size, .pieces = pieces ? INLINE_PIECES + 1 : 0 };
+    /* It may be in pieces already. */
+    *c = (struct charge){ .real = real, .solid = solid < size ? solid : size, .pieces = real ? INLINE_PIECES + 1 : 0 };
 }
 
 static uint64_t slack_for(const struct charge *c, uint64_t pieces, uint64_t unit)
 {
     pieces += (c->real + c->pending + c->flight) / PIECE_MOST;
-    return pieces <= INLINE_PIECES ? 0 : (pieces / BLOCK_PIECES + SPLIT_BLOCKS) * unit;
+    if (pieces <= INLINE_PIECES)
+        return 0;
+    uint64_t notes = (c->real + c->pending + c->flight) / unit / BLOCK_PIECES + 1, split = pieces < notes ? pieces : notes;
+    return (split + pieces / BLOCK_PIECES + INDEX_BLOCKS) * unit;
 }
 
 struct charge_need charge_need(const struct charge *c, uint64_t off, uint64_t len, uint64_t unit)

@@ -19,7 +19,7 @@ struct charge {
 struct charge_need { uint64_t data, slack; };
 
 /* Of a file of SIZE bytes, REAL bytes of blocks, without a hole before byte SOLID. */
-void charge_open(struct charge *c, uint64_t size, uint64_t real, uint64_t solid, uint64_t unit);
+void charge_open(struct charge *c, uint64_t size, uint64_t real, uint64_t solid);
 /* Writing LEN > 0 bytes at OFF (their sum does not wrap), with blocks of UNIT bytes. */
 struct charge_need charge_need(const struct charge *c, uint64_t off, uint64_t len, uint64_t unit);
 /* The most bytes at OFF that DATA bytes of blocks are enough for. */

@@ -6,7 +6,7 @@
 
 #include "base/attr.h"
 
-enum { EACH = 64 };
+enum { EACH = 64, FEW = 2 };
 
 struct ask {
     struct fiemap map;
@@ -42,4 +42,10 @@ uint64_t extent_missing(int fd, uint64_t off, uint64_t len, uint64_t unit, bool 
         at = x->fe_logical + x->fe_length;
     }
     return missing;
+}
+
+bool extent_few(int fd)
+{
+    struct fiemap map = { .fm_length = UINT64_MAX, .fm_flags = FIEMAP_FLAG_SYNC };
+    return ioctl(fd, FS_IOC_FIEMAP, &map) == 0 && map.fm_mapped_extents <= FEW;
 }

@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -13,6 +14,8 @@
 
 /* So much may be charged that was not needed before somebody looks. */
 #define PENDING_MOST (4ull << 20)
+
+enum { CLOSE_NS = 10000000 };
 
 /* All that are open; their fields next and prev. */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -62,17 +65,22 @@ static void flush(struct fs *fs, struct file *f)
     file_settle(fs, f, fdatasync(f->fd) == 0);
 }
 
-/* Without any file's lock. */
+/* Without any file's lock.  The kernel tells of a file's last close after close(2) has come back: who closed one that has no name, and writes another,
+   is not to meet the first one's blocks. */
 static void settle_all(struct fs *fs)
 {
+    bool wait = false;
     pthread_mutex_lock(&list_lock);
     for (struct file *f = files; f; f = f->next) {
+        wait = wait || f->node->links == 0;
         pthread_mutex_lock(&f->lock);
         if (f->charge.pending)
             settle(fs, f, false);
         pthread_mutex_unlock(&f->lock);
     }
     pthread_mutex_unlock(&list_lock);
+    if (wait)
+        nanosleep(&(struct timespec){ .tv_nsec = CLOSE_NS }, NULL);
 }
 
 bool space_take(struct fs *fs, uint64_t bytes, uint64_t inodes)
@@ -118,11 +126,11 @@ static void look(struct fs *fs, struct file *f, const struct stat *known)
     if (known)
         st = *known;
     else if (fstat(f->fd, &st) < 0)
-        return charge_open(&f->charge, UINT64_MAX, f->node->real, 0, fs->unit);
+        return charge_open(&f->charge, UINT64_MAX, f->node->real, 0);
     off_t hole = st.st_size ? lseek(f->fd, 0, SEEK_HOLE) : 0;
     /* What the ledger has of it may be older than what the disk says. */
     ledger_settle(&fs->ledger, f->node->real, blocks_of(&st));
-    charge_open(&f->charge, (uint64_t)st.st_size, blocks_of(&st), hole > 0 ? (uint64_t)hole : 0, fs->unit);
+    charge_open(&f->charge, (uint64_t)st.st_size, blocks_of(&st), hole > 0 ? (uint64_t)hole : 0);
 }
 
 struct file *file_open(struct fs *fs, struct node *n, int fd, const struct stat *st)
@@ -150,6 +158,8 @@ static void end(struct fs *fs, struct file *f)
 {
     close(f->fd);
     pthread_mutex_lock(&fs->nodes.lock);
+    if (f->node->links == 0 && !f->node->file)
+        node_give(&fs->nodes, f->node);
     f->node->uses--;
     node_let_go(&fs->nodes, f->node);
     pthread_mutex_unlock(&fs->nodes.lock);
@@ -203,8 +213,9 @@ static bool again_needed(struct fs *fs, struct file *f, uint64_t off, uint64_t l
 static bool exactly_needed(struct fs *fs, struct file *f, uint64_t off, uint64_t len, struct charge_need *n)
 {
     uint64_t missing = extent_missing(f->fd, off, len, fs->unit, true);
+    bool few = extent_few(f->fd);
     pthread_mutex_lock(&f->lock);
-    if (missing == 0)
+    if (missing == 0 || few)
         n->slack = 0;
     n->data = n->data < missing ? n->data : missing;
     bool got = take(fs, *n);
@@ -217,8 +228,10 @@ static bool exactly_needed(struct fs *fs, struct file *f, uint64_t off, uint64_t
 /* As many of the first bytes as there is room for. */
 static bool partly(struct fs *fs, struct file *f, uint64_t off, uint64_t *len, struct charge_need *n)
 {
+    bool few = extent_few(f->fd);
     pthread_mutex_lock(&f->lock);
     *n = charge_need(&f->charge, off, *len, fs->unit);
+    n->slack = few ? 0 : n->slack;
     uint64_t got = ledger_take_most(&fs->ledger, n->data + n->slack, fs->unit);
     uint64_t fits = got > n->slack ? charge_fits(&f->charge, off, got - n->slack, fs->unit) : 0;
     if (fits == 0) {

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "quota/quotafs/file.h"
@@ -80,7 +81,8 @@ static int move(struct fs *fs, struct end *from, struct end *to, unsigned flags)
     uint64_t grows = to->there ? 0 : FS_FOLDER_BLOCKS * fs->unit;
     if (!space_take(fs, grows, 0))
         return ENOSPC;
-    if (renameat2(from->at, from->name, to->at, to->name, flags) < 0) {
+    /* libc's would be another call without flags. */
+    if (syscall(SYS_renameat2, from->at, from->name, to->at, to->name, flags) < 0) {
         int no = errno;
         ledger_give(&fs->ledger, grows, 0);
         return no;

@@ -111,10 +111,20 @@ static void take_out(struct nodes *t, struct node *n)
         resize(t, (t->mask + 1) / 4);
 }
 
+void node_give(struct nodes *t, struct node *n)
+{
+    ledger_give(t->ledger, n->real, !n->given);
+    n->real = 0;
+    n->given = 1;
+}
+
 void node_unlinked(struct nodes *t, struct node *n, const struct node *parent, const char *name)
 {
-    if (n->links && --n->links == 0)
+    if (n->links && --n->links == 0) {
         take_out(t, n);
+        if (n->type != S_IFREG || !n->file)
+            node_give(t, n);
+    }
     /* The parent is in use by whoever unlinks. */
     if (n->parent == parent && n->name && strcmp(n->name, name) == 0)
         name_drop(n);
@@ -130,7 +140,7 @@ void node_let_go(struct nodes *t, struct node *n)
         if (n->links)
             take_out(t, n);
         else
-            ledger_give(t->ledger, n->real, 1);
+            node_give(t, n);
         name_drop(n);
         free(n);
         n = parent;

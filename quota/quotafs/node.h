@@ -1,7 +1,7 @@
 /* The inodes that the kernel knows of: one entry each, without a descriptor.  An entry has one of its inode's names (where it lies in which
    folder), so that it can be opened; the name goes when it is unlinked, and comes back with the next lookup of another.
 
-   An entry lives while the kernel has it looked up, is a folder of another's name, or is open.  When it goes and its inode has no name left,
+   An entry lives while the kernel has it looked up, is a folder of another's name, or is open.  When its inode has no name left and is not open
    its blocks and the inode itself are given back to the ledger. */
 #ifndef QUOTAFS_NODE_H
 #define QUOTAFS_NODE_H
@@ -28,7 +28,8 @@ struct node {
     uint32_t children;         /* entries whose parent it is */
     uint32_t links;            /* names; of a folder 1 or 0 */
     uint32_t type;             /* S_IFMT bits */
-    uint32_t uses;             /* besides lookups and children */
+    uint32_t uses : 31;        /* besides lookups and children */
+    uint32_t given : 1;        /* the inode was given back to the ledger */
 };
 
 struct nodes {
@@ -50,6 +51,9 @@ void node_rename(struct nodes *t, struct node *n, struct node *parent, const cha
 void node_unlinked(struct nodes *t, struct node *n, const struct node *parent, const char *name);
 /* Frees it, and parents that only it held, if nothing holds it. */
 void node_let_go(struct nodes *t, struct node *n);
+
+/* Its inode has no name and is not open: what the ledger has of it goes back. */
+void node_give(struct nodes *t, struct node *n);
 
 /* Takes the lock itself. */
 void node_forget(struct nodes *t, struct node *n, uint64_t lookups);

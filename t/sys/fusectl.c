@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -42,6 +43,7 @@ static int end(const struct place *p, struct err *e)
 static int watch(const struct place *p, struct err *e)
 {
     struct fuse_usage u;
+    flock(p->locked, LOCK_UN);
     uint64_t start = now_ms(), stop = start + d.bytes * 1000;
     CLOSE_FD int link = fuse_link_open(d.run, p->folder, e);
     int n = link < 0 ? -1 : fuse_link_watch(link, &u, e) < 0 ? -1 : 1;
