@@ -15,7 +15,8 @@
 /* So much may be charged that was not needed before somebody looks. */
 #define PENDING_MOST (4ull << 20)
 
-enum { CLOSE_NS = 10000000 };
+enum { CLOSE_NS = 2000000, CLOSE_TRIES = 20 };
+static _Atomic unsigned closing;
 
 /* All that are open; their fields next and prev. */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -65,30 +66,49 @@ static void flush(struct fs *fs, struct file *f)
     file_settle(fs, f, fdatasync(f->fd) == 0);
 }
 
-/* Without any file's lock.  The kernel tells of a file's last close after close(2) has come back: who closed one that has no name, and writes another,
-   is not to meet the first one's blocks. */
-static void settle_all(struct fs *fs)
+/* Without any file's lock.  Whether there may soon be more: a file without a name is open, or being closed. */
+static bool settle_all(struct fs *fs)
 {
-    bool wait = false;
+    bool nameless = closing > 0;
     pthread_mutex_lock(&list_lock);
     for (struct file *f = files; f; f = f->next) {
-        wait = wait || f->node->links == 0;
+        nameless = nameless || f->node->links == 0;
         pthread_mutex_lock(&f->lock);
         if (f->charge.pending)
             settle(fs, f, false);
         pthread_mutex_unlock(&f->lock);
     }
     pthread_mutex_unlock(&list_lock);
-    if (wait)
+    return nameless;
+}
+
+/* The kernel tells of a file's last close after close(2) has come back: who closed one that has no name, and writes another, is not to meet the
+   first one's blocks.  TRY again as often as that may help. */
+static bool insist(struct fs *fs, bool (*try)(struct fs *, void *), void *data)
+{
+    for (int i = 0; i < CLOSE_TRIES; i++) {
+        bool nameless = settle_all(fs);
+        if (try(fs, data))
+            return true;
+        if (!nameless)
+            return false;
         nanosleep(&(struct timespec){ .tv_nsec = CLOSE_NS }, NULL);
+    }
+    return false;
+}
+
+struct want { uint64_t bytes, inodes; };
+
+static bool try_take(struct fs *fs, void *data)
+{
+    const struct want *w = data;
+    return ledger_take(&fs->ledger, w->bytes, w->inodes);
 }
 
 bool space_take(struct fs *fs, uint64_t bytes, uint64_t inodes)
 {
-    if (ledger_take(&fs->ledger, bytes, inodes))
-        return true;
-    settle_all(fs);
-    return ledger_take(&fs->ledger, bytes, inodes);
+    struct want w = { bytes, inodes };
+    return try_take(fs, &w) || insist(fs, try_take, &w);
 }
 
 /* ---- open ---- */
@@ -180,6 +200,7 @@ void file_close(struct fs *fs, struct file *f)
     pthread_mutex_lock(&fs->nodes.lock);
     bool last = --f->opens == 0;
     if (last) {
+        closing++;
         list_remove(f);
         f->node->file = NULL;
         f->node->real = charge_sum(&f->charge);
@@ -187,8 +208,10 @@ void file_close(struct fs *fs, struct file *f)
         f->node->uses--;
     }
     pthread_mutex_unlock(&fs->nodes.lock);
-    if (last)
+    if (last) {
         end(fs, f);
+        closing--;
+    }
 }
 
 /* ---- write ---- */
@@ -198,13 +221,17 @@ static bool take(struct fs *fs, struct charge_need n)
     return ledger_take(&fs->ledger, n.data + n.slack, 0);
 }
 
-static bool again_needed(struct fs *fs, struct file *f, uint64_t off, uint64_t len, struct charge_need *n)
+struct ask { struct file *file; uint64_t off, len; struct charge_need *need; };
+
+static bool as_charged(struct fs *fs, void *data)
 {
+    const struct ask *a = data;
+    struct file *f = a->file;
     pthread_mutex_lock(&f->lock);
-    *n = charge_need(&f->charge, off, len, fs->unit);
-    bool got = take(fs, *n);
+    *a->need = charge_need(&f->charge, a->off, a->len, fs->unit);
+    bool got = take(fs, *a->need);
     if (got)
-        charge_begin(&f->charge, n);
+        charge_begin(&f->charge, a->need);
     pthread_mutex_unlock(&f->lock);
     return got;
 }
@@ -247,13 +274,11 @@ static bool partly(struct fs *fs, struct file *f, uint64_t off, uint64_t *len, s
 
 static bool reserve(struct fs *fs, struct file *f, uint64_t off, uint64_t *len, bool whole, struct charge_need *n)
 {
-    if (again_needed(fs, f, off, *len, n))
-        return true;
-    settle_all(fs);
-    if (again_needed(fs, f, off, *len, n))
+    struct ask a = { f, off, *len, n };
+    if (as_charged(fs, &a) || insist(fs, as_charged, &a))
         return true;
     flush(fs, f);
-    return again_needed(fs, f, off, *len, n) || exactly_needed(fs, f, off, *len, n) || (!whole && partly(fs, f, off, len, n));
+    return as_charged(fs, &a) || exactly_needed(fs, f, off, *len, n) || (!whole && partly(fs, f, off, len, n));
 }
 
 static int write_all(int fd, const uint8_t *bytes, uint64_t size, uint64_t off, size_t *done)

@@ -29,6 +29,7 @@ KINDS = {
     "holdfast-archive": r"%P/state/.*|/.*",
     "holdfast-policy": r"/memfd:.*",
     "holdfast-launch": r".*",
+    "holdfast-quotafs": r"/dev/fuse|/.*",
 }
 
 
