@@ -161,6 +161,14 @@ static int serves(const struct place *p, struct disk *d, struct err *e)
     return 1;
 }
 
+/* One that serves a mount that somebody else took away: two of them would each count what it has seen itself. */
+static void end_stray(const struct place *p, const struct disk *d)
+{
+    CLOSE_FD int link = open_link(p, d, NULL);
+    if (link >= 0)
+        end(p, d, link);
+}
+
 static int up(const struct place *p, struct disk *d, struct err *e)
 {
     uint64_t mount = 0;
@@ -171,7 +179,10 @@ static int up(const struct place *p, struct disk *d, struct err *e)
         return 0;
     if (is)
         log_warn("disk is mounted for another owner, or by a process that has gone; mounting it anew", "server=%s owner=%u", d->name, (unsigned)d->owner);
-    return is && unmount(p, d, mount, e) < 0 ? -1 : mount_new(p, d, e);
+    if (is && unmount(p, d, mount, e) < 0)
+        return -1;
+    end_stray(p, d);
+    return mount_new(p, d, e);
 }
 
 static void sync_backing(const struct place *p)
@@ -190,10 +201,7 @@ static int down(const struct place *p, const struct disk *d, struct err *e)
         return -1;
     if (is && unmount(p, d, mount, e) < 0)
         return -1;
-    /* One that serves a mount that somebody else took away. */
-    CLOSE_FD int link = is ? -1 : open_link(p, d, NULL);
-    if (link >= 0)
-        end(p, d, link);
+    end_stray(p, d);
     if (is)
         sync_backing(p);
     return 0;

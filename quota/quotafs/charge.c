@@ -41,7 +41,7 @@ struct charge_need charge_need(const struct charge *c, uint64_t off, uint64_t le
     if (up(end, unit) <= from || (elsewhere && end <= have))
         return n;
     n.data = up(end, unit) - from;
-    uint64_t slack = slack_for(c, (uint64_t)c->pieces + elsewhere, unit);
+    uint64_t slack = slack_for(c, (uint64_t)c->pieces + (elsewhere || c->pieces), unit);
     n.slack = slack > c->slack ? slack - c->slack : 0;
     return n;
 }
@@ -62,9 +62,10 @@ void charge_end(struct charge *c, const struct charge_need *n, uint64_t off, uin
 {
     c->flight -= n->data;
     c->pending += n->data;
-    if (off > c->solid)
+    /* What fills a gap lies elsewhere on the disk than what is around it. */
+    if (off > c->solid || (n->data && c->pieces))
         c->pieces += c->pieces < UINT32_MAX;
-    else if (off + len > c->solid)
+    if (off <= c->solid && off + len > c->solid)
         c->solid = off + len;
 }
 

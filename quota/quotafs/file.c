@@ -326,7 +326,7 @@ int file_truncate(struct fs *fs, struct file *f, uint64_t size)
     return no;
 }
 
-enum { NOTES = 4 };   /* blocks that note where pieces lie, besides one for each PIECES */
+enum { CUT_BLOCKS = 2, NOTES = 4 };   /* blocks that note where pieces lie, besides one for each PIECES */
 #define PIECES (128ull << 20)
 
 static uint64_t allocation(struct fs *fs, struct file *f, int mode, uint64_t off, uint64_t len, bool exact)
@@ -366,7 +366,9 @@ int file_allocate(struct fs *fs, struct file *f, int mode, uint64_t off, uint64_
         return EFBIG;
     if (!reserve_allocation(fs, f, mode, off, len, &taken))
         return ENOSPC;
-    struct charge_need n = { .data = taken };
+    /* What was written before and is not on the disk yet may lie in more pieces now: the close is to flush. */
+    struct charge_need n = { .slack = taken < CUT_BLOCKS * fs->unit ? taken : CUT_BLOCKS * fs->unit };
+    n.data = taken - n.slack;
     pthread_mutex_lock(&f->lock);
     charge_begin(&f->charge, &n);
     pthread_mutex_unlock(&f->lock);
@@ -378,6 +380,8 @@ int file_allocate(struct fs *fs, struct file *f, int mode, uint64_t off, uint64_
     f->charge.pieces += f->charge.pieces < NOTES ? NOTES : 0;
     settle(fs, f, false);
     pthread_mutex_unlock(&f->lock);
+    if (taken == 0)
+        flush(fs, f);
     return no;
 }
 

@@ -160,11 +160,11 @@ int main(int argc, char **argv UNUSED)
         return EXIT_FAILURE;
     }
     int over = serve_start(&fs, device, n);
-    answer(id, NULL);
-    close(LINK_FD);
     struct ledger_sum s = ledger_sum(&fs.ledger);
     log_info("serves", "bytes=%llu inodes=%llu bytes_most=%llu inodes_most=%llu unit=%llu xattrs=%d", (unsigned long long)s.bytes,
              (unsigned long long)s.inodes, (unsigned long long)s.bytes_most, (unsigned long long)s.inodes_most, (unsigned long long)fs.unit, fs.xattrs);
+    answer(id, NULL);
+    close(LINK_FD);
     control_run(&fs, listener, over);
     s = ledger_sum(&fs.ledger);
     log_info("ends", "bytes=%llu inodes=%llu", (unsigned long long)s.bytes, (unsigned long long)s.inodes);

@@ -151,6 +151,21 @@ Test(charge, pieces_have_notes)
     cr_assert_eq(charge_sum(&c), data + 11 * UNIT);
 }
 
+Test(charge, filled_gaps_are_pieces)
+{
+    struct charge c;
+    charge_open(&c, 0, 0, 0);
+    wrote(&c, 0, UNIT);
+    wrote(&c, 10 * UNIT, UNIT);
+    for (uint64_t i = 1; i < 6; i++)
+        wrote(&c, i * UNIT, UNIT);
+    cr_assert_gt(c.slack, 0, "each part of a gap may lie elsewhere");
+    charge_open(&c, 0, 0, 0);
+    for (uint64_t i = 0; i < 100; i++)
+        wrote(&c, i * UNIT, UNIT);
+    cr_assert_eq(c.slack, 0, "what is written from end to end does not");
+}
+
 /* Each may split another of the 20 blocks of notes that there may be. */
 Test(charge, notes_that_are_full_split)
 {
