@@ -5,6 +5,7 @@
 
 #include "quota/btrfs.h"
 #include "quota/choose.h"
+#include "quota/fuse.h"
 #include "quota/image.h"
 #include "quota/migrate.h"
 #include "quota/none.h"
@@ -19,6 +20,7 @@ const struct backend *const backends[] = {
     &backend_zfs,
     &backend_btrfs,
     &backend_image,
+    &backend_fuse,
     &backend_none,
     NULL,
 };

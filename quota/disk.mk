@@ -21,6 +21,11 @@ quota_disk_sources = \
 	quota/btrfs_subvol.c quota/btrfs_subvol.h \
 	quota/btrfs_tree.c quota/btrfs_tree.h \
 	quota/e2fs.c quota/e2fs.h \
+	quota/fuse.c quota/fuse.h \
+	quota/fuse_link.c quota/fuse_link.h \
+	quota/fuse_start.c quota/fuse_start.h \
+	quota/quotafs_proto.h \
+	quota/remove.c quota/remove.h \
 	quota/ext4.c quota/ext4.h \
 	quota/kind.h \
 	quota/limit.c quota/limit.h \

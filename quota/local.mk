@@ -17,3 +17,4 @@ quota/count/main.$(OBJEXT): sandbox/lock/count.bpf.h
 BUILT_SOURCES += sandbox/lock/count.bpf.h
 CLEANFILES += sandbox/lock/count.bpf.h
 EXTRA_DIST += quota/count/RIGHTS etc/seccomp/count.policy
+include quota/quotafs/local.mk

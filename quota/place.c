@@ -82,7 +82,8 @@ int place_look(struct place *p, const char *state, const char *folder, struct er
 int place_mounted(const struct place *p, uint64_t *mount, dev_t *dev, struct err *e)
 {
     struct statx x;
-    if (statx(p->servers, p->folder, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_MNT_ID, &x) < 0)
+    /* Nothing is asked of who serves the mount: it may be dead. */
+    if (statx(p->servers, p->folder, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &x) < 0)
         return errno == ENOENT ? 0 : err_set(e, errno, "stat", "servers/%s", p->folder);
     if (!S_ISDIR(x.stx_mode))
         return err_set(e, ENOTDIR, "stat", "servers/%s", p->folder);

@@ -31,6 +31,7 @@ KINDS = {
     "holdfast-policy": r"/memfd:.*",
     "holdfast-copy": r"/.*",        # folders and files of mounts that only its launch sees
     "holdfast-launch": r".*",
+    "holdfast-quotafs": r"/dev/fuse|/.*",
 }
 
 

@@ -23,6 +23,7 @@ TABLE = {
     "holdfast-shim": {LIBC},
     "holdfast-policy": {LIBC},
     "holdfast-copy": {LIBC},
+    "holdfast-quotafs": {LIBC, "libfuse3.so.3"},
     "holdfast-init": STATIC,
 }
 # The loader is no library; the sanitizers' run-time is there in builds that ask for it, and brings its own.

@@ -8,7 +8,7 @@ os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 
 def headers():
     rows = set()
-    for path in ("sshd/proto.h", "store/proto.h", "sandbox/proto.h", "quota/proto.h"):
+    for path in ("sshd/proto.h", "store/proto.h", "sandbox/proto.h", "quota/proto.h", "quota/quotafs_proto.h"):
         text = re.sub(r"/\*.*?\*/", "", open(path).read(), flags=re.S)
         for body in re.findall(r"enum \w+ \{(.*?)\}", text, flags=re.S):
             value = -1

@@ -31,6 +31,9 @@ EXTRA_DIST += t/sys/disk.t t/sys/image_limits.t t/sys/image_damage.t t/lib/fille
 check_PROGRAMS += t/lib/states
 t_lib_states_SOURCES = t/lib/states.c sshd/supervisor/states.c
 t_lib_states_LDADD = libbase.a
+check_PROGRAMS += t/sys/fusectl
+t_sys_fusectl_SOURCES = t/sys/fusectl.c sandbox/lock/landlock.c $(quota_disk_sources)
+t_sys_fusectl_LDADD = libbase.a
 
 # Run by t/lint/options.t.
 check_PROGRAMS += t/lib/options

@@ -24,6 +24,12 @@ t_unit_lock_SOURCES = t/unit/lock.c
 t_unit_lock_CFLAGS = $(t_unit_policy_CFLAGS)
 t_unit_lock_LDADD = liblock.a libbase.a $(CRITERION_LIBS)
 
+check_PROGRAMS += t/unit/quotafs
+TESTS += t/unit/quotafs
+t_unit_quotafs_SOURCES = t/unit/quotafs.c
+t_unit_quotafs_CFLAGS = $(t_unit_policy_CFLAGS)
+t_unit_quotafs_LDADD = libquotafs.a libbase.a $(CRITERION_LIBS) -lpthread
+
 t_unit_plan_SOURCES = t/unit/plan.c
 t_unit_plan_CFLAGS = $(t_unit_policy_CFLAGS)
 t_unit_plan_LDADD = liblaunch.a libbase.a $(CAP_LIBS) $(CRITERION_LIBS)
