@@ -173,3 +173,9 @@ const char *wall_text(int64_t ms, char *buf, size_t size)
         buf[0] = '\0';
     return buf;
 }
+
+int io_folder(int fd)
+{
+    CLOSE_FD int path = fd;
+    return openat(path, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}

@@ -28,6 +28,8 @@ int io_pair(int pair[2]);
 int io_sealed(const char *name, const void *bytes, size_t size);
 /* Makes every descriptor from FIRST on close-on-exec (close_range).  0, or -1 with errno. */
 int io_close_from(int first);
+/* The folder that FD names, which may be a path only (O_PATH), open for reading; FD is closed.  The descriptor, or -1 with errno. */
+int io_folder(int fd);
 
 uint64_t now_ms(void);        /* CLOCK_MONOTONIC */
 int64_t wall_ms(void);        /* since the epoch */

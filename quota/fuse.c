@@ -260,6 +260,6 @@ static int move(const struct place *from, const struct place *to, struct err *e)
 }
 
 const struct backend backend_fuse = {
-    .word = "fuse", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop,
+    .word = "fuse", .count = DISK_COUNT_TOLD, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop,
     .move = move,
 };

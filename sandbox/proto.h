@@ -28,7 +28,7 @@ enum launch_type {
     LAUNCH_RUN,
     LAUNCH_DONE,           /* u32 ok, u32 errno, str step, str text; RUN and ERRAND add u32 pid of init (host's view),
                               DISK_UP and DISK_RESIZE u64 bytes, u64 inodes: the limits in force; u64 bytes, u64 inodes: used; str backend,
-                              u32 kind of count (enum disk_count), str its path; DISK_MIGRATE str backend it was on, u64 bytes, u64 inodes:
+                              u32 kind of count (enum disk_count), str its path, [fd: with DISK_COUNT_TOLD a link to holdfast-quotafs]; DISK_MIGRATE str backend it was on, u64 bytes, u64 inodes:
                               moved, u64 free bytes of the machine's disk, u64 left out, str note; DISK_FIT u32 fits, str text: each that was
                               tried, and why it does not fit */
     /* An errand: a program that runs once, in a sandbox of its own beside the server's, on the same files.  Fields as of RUN, then u32 may write

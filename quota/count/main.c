@@ -48,7 +48,9 @@ static void start(struct job *j)
     j->watches = msg_get_u32(&m);
     j->reconcile_ms = msg_get_u32(&m);
     j->look_ms = msg_get_u32(&m);
-    j->root = msg_get_fd(&m);
+    j->root = io_folder(msg_get_fd(&m));
+    if (j->root < 0)
+        die_errno("count: the root folder");
     msg_end(&m);
     if (level > LOG_DEBUG || j->threads > SCAN_THREADS_MOST || j->watches > 1 << 20 || j->reconcile_ms == 0 || j->look_ms == 0)
         die("start: log level %u, threads %u, watches %u, times %u %u", level, j->threads, j->watches, j->reconcile_ms, j->look_ms);

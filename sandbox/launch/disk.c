@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/name.h"
 #include "quota/backend.h"
+#include "quota/fuse_link.h"
 #include "quota/choose.h"
 #include "quota/migrate.h"
 #include "quota/place.h"
@@ -77,6 +78,11 @@ static int with_limits(struct msg *m, int (*run)(struct disk *d, struct err *e),
     msg_put_str(&answer, g.d.backend);
     msg_put_u32(&answer, (uint32_t)g.d.kind);
     msg_put_str(&answer, g.d.count);
+    CLOSE_FD int link = g.d.kind == DISK_COUNT_TOLD ? fuse_link_open(g.d.run, g.d.name, e) : -1;
+    if (g.d.kind == DISK_COUNT_TOLD && link < 0)
+        return -1;
+    if (link >= 0)
+        msg_put_fd(&answer, link);
     return finish(&answer);
 }
 

@@ -14,6 +14,7 @@
 #include "sandbox/proto.h"
 #include "sshd/supervisor/child.h"
 #include "sshd/supervisor/launch.h"
+#include "sshd/supervisor/told.h"
 #include "sshd/supervisor/usage_disk.h"
 
 enum { JOBS_MOST = 4, ROUNDING = 65536 };
@@ -197,7 +198,9 @@ static void take_limits(struct server *v, struct msg *m)
     FREE_MEM char *path = msg_get_str(m);
     snprintf(v->backend, sizeof v->backend, "%s", word);
     snprintf(v->count_path, sizeof v->count_path, "%s", path);
-    v->usage = kind == DISK_COUNT_LEDGER || kind == DISK_COUNT_FILE ? (enum disk_count)kind : DISK_COUNT_STATFS;
+    v->usage = kind <= DISK_COUNT_TOLD ? (enum disk_count)kind : DISK_COUNT_STATFS;
+    if (msg_has_fd(m))
+        told_begin(v, msg_get_fd(m));
 }
 
 /* One answer a job, read when the process has ended. */
@@ -360,6 +363,11 @@ static char *root_of(const struct server *v)
 int disk_open(const struct server *v, struct err *e)
 {
     FREE_MEM char *root = root_of(v);
+    /* Not even looked at: the process behind it may not answer. */
+    if (v->usage == DISK_COUNT_TOLD) {
+        int path = open(root, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return path < 0 ? err_set(e, errno, "open", "%s", root) : path;
+    }
     CLOSE_FD int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -368,6 +376,20 @@ int disk_open(const struct server *v, struct err *e)
     if ((st.st_mode & S_IRWXU) != S_IRWXU && fchmod(fd, 0750) < 0)
         return err_set(e, errno, "chmod", "%s", root);
     return fd_steal(&fd);
+}
+
+/* Its mount is dead, in the sandbox too: that must be made anew, and the disk is there again before. */
+void disk_lost(struct server *v)
+{
+    if (v->disk != DISK_UP)
+        return;
+    log_error("disk.lost", "server=%s why=\"the process that counts it has ended\"", v->name);
+    usage_end(v);
+    v->disk = DISK_DOWN;
+    if (server_alive(v) && v->state != STATE_STOPPING)
+        server_force(v, EVENT_RESTART, "the daemon, as its disk had gone");
+    if (conf_of(v) && !v->super->leaving)
+        disk_need(v, NULL, NULL);
 }
 
 /* ---- what is told ---- */

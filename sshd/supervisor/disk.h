@@ -26,4 +26,7 @@ void disk_put(const struct server *v, struct msg *m);
 /* The root directory of V's files, O_RDONLY; -1 with E. */
 int disk_open(const struct server *v, struct err *e);
 
+/* The process that a disk depends on (quota = fuse) has ended: mounts it anew, and starts the server anew that stood on it. */
+void disk_lost(struct server *v);
+
 #endif

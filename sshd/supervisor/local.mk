@@ -60,6 +60,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/metrics.c sshd/supervisor/metrics.h \
 	sshd/supervisor/turn.c sshd/supervisor/turn.h \
 	sshd/supervisor/usage.c sshd/supervisor/usage.h \
+	sshd/supervisor/told.c sshd/supervisor/told.h \
 	sshd/supervisor/usage_disk.c sshd/supervisor/usage_disk.h \
 	sshd/supervisor/count.c sshd/supervisor/count.h quota/proto.h \
 	sshd/supervisor/warn.c sshd/supervisor/warn.h \

@@ -59,6 +59,7 @@ struct server {
     int gate_fd;
     struct gate *gate;
     int usage_fd;                   /* of DISK_COUNT_FILE; -1 */
+    struct told *told;              /* of DISK_COUNT_TOLD (told.h); NULL */
     struct count *count;            /* counts it as long as the disk is up; NULL: the kernel does */
     unsigned full, warned;          /* percent of bytes or inodes when it was last looked at; the mark it is above (warn.h) */
     uint64_t reserved;              /* memory promised to it as long as it has a group */

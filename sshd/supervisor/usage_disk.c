@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/count.h"
+#include "sshd/supervisor/told.h"
 #include "sshd/supervisor/warn.h"
 
 struct used { uint64_t bytes, inodes; };
@@ -54,6 +55,13 @@ static struct used by_file(const struct server *v)
     return (struct used){ strtoull(text, NULL, 10), st.f_files ? inodes_of(v, &st) : 0 };
 }
 
+static struct used by_told(const struct server *v)
+{
+    struct used u;
+    told_used(v, &u.bytes, &u.inodes);
+    return u;
+}
+
 static const struct {
     struct used (*used)(const struct server *v);
     struct usage_apart apart;
@@ -62,6 +70,7 @@ static const struct {
     [DISK_COUNT_STATFS] = { by_statfs, { 4096, 1, "the top directory itself (its inode and first block), which is given on top of the limits" } },
     [DISK_COUNT_LEDGER] = { by_ledger, { 0, 0, "" } },
     [DISK_COUNT_FILE] = { by_file, { 0, 0, "" } },
+    [DISK_COUNT_TOLD] = { by_told, { 0, 0, "" } },
 };
 
 uint64_t server_disk_used(struct server *v, uint64_t *inodes)
@@ -93,6 +102,7 @@ void usage_begin(struct server *v)
 
 void usage_end(struct server *v)
 {
+    told_end(v);
     count_end(v->count);
     v->count = NULL;
     cleanup_fd(&v->usage_fd);

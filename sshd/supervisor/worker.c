@@ -127,7 +127,8 @@ static int send_start(struct super *s, const struct worker *w, uint32_t rights, 
     for (size_t i = 0; i < n; i++)
         msg_put_str(&m, c->deny.v[i]);
     msg_put_str(&m, w->account);
-    msg_put_u32(&m, (uint32_t)w->server->usage);
+    /* It may wait for whoever answers for the mount. */
+    msg_put_u32(&m, (uint32_t)(w->server->usage == DISK_COUNT_TOLD ? DISK_COUNT_STATFS : w->server->usage));
     msg_put_fd(&m, root);
     msg_put_fd(&m, w->server->gate_fd);
     msg_put_fd(&m, handles_fd(w->handles));

@@ -166,7 +166,9 @@ int main(int argc, char **argv UNUSED)
         j.bytes = msg_get_u64(&m);
         j.entries = msg_get_u64(&m);
     }
-    j.tree = msg_get_fd(&m);
+    j.tree = io_folder(msg_get_fd(&m));
+    if (j.tree < 0)
+        die_errno("archive: the tree");
     if (start->file)
         j.file = msg_get_fd(&m);
     msg_end(&m);

@@ -22,7 +22,7 @@ all_down() {
 cleanup all_down
 # What the disk has, flushed, and what is used: "bytes inodes".
 truth() {
-    sync -f "$D/$1.files"
+    sync -f "$D/$1.fuse"
     python3 -c '
 import os, sys
 seen = {}
@@ -41,7 +41,7 @@ while stack:
             if n.is_dir(follow_symlinks=False):
                 stack.append(os.open(n.name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=d))
     os.close(d)
-print(sum(seen.values()), len(seen))' "$D/$1.files/tree"
+print(sum(seen.values()), len(seen))' "$D/$1.fuse/tree"
 }
 used() { ctl use "$1" 2>/dev/null | cut -d' ' -f1,2; }
 alike() { sleep 0.1; [ "$(used "$1")" = "$(truth "$1")" ]; }
