@@ -5,7 +5,6 @@ quota_disk_sources = \
 	quota/migrate.c quota/migrate.h \
 	quota/place.c quota/place.h \
 	quota/record.c quota/record.h \
-	quota/rmtree.c quota/rmtree.h \
 	quota/tree.c quota/tree.h \
 	quota/none.c quota/none.h \
 	quota/erase.c quota/erase.h \
@@ -25,7 +24,6 @@ quota_disk_sources = \
 	quota/fuse_link.c quota/fuse_link.h \
 	quota/fuse_start.c quota/fuse_start.h \
 	quota/quotafs_proto.h \
-	quota/remove.c quota/remove.h \
 	quota/ext4.c quota/ext4.h \
 	quota/kind.h \
 	quota/limit.c quota/limit.h \

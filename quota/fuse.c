@@ -16,7 +16,7 @@
 #include "quota/fuse_link.h"
 #include "quota/fuse_start.h"
 #include "quota/place.h"
-#include "quota/remove.h"
+#include "quota/erase.h"
 #include "quota/tree.h"
 
 enum { MOUNTS_MOST = 64 << 20, END_MS = 10000, GONE_MS = 3000 };
@@ -238,7 +238,7 @@ static bool has(const struct place *p)
 static int drop(const struct place *p, const struct disk *d UNUSED, struct err *e)
 {
     struct backing b = backing_of(p);
-    return remove_tree(p->servers, b.name, e);
+    return erase_tree(p->servers, b.name, e);
 }
 
 static int fit(const struct place *p, const struct disk *d, struct err *e)

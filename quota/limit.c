@@ -132,7 +132,7 @@ static int reserve_set(const struct limit_fs *f, uint64_t blocks, struct err *e)
     if (pread(fd, now, sizeof now - 1, 0) > 0 && strtoull(now, NULL, 10) == blocks)
         return 0;
     int n = snprintf(new, sizeof new, "%" PRIu64 "\n", blocks);
-    return pwrite(fd, new, (size_t)n, 0) == n ? 0 : err_set(e, errno, "reserve blocks", "%s of %s", new, f->device);
+    return write(fd, new, (size_t)n) == n ? 0 : err_set(e, errno, "reserve blocks", "%s of %s", new, f->device);
 }
 
 /* Blocks that nobody but the server has, were nothing reserved but what root keeps. */

@@ -9,7 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "quota/place.h"
-#include "quota/rmtree.h"
+#include "quota/erase.h"
 #include "quota/tree.h"
 
 #define FILES ".files"
@@ -106,7 +106,7 @@ static int down(const struct place *p, const struct disk *d UNUSED, struct err *
 static int drop(const struct place *p, const struct disk *d UNUSED, struct err *e)
 {
     struct path outer = path_of(p, "");
-    return rmtree(p->servers, outer.text, e);
+    return erase_tree(p->servers, outer.text, e);
 }
 
 static int move(const struct place *from, const struct place *to, struct err *e)
