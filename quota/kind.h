@@ -9,4 +9,7 @@ enum disk_count {
     DISK_COUNT_FILE,        /* the kernel counts; a file of its tells the bytes, in decimal */
 };
 
+/* Bytes that a file system made to its limit gives on top of it, at most: first blocks of folders that are nobody's, its journal's index. */
+enum { DISK_ON_TOP = 64 * 1024 };
+
 #endif

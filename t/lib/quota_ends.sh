@@ -21,7 +21,8 @@ for role in session files server shim store daemon; do
     case $role in session | files) ;; *) hf alice send one "'row killed'" >/dev/null 2>&1 ;; esac
     wait_until 10 eval "[ -n \"\$(victim $role)\" ]"
     sleep 0.7
-    pid=$(victim $role)
+    # The one of before may just be through.
+    wait_until 10 eval "pid=\$(victim $role); [ -n \"\$pid\" ]"
     if [ -z "$pid" ]; then fail "$role: there is one to kill"; else kill -9 "$pid"; pass "$role: killed in the middle of writing"; fi
     sleep 0.7
     rm -f "$SCRATCH/writing"; wait $client 2>/dev/null
