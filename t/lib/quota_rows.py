@@ -31,10 +31,10 @@ BACKEND = os.environ.get("QUOTA_BACKEND", "image")
 BYTES_ONLY = BACKEND == "btrfs"
 # No wall, but the gate, which refuses by a count of what is there.
 GATE_ONLY = BACKEND == "none"
-# The trees that tell where pieces are, and their sums, are of the whole file system and no server's: what they grow by meanwhile.
-AROUND = 8 << 20 if BYTES_ONLY else KEPT
 # A file system that lists a file's blocks in blocks may take these from what it keeps back, 2 % at most, where data could not.
 KEPT = LIMIT // 50
+# The trees that tell where pieces are, and their sums, are of the whole file system and no server's: what they grow by meanwhile.
+AROUND = 8 << 20 if BYTES_ONLY else KEPT
 LIBC = ctypes.CDLL(None)
 DATA = random.Random(1).randbytes(200000)
 
