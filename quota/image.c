@@ -169,6 +169,17 @@ static int make_layout(const struct use *u, struct err *e)
     return 0;
 }
 
+/* What is changed before a server writes is durable before it does.  A journal that is cut short, the host being full, frees it otherwise while the
+   disk has the old state, and the kernel discards what is free: e2fsck then finds folders of zeros. */
+static int make_durable(const struct disk *d, const struct use *u, struct err *e)
+{
+    struct stat st;
+    bool changes = fstatat(u->whole, "lost+found", &st, AT_SYMLINK_NOFOLLOW) == 0 || fstatat(u->whole, EXT4_FILES, &st, AT_SYMLINK_NOFOLLOW) < 0;
+    if (make_layout(u, e) < 0 || found_settle(d->name, u->whole, u->fs.super.ours, e) < 0)
+        return -1;
+    return changes && syncfs(u->whole) < 0 ? err_set(e, errno, "write", "folders of the disk") : 0;
+}
+
 /* More where there is room to grow; what cannot be is what the disk has, and said. */
 static int set_limits(struct use *u, struct disk *d, struct err *e)
 {
@@ -244,8 +255,7 @@ static int files_tree(const struct place *p, struct use *u, struct err *e)
 static int mount_image(const struct place *p, struct disk *d, struct use *u, struct err *e)
 {
     u->loop = loopdev_attach(u->image, u->device, sizeof u->device, e);
-    if (u->loop < 0 || use_open(u, e) < 0 || make_layout(u, e) < 0 || found_settle(d->name, u->whole, u->fs.super.ours, e) < 0 ||
-        set_limits(u, d, e) < 0)
+    if (u->loop < 0 || use_open(u, e) < 0 || make_durable(d, u, e) < 0 || set_limits(u, d, e) < 0)
         return -1;
     CLOSE_FD int tree = files_tree(p, u, e);
     if (tree < 0 || tree_own(d->name, tree, d->owner, e) < 0 || place_attach(p, tree, e) < 0)
@@ -305,7 +315,8 @@ static int mount_ready(const struct place *p, struct disk *d, struct use *u, boo
     return ready(p, d, u, true, e) < 0 ? -1 : mount_image(p, d, u, e);
 }
 
-/* The image shrinks by what was deleted; a host without holes in files loses nothing. */
+/* The image shrinks by what was deleted; a host without holes in files loses nothing.  Not of a file system that has stopped: what it has freed in
+   memory is in use on the disk, where the journal has not got any more. */
 static void trim(const struct place *p)
 {
     CLOSE_FD int fd = openat(p->servers, p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -314,7 +325,6 @@ static void trim(const struct place *p)
     if (fd >= 0 && (syncfs(fd) < 0 || ioctl(fd, FITRIM, &all) < 0))
         log_debug("no trim", "server=%s error=%s", p->folder, strerror(errno));
 }
-
 
 static int unmount(const struct place *p, uint64_t mount, dev_t dev, struct err *e)
 {
@@ -410,7 +420,8 @@ static int down(const struct place *p, const struct disk *d UNUSED, struct err *
         return is;
     cleanup_fd(&image);
     image = -1;
-    trim(p);
+    if (!stopped(dev))
+        trim(p);
     return unmount(p, mount, dev, e);
 }
 

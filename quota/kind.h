@@ -10,4 +10,7 @@ enum disk_count {
     DISK_COUNT_TOLD,        /* as STATFS; but a process of its own answers for the mount, and whoever must not wait for that asks it by its link */
 };
 
+/* Bytes that a file system made to its limit gives on top of it, at most: first blocks of folders that are nobody's, its journal's index. */
+enum { DISK_ON_TOP = 64 * 1024 };
+
 #endif

@@ -38,7 +38,8 @@ static uint64_t share(struct worker *w, uint64_t want)
 uint64_t space_take(struct worker *w, uint64_t want)
 {
     want = share(w, space_blocks(w, want ? want : 1));
-    return gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
+    uint64_t granted = gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
+    return granted || !usage_settle(w) ? granted : gate_take_used(w->gate, w->slot, used_now, w, want, w->block);
 }
 
 /* A file may have as many blocks as its size and a hole none the less: some lie past its end, or hold attributes.  A file system that knows nothing

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/die.h"
+#include "base/io.h"
 #include "sshd/proto.h"
 
 static void inodes_of(const struct statfs *f, struct usage *u)
@@ -13,9 +14,6 @@ static void inodes_of(const struct statfs *f, struct usage *u)
     u->inodes_limit = f->f_files;
     u->inodes = f->f_files > f->f_ffree ? f->f_files - f->f_ffree : 0;
 }
-
-/* What a file system that was made to the limit gives on top of it, at most: the first block of its top directory, and of its journal's index. */
-enum { ON_TOP = 64 * 1024 };
 
 /* Two views of the same disk: what is not available, and what is taken.  Where the file system was made to the limit the first is exact, and what
    everybody shows; else the larger one keeps us from both the limit and the wall. */
@@ -30,7 +28,7 @@ static void by_statfs(const struct worker *w, struct usage *u)
     /* The block of the top directory, which no limit counts. */
     taken -= taken < w->top ? taken : w->top;
     uint64_t size = (f.f_blocks - (f.f_bfree - f.f_bavail)) * block;
-    bool made_to_it = size >= u->limit && size - u->limit <= ON_TOP;
+    bool made_to_it = size >= u->limit && size - u->limit <= DISK_ON_TOP;
     u->used = made_to_it || gone > taken ? gone : taken;
     inodes_of(&f, u);
 }
@@ -71,4 +69,13 @@ void usage_now(const struct worker *w, struct usage *u)
 {
     *u = (struct usage){ .limit = gate_limit(w->gate) };
     kinds[w->usage](w, u);
+}
+
+bool usage_settle(struct worker *w)
+{
+    uint64_t now = now_ms();
+    if (w->usage != DISK_COUNT_FILE || now < w->settle_at)
+        return false;
+    w->settle_at = now + 1000;
+    return syncfs(w->root) == 0;
 }

@@ -14,4 +14,8 @@ bool usage_kind_ok(uint32_t kind);
 /* Dies when the disk cannot be asked. */
 void usage_now(const struct worker *w, struct usage *u);
 
+/* Before a disk is said to be full: has the kernel count what was deleted, where it does so late.  At most once a second: it writes out the whole file
+   system.  True when it was done, and usage_now may tell less. */
+bool usage_settle(struct worker *w);
+
 #endif

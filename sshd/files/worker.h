@@ -29,6 +29,7 @@ struct worker {
     unsigned slot;        /* ours in the gate */
     uint32_t usage;       /* kind of USAGE_*: who knows what is used */
     int usage_fd;         /* then, for DISK_COUNT_FILE: the file that says it; else -1 */
+    uint64_t settle_at;   /* ms: no usage_settle before */
     struct du *du;        /* under way; NULL */
     uint32_t block;       /* bytes the file system hands out at least */
     uint32_t top;         /* bytes of the root directory when it was empty */

@@ -27,7 +27,8 @@ static uint64_t inodes_of(const struct server *v, const struct statvfs *st)
 /* The root folder's own block is no user's. */
 enum { ROOT = 4096 };
 
-/* The file system was made to the limit: what is not available is used.  Of one that holds more than a limit that came later, what is taken. */
+/* The file system was made to the limit: what is not available is used, and none is left of it with a few blocks more taken, which are no user's.
+   Of one that holds more than a limit that came later, what is taken. */
 static struct used by_statfs(const struct server *v)
 {
     struct statvfs st;
@@ -35,7 +36,7 @@ static struct used by_statfs(const struct server *v)
         return (struct used){ 0, 0 };
     uint64_t left = (uint64_t)st.f_bavail * st.f_frsize, taken = (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize;
     uint64_t used = v->disk_limit > left ? v->disk_limit - left : 0;
-    return (struct used){ left == 0 && taken > used + ROOT ? taken - ROOT : used, inodes_of(v, &st) };
+    return (struct used){ left == 0 && taken > used + DISK_ON_TOP ? taken - ROOT : used, inodes_of(v, &st) };
 }
 
 static struct used by_ledger(const struct server *v)

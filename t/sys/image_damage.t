@@ -112,6 +112,26 @@ ok "down" down full
 exits 0 "up" up full
 is "$(sha256sum <"$D/full/data")" "$sum" "also when it is mounted anew"
 
+# A new disk whose first minute is the host's last: nothing it had before that is lost with its journal.
+rm -f "$D/full/more"; down full; fallocate -l 140M "$SCRATCH/host/filler" || bail "no filler"
+SIZE=$((64 * MiB))
+ok "a new disk, and little room" up fresh
+run "${AS[@]}" dd if=/dev/zero of="$D/fresh/big" bs=1M count=60 conv=fsync
+isnt $rc 0 "which it takes: $(tail -1 <<<"$err")"
+head -c 200M /dev/zero >"$SCRATCH/host/filler2" 2>/dev/null
+loop=$(findmnt -vno SOURCE "$D/fresh")
+stops() { "${AS[@]}" sh -c 'mkdir "$1" && sync -f "$1"' - "$D/fresh/$((RANDOM * 32768 + RANDOM))" 2>/dev/null; [ "$(cat "/sys/fs/ext4/${loop#/dev/}/errors_count")" -gt 0 ]; }
+ok "its file system stops when its journal finds none" wait_until 20 stops
+ok "down" down fresh
+rm "$SCRATCH/host/filler" "$SCRATCH/host/filler2"
+exits 0 "with room again it comes up without a person" up fresh
+like "$err" "disk has errors, checking" "after a check"
+ok "and serves" "${AS[@]}" sh -c 'rm -f "$1/big"; head -c 3000000 /dev/zero >"$1/more" && sync "$1/more"' - "$D/fresh"
+ok "down" down fresh
+ok "e2fsck finds nothing" e2fsck -fn "$D/fresh.img"
+SIZE=$((300 * MiB))
+exits 0 "up" up full
+
 # What is deleted goes back to the host while the server runs.
 "${AS[@]}" dd if=/dev/zero of="$D/full/big" bs=1M count=50 conv=fsync 2>/dev/null
 sync -f "$D/full"; had=$(du -k "$D/full.img" | cut -f1)

@@ -44,6 +44,9 @@ rows() {
     timeout -k 5 "$1" python3 -B "$HERE/t/lib/quota_rows.py" "$SSH_CONFIG" "$D" "$FILLER" ${*:2} >"$TAP_TMP/rows" 2>&1
     return 0
 }
+# It says so when it has come to its end.
+tried() { ok "$1all rows were tried" grep -q "^# most on the disk" "$TAP_TMP/rows"; }
+COUNTED=
 if [ "$QUOTA_BACKEND" = broken ]; then
     # shellcheck disable=SC2086
     rows 400 ${QUOTA_ROWS:-write small sparse truncate direct append copy map-hole threads fallocate empty dirs symlinks unlinked xattr-many}
@@ -54,8 +57,10 @@ if [ "$QUOTA_BACKEND" = broken ]; then
     done_testing
     exit
 fi
-[ "${QUOTA_ROWS:-}" = none ] || rows 900 ${QUOTA_ROWS:-}
-[ ! -f "$TAP_TMP/rows" ] || import_results "$TAP_TMP/rows" ""
+# Nothing is refused there but by the gate, after a count that takes its time: a few rows, of which each leaves another disk to count.
+[ "$QUOTA_BACKEND" != none ] || COUNTED="write small copy unlinked"
+[ "${QUOTA_ROWS:-}" = none ] || rows 900 ${QUOTA_ROWS:-$COUNTED}
+[ ! -f "$TAP_TMP/rows" ] || { import_results "$TAP_TMP/rows" ""; tried ""; }
 [ -z "${QUOTA_ROWS:-}" ] || [ "$QUOTA_ROWS" = none ] || { done_testing; exit; }
 is "$(field three pid)" "$three" "the neighbour runs on"
 ok "the daemon is up" daemon_up

@@ -225,6 +225,8 @@ static void endless(int n)
     for (unsigned turn = 0;; turn++) {
         snprintf(name, sizeof name, "k%d.%u", n, turn % 4);
         int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | (turn % 3 ? 0 : O_TRUNC), 0600);
+        if (fd < 0)
+            _exit(errno == ENOSPC || errno == EDQUOT ? 1 : 2);
         for (int i = 0; i < 20; i++)
             if (write(fd, data, PIECE) < 0)
                 _exit(errno == ENOSPC || errno == EDQUOT ? 1 : 2);
