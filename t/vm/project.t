@@ -266,11 +266,4 @@ export ABOVE=0
 try_parts pieces one $((4 * MIB)) ext4
 unset ABOVE
 lower strict
-
-# The suite of all backends makes its own file system.
-if [ -x "$TAP_HERE/t/sys/quota.t" ]; then
-    run env QUOTA_BACKEND=project timeout -k 10 "${QUOTA_SUITE_BOUND:-1800}" "$TAP_HERE/t/sys/quota.t"
-    is $rc 0 "t/sys/quota.t with QUOTA_BACKEND=project"
-    diag "$out"
-fi
 done_testing
