@@ -74,13 +74,15 @@ atmost "$(use one | cut -d' ' -f1)" $((440 * MiB)) "and not a block more"
 
 # --- smaller, at once ---------------------------------------------------------------------------------------------------------------------
 
-rm "$D/one/all"
+find "$D/one" -type f ! -name kept -delete
 write one both
-exits 0 "it shrinks under who writes" resize one $((60 * MiB)) 5000
-is "${out%% *}" $((60 * MiB)) "at once"
+ok "who writes is at work" wait_until 60 eval '[ "$(stat -c %s "$D/one/filled")" -gt $MiB ]'
+exits 0 "it shrinks under who writes" resize one $((12 * MiB)) 2000
+is "${out%% *}" $((12 * MiB)) "at once"
 bound=$(cut -d' ' -f2 <<<"$out")
+ok "who fills it" wait_until 120 eval '[ "$(free_bytes one)" -le 8192 ]'
 most=($(most_used one 5))
-atmost "${most[0]}" $((60 * MiB)) "never more bytes than that"
+atmost "${most[0]}" $((12 * MiB)) "has never more bytes than that"
 atmost "${most[1]}" "$bound" "nor inodes than it said"
 stop "who wrote was told the disk is full"
 exits 0 "and is grown again" resize one $((200 * MiB)) 9000
