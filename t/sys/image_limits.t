@@ -16,7 +16,8 @@ mkdir "$S"
 down_all() { local m; for m in "$D"/*/; do ! mountpoint -q "$m" || umount "$m"; done; }
 cleanup down_all
 AS=(setpriv --reuid $UID_ --regid $UID_ --clear-groups --inh-caps=-all --bounding-set=-all --)
-fill() { "${AS[@]}" python3 "$TAP_HERE/t/lib/filler.py" "$D/$1" "$2" "$3"; }
+install -m 0755 "$TAP_HERE/t/lib/filler.py" "$SCRATCH/filler"      # where one without privilege can read it
+fill() { "${AS[@]}" python3 "$SCRATCH/filler" "$D/$1" "$2" "$3"; }
 free_bytes() { echo $(($(stat -f -c '%a * %S' "$D/$1"))); }
 free_inodes() { stat -f -c %d "$D/$1"; }
 use() { "$CTL" use "$S" "$1" | cut -d' ' -f3,4; }

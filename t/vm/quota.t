@@ -4,5 +4,5 @@
 # The suite of all backends where the kernel has project quotas: a row of each way to fill a disk, as many as an emulated machine does in some minutes.
 # QUOTA_ROWS= names others.
 export RUN_BOUND=400 QUOTA_BACKEND=project
-export QUOTA_ROWS=${QUOTA_ROWS:-write small sparse truncate append direct map-hole threads fallocate fallocate-keep empty symlinks-long unlinked xattr-large project quotactl ext4}
+export QUOTA_ROWS=${QUOTA_ROWS:-write small sparse append map-hole threads fallocate unlinked project quotactl}
 exec "$(dirname "$0")/../sys/quota.t"
