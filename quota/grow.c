@@ -20,7 +20,7 @@
 
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
-enum { TRIES = 4, MiB = 1 << 20 };
+enum { TRIES = 4, STEPS = 64, GROW_MS = 20000, MiB = 1 << 20 };
 
 /* Blocks for so many more blocks and inodes of users, their groups' tables with them. */
 static uint64_t more(const struct ext4_super *s, uint64_t blocks, uint64_t inodes)
@@ -40,18 +40,38 @@ static uint64_t past(uint64_t wanted, uint64_t most)
     return wanted > most ? wanted - most : 0;
 }
 
+/* Groups come with inodes and blocks that are above LIMITS until they are held, and somebody may write: few at a time, so that neither the moment
+   between nor a death in it gives away more than those. */
+static int grow_steps(struct limit_fs *f, uint64_t blocks, const struct ext4_limits *limits, struct err *e)
+{
+    const uint64_t groups = blocks / f->super.group_blocks - f->super.blocks / f->super.group_blocks;
+    const uint64_t step = (1 + groups / STEPS) * f->super.group_blocks, end = now_ms() + GROW_MS;
+    for (uint64_t at = f->super.blocks; at < blocks;) {
+        struct ext4_limits held = *limits;
+        at = at / step * step + step;
+        at = at < blocks ? at : blocks;
+        if (ioctl(f->root, EXT4_IOC_RESIZE_FS, &at) < 0)
+            return err_set(e, errno, "grow", "%s to %" PRIu64 " blocks", f->device, at);
+        if (limit_set(f, &held, e) < 0)
+            return -1;
+        if (at < blocks && now_ms() > end)
+            return err_set(e, ETIMEDOUT, "grow", "%s: its inodes take too long to hold, ask again for the rest", f->device);
+    }
+    return 0;
+}
+
 /* The kernel may leave a last group out that is too short: then it is asked for a little more. */
-static int grow_to(struct limit_fs *f, int image, uint64_t blocks, struct err *e)
+static int grow_to(struct limit_fs *f, int image, uint64_t blocks, const struct ext4_limits *limits, struct err *e)
 {
     if (ftruncate(image, (off_t)(blocks * EXT4_BLOCK)) < 0)
         return err_set(e, errno, "size image", "%" PRIu64 " blocks", blocks);
     if (loopdev_resized(f->device, e) < 0)
         return -1;
-    if (ioctl(f->root, EXT4_IOC_RESIZE_FS, &blocks) < 0)
-        return err_set(e, errno, "grow", "%s to %" PRIu64 " blocks", f->device, blocks);
+    struct err other;
+    int r = grow_steps(f, blocks, limits, e);
     if (syncfs(f->root) < 0)
-        return err_set(e, errno, "syncfs", "%s", f->device);
-    return ext4_super(image, &f->super, e);
+        return r < 0 ? -1 : err_set(e, errno, "syncfs", "%s", f->device);
+    return ext4_super(image, &f->super, r < 0 ? &other : e) < 0 ? -1 : r;
 }
 
 bool grow_can(void)
@@ -65,6 +85,7 @@ int grow_mounted(struct limit_fs *f, int image, const struct ext4_limits *limits
         return err_set(e, EPERM, "grow", "%s: only when it is mounted anew, since CAP_SYS_RESOURCE is missing here", f->device);
     struct ext4_limits most;
     const uint64_t before = f->super.blocks;
+    int r = 0;
     for (uint64_t try = 0; try < TRIES; try++) {
         if (limit_most(f, &most, e) < 0)
             return -1;
@@ -74,12 +95,13 @@ int grow_mounted(struct limit_fs *f, int image, const struct ext4_limits *limits
         uint64_t to = f->super.blocks + more(&f->super, blocks, inodes) + 256 * try;
         if (to > f->super.growth)
             return err_set(e, EFBIG, "grow", "%s: at most to %" PRIu64 " MiB in place", f->device, f->super.growth / (MiB / EXT4_BLOCK));
-        if (grow_to(f, image, to, e) < 0)
+        r = grow_to(f, image, to, limits, e);
+        if (r < 0)
             break;
     }
     if (f->super.blocks > before) {
         log_info("disk grown", "device=%s blocks=%" PRIu64 " before=%" PRIu64, f->device, f->super.blocks, before);
-        return 0;
+        return r;
     }
     struct err other;
     if (ftruncate(image, (off_t)(before * EXT4_BLOCK)) == 0)

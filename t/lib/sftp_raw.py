@@ -9,8 +9,6 @@ import struct
 import sys
 import time
 
-import paramiko
-
 (INIT, VERSION, OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR, REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME,
  READLINK, SYMLINK) = range(1, 21)
 STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
@@ -141,6 +139,7 @@ class Raw:
 
 
 def connect(host, port, key, user="alice"):
+    import paramiko      # not where the stream is OpenSSH's: some machines lack it
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
     client.connect(host, int(port), user, key_filename=key, allow_agent=False, look_for_keys=False, timeout=20)
