@@ -278,6 +278,8 @@ def main(config, folder, filler, *names):
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     table = dict(line.split("\t") for line in subprocess.run([filler, "--list"], capture_output=True, text=True, check=True).stdout.splitlines())
     links = [Link(config, 90 + i) for i in range(CLIENTS)]
+    # After a kill: until what was deleted is counted.
+    soon(lambda: not full(links[0].raw), 45)
     serves(links[0].raw)
     judge, console = Judge(config, folder), Console(config)
     for row in names or table:
