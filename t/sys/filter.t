@@ -320,7 +320,8 @@ is "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.u
 
 sed -i 's/^forward = yes/forward = no/' "$CONFIG/holdfast.ini"
 eval "$("$HERE/t/rig" start "$PREFIX")"
-exits 0 "without forwarding a server starts" hf alice start one --wait --timeout 30
+# It ran when the daemon was shut down, and so it does again.
+ok "without forwarding a server starts" wait_until 60 state_is one running
 is "$(from one tcp,198.51.100.9,80 udp,198.51.100.9,80 tcp,2600::9,80 tcp,203.0.113.1,23 | words)" "refused refused refused refused" "reaches nothing, and is told at once"
 is "$(try tcp,"$one",31001 tcp,203.0.113.1,31001 | words)" "reached reached" "is reached from the host"
 is "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" "0 0" "and the machine is as it was"

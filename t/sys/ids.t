@@ -29,7 +29,7 @@ exits 0 "behind it" with passwd "someone:x:$((last + 1)):100::/:/bin/sh"
 exits 1 "a group" with group "some:x:$SERVERS_UID:"
 like "$err$out" "but some in /etc/group has $SERVERS_UID" "is"
 exits 1 "a user among the sessions" with passwd "someone:x:$((SESSIONS_UID + 255)):100::/:/bin/sh"
-like "$err$out" "'sessions' takes the ids $SESSIONS_UID to $((SESSIONS_UID + 256)), but someone in /etc/passwd has $((SESSIONS_UID + 255))" "is"
+like "$err$out" "'sessions' takes the ids $SESSIONS_UID to $((SESSIONS_UID + 257)), but someone in /etc/passwd has $((SESSIONS_UID + 255))" "is"
 exits 0 "the roles' own users" with passwd "holdfast-store-of-the-test:x:$STORE_UID:100::/:/usr/sbin/nologin"
 for f in subuid subgid; do
     if [ -e /etc/$f ]; then
