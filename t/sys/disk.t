@@ -46,6 +46,13 @@ is "$(losetup -nl -O DIO,AUTOCLEAR -j "$D/full.img" | tr -s ' ')" " 1 1" "direct
 # To the last byte, by one who has no privilege.
 run "${AS_USER[@]}" dd if=/dev/zero of="$D/full/data" bs=1M count=100
 like "$err" "No space left on device" "a user fills it until ENOSPC"
+# While the kernel writes back, what gets its place counts twice for a moment, and a large write near the end can be refused early: once that is
+# over the rest can be had.
+for i in 1 2 3; do
+    sync -f "$D/full"
+    run "${AS_USER[@]}" dd if=/dev/zero bs=4k of="$D/full/data" oflag=append conv=notrunc count=20000
+    [ "$(stat -c %s "$D/full/data")" -lt 67108864 ] || break
+done
 is "$(stat -c %s "$D/full/data")" 67108864 "with exactly the limit in one file"
 sync -f "$D/full"
 is "$(free_bytes "$D/full")" 0 "nothing is free then"
