@@ -30,8 +30,12 @@ ok "it listens" wait_until 15 timeout 5 socat -u /dev/null "TCP:$to:31001"
 before=$(field one net_received)
 (while timeout 10 sh -c "head -c 1000000 /dev/zero | socat -t 10 - TCP:$to:31001 >/dev/null" && [ ! -e "$TAP_TMP/enough" ]; do :; done) &
 exits 0 "top while it is used" hf alice top one --json
+# A round of the client's may be longer than the second that is looked at.
+for i in 1 2 3 4 5 6; do
+    top=$(hf alice top one --json)
+    [ "$(value net_received_rate <<<"$top")" -lt 100000 ] || [ "$(value net_sent_rate <<<"$top")" -lt 100000 ] || break
+done
 touch "$TAP_TMP/enough"
-top=$out
 wait
 atleast "$(value net_received_rate <<<"$top")" 100000 "it was sent something in that second"
 atleast "$(value net_sent_rate <<<"$top")" 100000 "and sent something"
