@@ -131,7 +131,9 @@ static void look_ahead(struct outfile *o, uint64_t paid)
     f->file = o;
     o->refill = f;
     lease_begin(&m, o, paid, 1);
-    f->id = files_ask(o->files, &m, refilled, f);
+    uint32_t id = files_ask(o->files, &m, refilled, f);
+    if (o->refill)
+        o->refill->id = id;
 }
 
 static void forget_refill(struct outfile *o)

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config.h"
+
 #include "base/attr.h"
 #include "quota/scan.h"
 
