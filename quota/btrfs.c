@@ -161,16 +161,10 @@ static int mount_files(const struct place *p, const struct disk *d, int fd, stru
 /* What is mounted: 1 our files, 0 nothing, -1 with E: also something else. */
 static int ours(const struct place *p, uint64_t *mount, struct err *e)
 {
-    dev_t dev;
-    struct stat shown, files;
     char path[sizeof((struct names *)0)->files + sizeof inside + 1];
     snprintf(path, sizeof path, "@%s/%s", p->folder, inside);
-    int is = place_mounted(p, mount, &dev, e);
-    if (is <= 0)
-        return is;
-    if (fstatat(p->servers, p->folder, &shown, AT_SYMLINK_NOFOLLOW) < 0 || fstatat(p->servers, path, &files, AT_SYMLINK_NOFOLLOW) < 0)
-        return place_foreign(p, e);
-    return shown.st_dev == files.st_dev && shown.st_ino == files.st_ino ? 1 : place_foreign(p, e);
+    CLOSE_FD int files = openat(p->servers, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    return place_shows(p, files, mount, e);
 }
 
 static void inodes_in_force(struct disk *d, bool say)

@@ -13,10 +13,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "quota/erase.h"
 #include "quota/fuse_link.h"
 #include "quota/fuse_start.h"
 #include "quota/place.h"
-#include "quota/erase.h"
 #include "quota/tree.h"
 
 enum { MOUNTS_MOST = 64 << 20, END_MS = 10000, GONE_MS = 3000 };
@@ -77,27 +77,18 @@ static void fill(struct disk *d, const struct fuse_usage *u)
 
 /* ---- the folder ---- */
 
-static int open_folder(int at, const char *name, mode_t mode, struct err *e)
-{
-    struct stat st;
-    if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
-        return err_set(e, errno, "mkdir", "%s", name);
-    CLOSE_FD int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(e, errno, "open", "%s", name);
-    return fd_steal(&fd);
-}
-
 static int open_backing(const struct place *p, struct err *e)
 {
     struct backing b = backing_of(p);
-    struct stat st;
-    CLOSE_FD int outer = open_folder(p->servers, b.name, 0700, e);
+    if (mkdirat(p->servers, b.name, 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "mkdir", "servers/%s", b.name);
+    CLOSE_FD int outer = place_guard(p, b.name, e);
     if (outer < 0)
         return -1;
-    if (fstat(outer, &st) < 0 || st.st_uid != 0 || (st.st_mode & 077))
-        return err_set(e, EPERM, "open", "servers/%s is not a folder of root with mode 0700", b.name);
-    return open_folder(outer, tree_name, 0750, e);
+    if (mkdirat(outer, tree_name, 0750) < 0 && errno != EEXIST)
+        return err_set(e, errno, "mkdir", "servers/%s/%s", b.name, tree_name);
+    int tree = openat(outer, tree_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return tree < 0 ? err_set(e, errno, "open", "servers/%s/%s", b.name, tree_name) : tree;
 }
 
 /* ---- up and down ---- */

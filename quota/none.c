@@ -8,8 +8,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "quota/place.h"
 #include "quota/erase.h"
+#include "quota/place.h"
 #include "quota/tree.h"
 
 #define FILES ".files"
@@ -26,12 +26,9 @@ static struct path path_of(const struct place *p, const char *ending)
 static int open_files(const struct place *p, struct err *e)
 {
     struct path outer = path_of(p, "");
-    struct stat st;
-    CLOSE_FD int fd = openat(p->servers, outer.text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(e, errno, "open", "servers/%s", outer.text);
-    if (st.st_uid != 0 || (st.st_mode & 077))
-        return err_set(e, EPERM, "open", "servers/%s is not a folder of root with mode 0700", outer.text);
+    CLOSE_FD int fd = place_guard(p, outer.text, e);
+    if (fd < 0)
+        return -1;
     int tree = openat(fd, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return tree < 0 ? err_set(e, errno, "open", "servers/%s/tree", outer.text) : tree;
 }
@@ -56,16 +53,8 @@ static int make(const struct place *p, const struct disk *d, struct err *e)
 /* What is mounted: 1 our folder, 0 nothing, -1 with E: also something else. */
 static int ours(const struct place *p, uint64_t *mount, struct err *e)
 {
-    dev_t dev;
-    struct stat here, there;
-    int is = place_mounted(p, mount, &dev, e);
-    if (is <= 0)
-        return is;
-    CLOSE_FD int tree = has(p) ? open_files(p, e) : -1;
-    if (tree < 0 || fstat(tree, &here) < 0 || fstatat(p->servers, p->folder, &there, AT_SYMLINK_NOFOLLOW) < 0 || here.st_dev != there.st_dev ||
-        here.st_ino != there.st_ino)
-        return place_foreign(p, e);
-    return 1;
+    CLOSE_FD int tree = has(p) ? open_files(p, NULL) : -1;
+    return place_shows(p, tree, mount, e);
 }
 
 static int show(const struct place *p, const struct disk *d, struct err *e)

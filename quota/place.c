@@ -95,6 +95,30 @@ int place_mounted(const struct place *p, uint64_t *mount, dev_t *dev, struct err
     return (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
+int place_shows(const struct place *p, int files, uint64_t *mount, struct err *e)
+{
+    dev_t dev;
+    struct stat kept, shown;
+    int is = place_mounted(p, mount, &dev, e);
+    if (is <= 0)
+        return is;
+    if (files < 0 || fstat(files, &kept) < 0 || fstatat(p->servers, p->folder, &shown, AT_SYMLINK_NOFOLLOW) < 0 || shown.st_dev != kept.st_dev ||
+        shown.st_ino != kept.st_ino)
+        return place_foreign(p, e);
+    return 1;
+}
+
+int place_guard(const struct place *p, const char *name, struct err *e)
+{
+    struct stat st;
+    CLOSE_FD int fd = openat(p->servers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(e, errno, "open", "servers/%s", name);
+    if (st.st_uid != 0 || (st.st_mode & 077))
+        return err_set(e, EPERM, "open", "servers/%s is not a folder of root with mode 0700", name);
+    return fd_steal(&fd);
+}
+
 int place_foreign(const struct place *p, struct err *e)
 {
     return err_set(e, EEXIST, "mount", "something else is mounted on servers/%s", p->folder);

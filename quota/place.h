@@ -33,6 +33,11 @@ int place_rename(const struct place *from, const struct place *to, const char *e
 
 /* What lies at the mount point now: 1 a mount (its id in *MOUNT, its device in *DEV), 0 none, -1 with E. */
 int place_mounted(const struct place *p, uint64_t *mount, dev_t *dev, struct err *e);
+/* For backends whose files are a folder: whether that, open at FILES (-1: there is none), is what the mount point shows: 1 (the mount's id in
+   *MOUNT), 0 nothing is mounted, -1 with E: also something else is. */
+int place_shows(const struct place *p, int files, uint64_t *mount, struct err *e);
+/* Opens the folder NAME, which must be root's, 0700: files in it have ids that the machine's users have too.  -1 with E. */
+int place_guard(const struct place *p, const char *name, struct err *e);
 /* For what is mounted there but is not ours: -1 with EEXIST. */
 int place_foreign(const struct place *p, struct err *e);
 /* Whether what is mounted there shows the files as OWNER's. */

@@ -80,17 +80,6 @@ static int files_open(const struct place *p)
     return (int)syscall(SYS_openat2, p->servers, n.files, &how, sizeof how);
 }
 
-static int guard_ok(const struct place *p, struct err *e)
-{
-    struct names n = names_of(p);
-    struct stat st;
-    if (fstatat(p->servers, n.guard, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_set(e, errno, "stat", "servers/%s", n.guard);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != 0 || (st.st_mode & 077))
-        return err_set(e, EPERM, "stat", "servers/%s is not a folder of root with mode 0700", n.guard);
-    return 0;
-}
-
 /* XFS deletes behind the back of who asked it to: what is not counted away yet is not somebody else's. */
 static int unused(const struct place *p, uint32_t id, struct err *e)
 {
@@ -165,22 +154,16 @@ static int files_need(const struct place *p, uint32_t id, struct err *e)
         fd = files_open(p);
     if (fd < 0)
         return err_set(e, errno, "open", "servers/%s.project/files", p->folder);
-    return guard_ok(p, e) < 0 || marked(p, fd, id, e) < 0 ? -1 : fd_steal(&fd);
+    struct names n = names_of(p);
+    CLOSE_FD int guard = place_guard(p, n.guard, e);
+    return guard < 0 || marked(p, fd, id, e) < 0 ? -1 : fd_steal(&fd);
 }
 
 /* What is mounted: 1 our folder (mount MOUNT), 0 nothing, -1 with E: also something else. */
 static int ours(const struct place *p, uint64_t *mount, struct err *e)
 {
-    dev_t dev = 0;
-    struct stat shown, kept;
-    int is = place_mounted(p, mount, &dev, e);
-    if (is <= 0)
-        return is;
     CLOSE_FD int fd = files_open(p);
-    if (fd < 0 || fstat(fd, &kept) < 0 || fstatat(p->servers, p->folder, &shown, AT_SYMLINK_NOFOLLOW) < 0 || shown.st_dev != kept.st_dev ||
-        shown.st_ino != kept.st_ino)
-        return place_foreign(p, e);
-    return 1;
+    return place_shows(p, fd, mount, e);
 }
 
 bool project_delays(const char *mountinfo, uint64_t mount)

@@ -87,10 +87,11 @@ int event_page(struct activity *a, int64_t *id, event_seen_fn *seen, void *data,
     *n = 0;
     while (r == 1 && !full && (r = query_step(q, e)) == 1) {
         struct event v = row(q);
-        full = seen(data, &v) && (*n == EVENT_PAGE || !fits(m, &v, size));
+        bool visible = seen(data, &v);
+        full = visible && (*n == EVENT_PAGE || !fits(m, &v, size));
         if (full)
             break;
-        *n += seen(data, &v);
+        *n += visible;
         *id = v.id;
         looked++;
     }
