@@ -2,12 +2,14 @@
 """Work whose result is known after a power cut.
 
 cut_work.py work FOLDER LOG     writes files, syncs each and its folder, and then says so in LOG; others are written, renamed and removed unsynced
-cut_work.py check FOLDER LOG    each file that LOG has is whole
+cut_work.py check FOLDER LOG    each file that LOG has is whole, and as new as it says or newer
 """
 import hashlib
 import os
 import random
 import sys
+
+KEPT = 150  # names; past them the oldest is replaced, so that the disk never is full of what must stay
 
 
 def work(folder, log):
@@ -24,15 +26,16 @@ def work(folder, log):
                         f.write(data * 3)
                     os.replace(f"loose{n % 20}", f"moved{n % 7}")
                     continue
-                fd = os.open(f"kept{n}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                left = memoryview(data)
+                name = f"kept{n // 3 % KEPT}"
+                fd = os.open(name + ".new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                left = memoryview(f"{n} {hashlib.sha256(data).hexdigest()}\n".encode() + data)
                 while left:
                     left = left[os.write(fd, left):]
                 os.fsync(fd)
                 os.close(fd)
-                os.rename(f"kept{n}.new", f"kept{n}")
+                os.rename(name + ".new", name)
                 os.fsync(top)
-                out.write(f"kept{n} {hashlib.sha256(data).hexdigest()}\n")
+                out.write(f"{name} {n}\n")
             except OSError as e:
                 if e.errno not in (28, 122):
                     raise
@@ -41,19 +44,25 @@ def work(folder, log):
                         os.unlink(name)
 
 
+def whole(path, least):
+    with open(path, "rb") as f:
+        n, digest = f.readline().split()
+        return int(n) >= least and hashlib.sha256(f.read()).hexdigest() == digest.decode()
+
+
 def check(folder, log):
-    bad = total = 0
+    bad, wanted = 0, {}
     with open(log, encoding="ascii") as lines:
         for line in lines:
-            name, digest = line.split()
-            total += 1
-            try:
-                with open(os.path.join(folder, name), "rb") as f:
-                    bad += hashlib.sha256(f.read()).hexdigest() != digest
-            except OSError:
-                bad += 1
-    print(f"{bad} of {total}")
-    return 1 if bad or not total else 0
+            name, n = line.split()
+            wanted[name] = int(n)
+    for name, n in wanted.items():
+        try:
+            bad += not whole(os.path.join(folder, name), n)
+        except (OSError, ValueError):
+            bad += 1
+    print(f"{bad} of {len(wanted)}")
+    return 1 if bad or not wanted else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
    What was written since the last flush (the loop device's fsync) is remembered with what stood there before.  SIGUSR1 cuts: CUTS.N (N from 1 on) is
    made, FILE with a random part of these writes undone, newest first, whole or from some 512 bytes on (a torn write).  That is what a disk that
-   keeps its word on flushes may show after a power cut, and no more.  One thread: a cut is between two requests. */
+   keeps its word on flushes may show after a power cut, and no more.  One thread: a cut is between two requests, where there is something to lose,
+   or two seconds later on a machine too slow to have more. */
 #define FUSE_USE_VERSION 31
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -25,6 +28,8 @@ struct undo { struct undo *older; off_t at; size_t size; uint8_t before[]; };
 
 static struct { int fd; const char *cuts; struct undo *newest; unsigned count, unflushed; unsigned seed; struct fuse_session *session; } disk;
 static volatile sig_atomic_t cut_wanted;
+
+enum { LATEST_S = 2 };
 
 static void flushed(void)
 {
@@ -151,14 +156,22 @@ static void on_cut(int sig)
     cut_wanted = 1;
 }
 
-/* Where there is something to lose, or soon if there never is. */
 static bool wanted_now(void)
 {
-    static unsigned waited;
-    if (cut_wanted && disk.unflushed < 1 + disk.count * 5 % 24 && waited++ < 3000)
+    static time_t since;
+    struct timespec now;
+    if (!cut_wanted) {
+        since = 0;
         return false;
-    waited = cut_wanted ? 0 : waited;
-    return cut_wanted;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    since = since ? since : now.tv_sec;
+    return disk.unflushed >= 1 + disk.count * 5 % 24 || now.tv_sec - since > LATEST_S;
+}
+
+static void on_tick(int sig)
+{
+    (void)sig;
 }
 
 static int serve(void)
@@ -186,14 +199,17 @@ int main(int argc, char **argv)
                                                   .fsync = f_fsync };
     char *words[] = { argv[0], (char[]){ "-o" }, (char[]){ "fsname=cutdisk,allow_other" }, NULL };
     struct fuse_args args = FUSE_ARGS_INIT(3, words);
-    const struct sigaction a = { .sa_handler = on_cut };
+    const struct sigaction a = { .sa_handler = on_cut }, tick = { .sa_handler = on_tick };
+    /* A disk that nothing is asked of is looked at as well. */
+    const struct itimerval often = { .it_interval.tv_usec = 200000, .it_value.tv_usec = 200000 };
     if (argc != 4)
         return 2;
     disk.fd = open(argv[2], O_RDWR | O_CLOEXEC);
     disk.cuts = argv[3];
     disk.seed = 1;
     disk.session = disk.fd < 0 ? NULL : fuse_session_new(&args, &ops, sizeof ops, NULL);
-    if (disk.session == NULL || sigaction(SIGUSR1, &a, NULL) < 0 || fuse_set_signal_handlers(disk.session) < 0 ||
+    if (disk.session == NULL || sigaction(SIGUSR1, &a, NULL) < 0 || sigaction(SIGALRM, &tick, NULL) < 0 ||
+        setitimer(ITIMER_REAL, &often, NULL) < 0 || fuse_set_signal_handlers(disk.session) < 0 ||
         fuse_session_mount(disk.session, argv[1]) < 0)
         return 1;
     serve();
