@@ -145,21 +145,4 @@ ok "down" "$CTL" down "$S" calls
 ok "e2fsck finds nothing" e2fsck -fn "$D/calls.img"
 ok "no loop device is left" wait_until 30 eval '! losetup -nl -O BACK-FILE | grep -qF "$SCRATCH/"'
 is "$(grep -cF "$SCRATCH" /proc/self/mountinfo)" 0 "nor a mount"
-
-# --- a whole appliance, whose launch has the right and its filter ---------------------------------------------------------------------------
-
-printf '[server one]\ndisk = 8M\ninodes = 300\n' >"$SCRATCH/more.ini"
-rig_up --ini "$SCRATCH/more.ini"
-S=$PREFIX/state D=$PREFIX/state/servers
-put_run one <"$HERE/t/payload/echo"
-exits 0 "a server runs" started one
-pid=$(field one pid)
-atmost "$(free_bytes one)" $((8 * MiB)) "on a small disk"
-sed -i '/^\[server one\]/,/^\[/{s/^disk = .*/disk = 300M/;s/^inodes = .*/inodes = 900/}' "$CONFIG/servers.d/rig.ini"
-exits 0 "a reload with more" "$TOOL" --run "$RUN" reload
-ok "it is had at once" wait_until 120 eval '[ "$(free_bytes one)" -ge $((299 * MiB)) ]'
-atmost "$(free_bytes one)" $((300 * MiB)) "and no more than that"
-atmost "$(free_inodes one)" 900 "nor inodes"
-is "$(field one pid)" "$pid" "by the server that runs"
-ok "the log says so" grep -q "disk grown" "$LOG"
 done_testing
