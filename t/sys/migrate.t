@@ -1,6 +1,7 @@
 #!/bin/bash
 # A server's files go from one backend to another and back: everything of them, verified; undone on any failure; and killed at any step, whole on
 # one of the two at the next use.  Every backend that fits here is a row.
+# MIGRATE_BELOW=zfs has the files in a pool of its own, MIGRATE_ONLY=pairs ends when all have gone from each to the next.
 # shellcheck source=../lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 need_root
@@ -10,6 +11,11 @@ CTL=$BUILD/t/sys/diskctl
 [ -x "$CTL" ] && [ -x "$BUILD/holdfast-copy" ] || skip_all "no $CTL: 'make check' builds it"
 [ -c /dev/loop-control ] || skip_all "no loop devices"
 scratch
+if [ "${MIGRATE_BELOW:-}" = zfs ]; then
+    . "$TAP_HERE/t/lib/quota_place.sh"
+    quota_pool
+    SCRATCH=$SCRATCH/below
+fi
 chmod 0755 "$SCRATCH"
 UID_=2012345678 LIMITS=(67108864 5000 2012345678)
 S=$SCRATCH D=$SCRATCH/servers
@@ -66,6 +72,9 @@ for to in "${rows[@]:1}" "${rows[0]}"; do
     ok "down" down all
     from=$to
 done
+
+[ "${MIGRATE_BELOW:-}" != zfs ] || like " ${rows[*]} " " zfs " "datasets were among them"
+if [ "${MIGRATE_ONLY:-}" = pairs ]; then done_testing; exit; fi
 
 # --- to a file system that takes less -------------------------------------------------------------------------------------------------------
 
