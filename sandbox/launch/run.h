@@ -13,7 +13,8 @@ struct run {
     struct child child;
     struct shim shim;
     int talk;      /* to the child */
-    int inside;    /* the sandbox's rtnetlink, from when the child has sent it until its network stands */
+    int net;       /* the sandbox's network namespace, once there is one */
+    int inside;    /* rtnetlink in it, until its network stands */
     pid_t pid;     /* the child's, once there is one */
 };
 
