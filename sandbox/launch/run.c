@@ -176,6 +176,15 @@ static int write_map(struct run *r, const struct step *s, struct err *e UNUSED)
     return fd < 0 ? -1 : io_write_all(fd, s->with, strlen(s->with));
 }
 
+/* As long as it is still what it was forked from: with other ids it would not let us look. */
+static int open_users(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/user", (int)r->pid);
+    r->users = open(path, O_RDONLY | O_CLOEXEC);
+    return r->users < 0 ? -1 : 0;
+}
+
 static int tell(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
@@ -247,7 +256,7 @@ static int hear_notify(struct run *r, const struct step *s, struct err *e)
 
 static int network_space(struct run *r, const struct step *s, struct err *e)
 {
-    return space_make(r->shim.pidfd, s->flags, &r->inside, &r->net, e);
+    return space_make(r->users, s->flags, &r->inside, &r->net, e);
 }
 
 static int tell_network(struct run *r, const struct step *s, struct err *e UNUSED)
@@ -350,13 +359,14 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_clone, .at = "namespaces", .flags = p->has_cgroup ? own | CLONE_INTO_CGROUP : own });
 }
 
-static const struct verb v_map = { "map", .host = write_map }, v_tell = { "tell", .host = tell }, v_hear = { "hear", .host = hear },
+static const struct verb v_users = { "open", .host = open_users }, v_map = { "map", .host = write_map }, v_tell = { "tell", .host = tell }, v_hear = { "hear", .host = hear },
     v_hear_terminal = { "hear", .host = hear_terminal },
     v_hear_notify = { "hear", .host = hear_notify };
 
 void run_steps_ids(struct steps *l, const struct plan *p)
 {
     const char *map = step_text(l, mem_fmt("0 %u %u\n", p->base, (unsigned)PLAN_UIDS));
+    step_add(l, (struct step){ .verb = &v_users, .at = "its user namespace" });
     step_add(l, (struct step){ .verb = &v_map, .at = "uid_map", .with = map });
     step_add(l, (struct step){ .verb = &v_map, .at = "gid_map", .with = map });
     step_add(l, (struct step){ .verb = &v_tell, .at = "mapped", .number = CHILD_MAPPED });
@@ -420,7 +430,7 @@ static int walk(struct run *r, struct err *e)
 int job_run(struct msg *m, struct err *e)
 {
     /* Lives until the process is the shim, or ends. */
-    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .shim.notify = -1, .inside = -1, .net = -1 };
+    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .shim.notify = -1, .inside = -1, .net = -1, .users = -1 };
     if (plan_read(&r.plan, m, true, e) < 0)
         return -1;
     log_init("holdfast-launch", (enum log_level)r.plan.log_level);

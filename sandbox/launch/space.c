@@ -15,7 +15,7 @@
 enum { STACK = 16 << 10 };
 
 struct job {
-    int pidfd, route;
+    int users, route;
     uint64_t flags;
     bool done;
     struct err *e;
@@ -26,7 +26,7 @@ struct job {
 static int make(void *data)
 {
     struct job *j = data;
-    if ((j->flags & CLONE_NEWUSER) && setns(j->pidfd, CLONE_NEWUSER) < 0)
+    if ((j->flags & CLONE_NEWUSER) && setns(j->users, CLONE_NEWUSER) < 0)
         err_set(j->e, errno, "network namespace", "enter the server's user namespace");
     else if (unshare((int)(j->flags & CLONE_NEWNET)) < 0)
         err_set(j->e, errno, "network namespace", "unshare");
@@ -37,10 +37,10 @@ static int make(void *data)
     _exit(0);
 }
 
-int space_make(int pidfd, uint64_t flags, int *route, int *net, struct err *e)
+int space_make(int users, uint64_t flags, int *route, int *net, struct err *e)
 {
     static _Alignas(16) char stack[STACK];
-    struct job j = { .pidfd = pidfd, .route = -1, .flags = flags, .e = e };
+    struct job j = { .users = users, .route = -1, .flags = flags, .e = e };
     int status;
     pid_t pid = clone(make, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &j);
     if (pid < 0)

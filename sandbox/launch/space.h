@@ -7,8 +7,8 @@
 
 #include "base/err.h"
 
-/* Makes one that belongs to the user namespace of the process PIDFD and has nothing in it but a loopback that is down.  FLAGS: CLONE_NEWUSER |
+/* Makes one that belongs to the user namespace USERS and has nothing in it but a loopback that is down.  FLAGS: CLONE_NEWUSER |
    CLONE_NEWNET.  0 with an rtnetlink socket in it in *ROUTE and the namespace in *NET, both close-on-exec and the caller's; or -1 with E filled. */
-int space_make(int pidfd, uint64_t flags, int *route, int *net, struct err *e);
+int space_make(int users, uint64_t flags, int *route, int *net, struct err *e);
 
 #endif

@@ -163,7 +163,7 @@ static void in_order(const char *const *steps, size_t n)
 Test(plan, the_order_of_both)
 {
     make(usual());
-    IN_ORDER("host take-filter", "host check the server's files", "host clone-tree", "host readable", "host links", "host clone namespaces", "host map", "host tell mapped", "host network-namespace in the server's [user,net]", "host tell network", "host veth", "host network lo",
+    IN_ORDER("host take-filter", "host check the server's files", "host clone-tree", "host readable", "host links", "host clone namespaces", "host open its user namespace", "host map", "host tell mapped", "host network-namespace in the server's [user,net]", "host tell network", "host veth", "host network lo",
              "host hear ready", "host hear exec", "host descriptors", "host drop", "host undumpable", "host tell supervisor",
              "host tell-init", "host exec");
     IN_ORDER("child unshare namespaces [cgroup]", "child clocks", "child hostname", "child hear mapped", "child become root",
