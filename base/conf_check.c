@@ -14,7 +14,8 @@ struct check {
     const void *data;
 };
 
-enum { RATE_LEAST = 16 << 10 };   /* less would not let single large packets through in a second */
+/* Less would not let single large packets through in a second; of more the kernel cannot count the billionths of a second, and refuses the rule. */
+static const uint64_t rate_least = 16 << 10, rate_most = 16ULL << 30;
 
 #define S(SECTION, section_word, tag, named, file) SECTION_##tag,
 enum { CONF_SECTIONS(S) };
@@ -214,6 +215,13 @@ static void check_links(const struct check *k, const struct conf_server *s)
     }
 }
 
+static void check_rate(const struct check *k, const struct conf_server *s, const char *key, uint64_t rate)
+{
+    if (rate && (rate < rate_least || rate > rate_most))
+        wrong(k, SECTION_server, s->name, key, "rates of server '%s' must be 0 (none) or at least %lluK and at most %lluG", s->name,
+              (unsigned long long)rate_least >> 10, (unsigned long long)rate_most >> 30);
+}
+
 static void check_server(const struct check *k, const struct conf_server *s)
 {
     const char *end = strrchr(s->name, '.');
@@ -230,13 +238,13 @@ static void check_server(const struct check *k, const struct conf_server *s)
         wrong(k, SECTION_server, s->name, "memory_high", "'memory_high' of server '%s' is more than its 'memory'",
               s->name);
     check_limits_of(k, s);
-    if (s->tmp > s->memory)
+    /* Its default is no statement about memory; launch gives it a quarter at most. */
+    if (s->tmp > s->memory && k->at(k->data, &conf_sections[SECTION_server], s->name, "tmp"))
         wrong(k, SECTION_server, s->name, "tmp",
               "'tmp' of server '%s' is more than its 'memory', which it is charged to", s->name);
     check_links(k, s);
-    if ((s->net_up && s->net_up < RATE_LEAST) || (s->net_down && s->net_down < RATE_LEAST))
-        wrong(k, SECTION_server, s->name, s->net_up && s->net_up < RATE_LEAST ? "net_up" : "net_down",
-              "rates of server '%s' must be 0 (none) or at least %dK", s->name, RATE_LEAST >> 10);
+    check_rate(k, s, "net_up", s->net_up);
+    check_rate(k, s, "net_down", s->net_down);
     if (s->port.n && s->network == NETWORK_NONE)
         wrong(k, SECTION_server, s->name, "port", "server '%s' has ports but network = none", s->name);
 }

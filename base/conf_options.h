@@ -117,7 +117,7 @@
     O(io_read_ops, "io_read_ops", UINT, "0", "operations a second, 0 to 1000000000; 0: any", "reading from its disk") \
     O(io_write_ops, "io_write_ops", UINT, "0", "operations a second, 0 to 1000000000; 0: any", "writing to its disk") \
     O(nofile, "nofile", UINT, "65535", "descriptors, 16 to 1048576", "most per process") \
-    O(tmp, "tmp", SIZE, "100M", "bytes, at least 64K", "size of its /tmp") \
+    O(tmp, "tmp", SIZE, "100M", "bytes, at least 64K", "size of its /tmp; a quarter of its memory if that is less") \
     O(disk, "disk", SIZE, "1G", "bytes, at least 1M", "of its files") \
     O(inodes, "inodes", UINT, "100000", "files and folders, 16 to 1000000000", "most at once") \
     O(quota, "quota", ENUM, "", CONF_BACKENDS, "what holds it to these two; empty: as [quota] backend says") \
@@ -125,8 +125,8 @@
     O(network, "network", ENUM, "private", "private | none", "private: behind the packet filter; none: loopback alone, and that is down") \
     O(link, "link", LIST, "", "name of a server; repeat for more", "that it may connect to, at its inside address") \
     O(egress, "egress", LIST, "", "allow or deny NET[:PORT[-PORT]][/tcp or /udp]; repeat for more", "the first that fits decides, then what is always refused") \
-    O(net_up, "net_up", SIZE, "0", "bytes per second; 0: no limit", "most it may send") \
-    O(net_down, "net_down", SIZE, "0", "bytes per second; 0: no limit", "most it may be sent") \
+    O(net_up, "net_up", SIZE, "0", "bytes per second, 16K to 16G; 0: no limit", "most it may send") \
+    O(net_down, "net_down", SIZE, "0", "bytes per second, 16K to 16G; 0: no limit", "most it may be sent") \
     O(stop, "stop", HOW, "signal:TERM", "line:TEXT | signal:NAME", "how it is asked to stop") \
     O(stop_timeout, "stop_timeout", TIME, "30s", "time", "before it is killed") \
     O(ready, "ready", HOW, "none", "line:TEXT | tcp:PORT | notify | none", "what says it is up; notify: READY=1 on NOTIFY_SOCKET, as sd_notify(3) sends it") \

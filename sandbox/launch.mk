@@ -19,6 +19,7 @@ liblaunch_a_SOURCES = \
 	sandbox/launch/run.c sandbox/launch/run.h \
 	sandbox/launch/sequence.c \
 	sandbox/launch/shim.c sandbox/launch/shim.h \
+	sandbox/launch/space.c sandbox/launch/space.h \
 	sandbox/launch/step.c sandbox/launch/step.h \
 	sandbox/launch/sys.c \
 	sandbox/lock/landlock.c sandbox/lock/landlock.h \

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,10 @@
 
 #include "base/die.h"
 #include "base/msg.h"
+
+enum { STACK = 256 << 10 };   /* a script without a first line of its own has its arguments copied to it by execvp */
+
+struct job { const struct start *start; int report; };
 
 NORETURN static void fail(int report, const char *fmt, ...) PRINTF(2, 3);
 
@@ -35,8 +40,11 @@ static void signals_default(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-NORETURN static void become(const struct start *s, int report)
+static int become(void *data)
 {
+    const struct job *j = data;
+    const struct start *s = j->start;
+    int report = j->report;
     close(LINK_FD);
     if (setsid() < 0)
         fail(report, "setsid");
@@ -51,16 +59,19 @@ NORETURN static void become(const struct start *s, int report)
     fail(report, "exec %s", s->argv[0]);
 }
 
+/* In our memory, while we stand still: a copy of it would be thrown away by the exec. */
 struct spawned spawn(const struct start *s)
 {
+    static _Alignas(16) char stack[STACK];
+    char **own = environ;
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) < 0)
         die_errno("pipe");
-    pid_t pid = fork();
+    struct job j = { .start = s, .report = pair[1] };
+    pid_t pid = clone(become, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &j);
+    environ = own;
     if (pid < 0)
-        die_errno("fork");
-    if (pid == 0)
-        become(s, pair[1]);
+        die_errno("clone");
     close(pair[1]);
     return (struct spawned){ .pid = pid, .report = pair[0] };
 }

@@ -24,19 +24,32 @@
 #include "sandbox/launch/clock.h"
 #include "sandbox/launch/drop.h"
 #include "sandbox/launch/filter.h"
-#include "sandbox/launch/net.h"
 #include "sandbox/launch/root.h"
 #include "sandbox/proto.h"
 
 /* Launch is gone or has given up: then so do we, without a word. */
+static int hear(struct child *c, const struct step *s, struct msg *m)
+{
+    msg_begin(m, 0, 0);
+    int n = msg_recv(c->talk, m);
+    if (n == 0 || (n > 0 && m->type != s->number))
+        _exit(1);
+    return n < 0 ? -1 : 0;
+}
+
 static int wait_for(struct child *c, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
-    msg_begin(&m, 0, 0);
-    int n = msg_recv(c->talk, &m);
-    if (n == 0 || (n > 0 && m.type != s->number))
-        _exit(1);
-    return n < 0 ? -1 : 0;
+    return hear(c, s, &m);
+}
+
+static int enter_network(struct child *c, const struct step *s, struct err *e UNUSED)
+{
+    struct msg m MSG_FREE;
+    if (hear(c, s, &m) < 0)
+        return -1;
+    CLOSE_FD int net = msg_get_fd(&m);
+    return setns(net, CLONE_NEWNET);
 }
 
 static int set_umask(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
@@ -72,13 +85,6 @@ static int send_fd(struct child *c, uint16_t word, int fd)
     msg_begin(&m, word, 0);
     msg_put_fd(&m, fd);
     return msg_send(c->talk, &m);
-}
-
-/* Launch does the network on one processor while we do the mounts on another: that takes as long. */
-static int send_socket(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
-{
-    CLOSE_FD int fd = net_socket();
-    return fd < 0 ? -1 : send_fd(c, CHILD_SOCKET, fd);
 }
 
 /* Of the sandbox's own instance, so that its name there and its numbers are the sandbox's; the master goes home. */
@@ -176,14 +182,13 @@ static int execute_init(struct child *c, const struct step *s UNUSED, struct err
 
 static const struct bit namespaces[] = { { CLONE_NEWCGROUP, "cgroup" }, { 0 } };
 
-static const struct verb v_umask = { "umask", .child = set_umask }, v_socket = { "tell", .child = send_socket },
+static const struct verb v_umask = { "umask", .child = set_umask },
     v_unshare = { "unshare", .child = own_namespaces, .bits = namespaces }, v_clocks = { "clocks", .child = own_clocks }, v_hostname = { "hostname", .child = name_host },
     v_hear = { "hear", .child = wait_for }, v_root = { "become", .child = become_root_inside };
 
 void child_steps_alone(struct steps *l, const struct plan *p)
 {
     step_add(l, (struct step){ .verb = &v_umask, .at = "0000" });
-    step_add(l, (struct step){ .verb = &v_socket, .at = "socket" });
     step_add(l, (struct step){ .verb = &v_unshare, .at = "namespaces", .flags = CLONE_NEWCGROUP });
     step_add(l, (struct step){ .verb = &v_clocks, .at = "of its own" });
     step_add(l, (struct step){ .verb = &v_hostname, .at = p->server });
@@ -193,6 +198,13 @@ void child_steps_root(struct steps *l, const struct plan *p UNUSED)
 {
     step_add(l, (struct step){ .verb = &v_hear, .at = "mapped", .number = CHILD_MAPPED });
     step_add(l, (struct step){ .verb = &v_root, .at = "root inside" });
+}
+
+static const struct verb v_enter = { "enter", .child = enter_network };
+
+void child_steps_network(struct steps *l, const struct plan *p UNUSED)
+{
+    step_add(l, (struct step){ .verb = &v_enter, .at = "network namespace", .number = CHILD_NETWORK });
 }
 
 static const struct verb v_terminal = { "terminal", .child = open_terminal };
@@ -238,7 +250,6 @@ static void limits(struct steps *l, const struct plan *p)
 
 void child_steps_rights(struct steps *l, const struct plan *p)
 {
-    step_add(l, (struct step){ .verb = &v_hear, .at = "network", .number = CHILD_NETWORK });
     limits(l, p);
     step_add(l, (struct step){ .verb = &v_drop, .at = "rights", .number = PLAN_SERVER_UID });
     /* The session keyring of the daemon would be inherited.  A kernel without keys has none to give. */

@@ -10,11 +10,10 @@
 #include "sandbox/lock/landlock.h"
 
 /* Between launch and the child, one SEQPACKET socket.
-   The child: CHILD_SOCKET (a descriptor: rtnetlink in its network namespace), first; CHILD_TERMINAL (a descriptor: the master) if the plan wants a
-   terminal; CHILD_NOTIFY (a descriptor: the socket) if it wants one to be notified by; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that init
+   The child: CHILD_TERMINAL (a descriptor: the master) if the plan wants a terminal; CHILD_NOTIFY (a descriptor: the socket) if it wants one to be notified by; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that init
    runs, or ran: a short command may be over before launch looks.
-   Launch, without fields: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK when the network stands. */
-enum { CHILD_SOCKET = 1, CHILD_MAPPED, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED, CHILD_NOTIFY };
+   Launch: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK (a descriptor: its network namespace, in which nothing need stand yet). */
+enum { CHILD_MAPPED = 1, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED, CHILD_NOTIFY };
 
 struct child {
     const struct steps *steps;
@@ -32,6 +31,7 @@ struct child {
 /* Its steps, in the parts that sequence.c puts in order. */
 void child_steps_alone(struct steps *l, const struct plan *p);       /* what needs no ids */
 void child_steps_root(struct steps *l, const struct plan *p);
+void child_steps_network(struct steps *l, const struct plan *p);
 void child_steps_terminal(struct steps *l, const struct plan *p);
 void child_steps_notify(struct steps *l, const struct plan *p);
 void child_steps_rights(struct steps *l, const struct plan *p);

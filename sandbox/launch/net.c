@@ -126,13 +126,22 @@ static void attr_mac(struct batch *b, unsigned type, uint32_t address)
     attr(b, type, mac, sizeof mac);
 }
 
-static void put_pair(struct batch *b, const struct plan *p, pid_t child)
+/* As many as are used.  With none asked for the kernel makes one a processor, and waits twice for all processors until they are away again. */
+static void attr_queues(struct batch *b)
+{
+    uint32_t one = 1;
+    attr(b, IFLA_NUM_TX_QUEUES, &one, sizeof one);
+    attr(b, IFLA_NUM_RX_QUEUES, &one, sizeof one);
+}
+
+static void put_pair(struct batch *b, const struct plan *p, int net)
 {
     struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
     struct nlmsghdr *h = request(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
     add(b, &info, sizeof info);
     attr_str(b, IFLA_IFNAME, p->interface);
     attr_mac(b, IFLA_ADDRESS, p->host);
+    attr_queues(b);
     struct rtattr *link = nest(b, IFLA_LINKINFO);
     attr_str(b, IFLA_INFO_KIND, "veth");
     struct rtattr *data = nest(b, IFLA_INFO_DATA);
@@ -140,7 +149,8 @@ static void put_pair(struct batch *b, const struct plan *p, pid_t child)
     add(b, &info, sizeof info);
     attr_str(b, IFLA_IFNAME, "eth0");
     attr_mac(b, IFLA_ADDRESS, p->inside);
-    attr(b, IFLA_NET_NS_PID, &child, sizeof child);
+    attr_queues(b);
+    attr(b, IFLA_NET_NS_FD, &net, sizeof net);
     end_nest(b, peer);
     end_nest(b, data);
     end_nest(b, link);
@@ -247,14 +257,14 @@ static int remove_link(struct batch *b, const char *name)
     return commit(b);
 }
 
-static int make_pair(struct batch *b, const struct plan *p, pid_t child)
+static int make_pair(struct batch *b, const struct plan *p, int net)
 {
-    put_pair(b, p, child);
+    put_pair(b, p, net);
     if (commit(b) == 0)
         return 0;
     if (errno != EEXIST || remove_link(b, p->interface) < 0)
         return -1;
-    put_pair(b, p, child);
+    put_pair(b, p, net);
     return commit(b);
 }
 
@@ -263,13 +273,13 @@ int net_socket(void)
     return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 }
 
-int net_host_up(const struct plan *p, pid_t child, struct err *e)
+int net_host_up(const struct plan *p, int net, struct err *e)
 {
     CLOSE_FD int fd = net_socket();
     struct batch b = { .fd = fd };
     if (fd < 0)
         return err_set(e, errno, "network", "socket");
-    if (make_pair(&b, p, child) < 0)
+    if (make_pair(&b, p, net) < 0)
         return err_set(e, errno, "network: veth", "%s", p->interface);
     int index = index_of(&b, p->interface);
     if (index < 0)

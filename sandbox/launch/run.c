@@ -23,6 +23,7 @@
 #include "sandbox/launch/mounts.h"
 #include "sandbox/launch/net.h"
 #include "sandbox/launch/run.h"
+#include "sandbox/launch/space.h"
 #include "sandbox/proto.h"
 
 enum {
@@ -175,6 +176,15 @@ static int write_map(struct run *r, const struct step *s, struct err *e UNUSED)
     return fd < 0 ? -1 : io_write_all(fd, s->with, strlen(s->with));
 }
 
+/* As long as it is still what it was forked from: with other ids it would not let us look. */
+static int open_users(struct run *r, const struct step *s UNUSED, struct err *e UNUSED)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/user", (int)r->pid);
+    r->users = open(path, O_RDONLY | O_CLOEXEC);
+    return r->users < 0 ? -1 : 0;
+}
+
 static int tell(struct run *r, const struct step *s, struct err *e UNUSED)
 {
     struct msg m MSG_FREE;
@@ -232,12 +242,6 @@ static int hear(struct run *r, const struct step *s, struct err *e)
     return 0;
 }
 
-static int hear_socket(struct run *r, const struct step *s, struct err *e)
-{
-    struct msg m MSG_FREE;
-    return hear_step(r, s, &m, e) < 0 || (r->inside = msg_get_fd(&m)) < 0 ? -1 : 0;
-}
-
 static int hear_terminal(struct run *r, const struct step *s, struct err *e)
 {
     struct msg m MSG_FREE;
@@ -250,9 +254,22 @@ static int hear_notify(struct run *r, const struct step *s, struct err *e)
     return hear_step(r, s, &m, e) < 0 || (r->shim.notify = msg_get_fd(&m)) < 0 ? -1 : 0;
 }
 
+static int network_space(struct run *r, const struct step *s, struct err *e)
+{
+    return space_make(r->users, s->flags, &r->inside, &r->net, e);
+}
+
+static int tell_network(struct run *r, const struct step *s, struct err *e UNUSED)
+{
+    struct msg m MSG_FREE;
+    msg_begin(&m, (uint16_t)s->number, 0);
+    msg_put_fd(&m, r->net);
+    return msg_send(r->talk, &m);
+}
+
 static int network_host(struct run *r, const struct step *s UNUSED, struct err *e)
 {
-    return net_host_up(&r->plan, r->pid, e);
+    return net_host_up(&r->plan, r->net, e);
 }
 
 static int network_inside(struct run *r, const struct step *s UNUSED, struct err *e)
@@ -302,7 +319,7 @@ static void undo(struct run *r)
 
 static const struct bit namespaces[] = {
     { CLONE_NEWUSER, "user" }, { CLONE_NEWPID, "pid" }, { CLONE_NEWNS, "mnt" }, { CLONE_NEWIPC, "ipc" }, { CLONE_NEWUTS, "uts" },
-    { CLONE_NEWNET, "net" }, { CLONE_INTO_CGROUP, "into-cgroup" }, { 0 },
+    { CLONE_INTO_CGROUP, "into-cgroup" }, { 0 },
 };
 
 static const struct verb v_filter = { "take-filter", .host = take_filter }, v_files = { "check", .host = check_files }, v_usr = { "clone-tree", .host = clone_usr, .bits = mount_flags },
@@ -324,7 +341,7 @@ static void stdio_steps(struct steps *l, const struct plan *p)
 void run_steps_prepare(struct steps *l, const struct plan *p)
 {
     const uint64_t plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, sealed = plain | MOUNT_ATTR_RDONLY;
-    const uint64_t own = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD;
+    const uint64_t own = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
     step_add(l, (struct step){ .verb = &v_filter, .at = filter_name(p) });
     step_add(l, (struct step){ .verb = &v_files, .at = "the server's files" });
     if (p->has_image)
@@ -342,19 +359,23 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_clone, .at = "namespaces", .flags = p->has_cgroup ? own | CLONE_INTO_CGROUP : own });
 }
 
-static const struct verb v_map = { "map", .host = write_map }, v_tell = { "tell", .host = tell }, v_hear = { "hear", .host = hear },
-    v_hear_socket = { "hear", .host = hear_socket }, v_hear_terminal = { "hear", .host = hear_terminal },
+static const struct verb v_users = { "open", .host = open_users }, v_map = { "map", .host = write_map }, v_tell = { "tell", .host = tell }, v_hear = { "hear", .host = hear },
+    v_hear_terminal = { "hear", .host = hear_terminal },
     v_hear_notify = { "hear", .host = hear_notify };
 
 void run_steps_ids(struct steps *l, const struct plan *p)
 {
     const char *map = step_text(l, mem_fmt("0 %u %u\n", p->base, (unsigned)PLAN_UIDS));
+    step_add(l, (struct step){ .verb = &v_users, .at = "its user namespace" });
     step_add(l, (struct step){ .verb = &v_map, .at = "uid_map", .with = map });
     step_add(l, (struct step){ .verb = &v_map, .at = "gid_map", .with = map });
     step_add(l, (struct step){ .verb = &v_tell, .at = "mapped", .number = CHILD_MAPPED });
 }
 
-static const struct verb v_veth = { "veth", .host = network_host }, v_inside = { "network", .host = network_inside };
+static const struct bit space_bits[] = { { CLONE_NEWUSER, "user" }, { CLONE_NEWNET, "net" }, { 0 } };
+
+static const struct verb v_space = { "network-namespace", .host = network_space, .bits = space_bits }, v_tell_network = { "tell", .host = tell_network },
+    v_veth = { "veth", .host = network_host }, v_inside = { "network", .host = network_inside };
 
 static const char *address(struct steps *l, uint32_t a, const char *six)
 {
@@ -364,11 +385,11 @@ static const char *address(struct steps *l, uint32_t a, const char *six)
 void run_steps_network(struct steps *l, const struct plan *p)
 {
     bool private = p->network == NETWORK_PRIVATE;
-    step_add(l, (struct step){ .verb = &v_hear_socket, .at = "socket", .number = CHILD_SOCKET });
+    step_add(l, (struct step){ .verb = &v_space, .at = "in the server's", .flags = CLONE_NEWUSER | CLONE_NEWNET });
+    step_add(l, (struct step){ .verb = &v_tell_network, .at = "network", .number = CHILD_NETWORK });
     if (private)
         step_add(l, (struct step){ .verb = &v_veth, .at = p->interface, .with = address(l, p->host, p->host6) });
     step_add(l, (struct step){ .verb = &v_inside, .at = private ? "lo and eth0" : "lo", .with = private ? address(l, p->inside, p->inside6) : NULL });
-    step_add(l, (struct step){ .verb = &v_tell, .at = "network", .number = CHILD_NETWORK });
 }
 
 void run_steps_end(struct steps *l, const struct plan *p)
@@ -409,7 +430,7 @@ static int walk(struct run *r, struct err *e)
 int job_run(struct msg *m, struct err *e)
 {
     /* Lives until the process is the shim, or ends. */
-    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .shim.notify = -1, .inside = -1 };
+    static struct run r = { .shim.stdio = { -1, -1, -1 }, .shim.pidfd = -1, .shim.notify = -1, .inside = -1, .net = -1, .users = -1 };
     if (plan_read(&r.plan, m, true, e) < 0)
         return -1;
     log_init("holdfast-launch", (enum log_level)r.plan.log_level);

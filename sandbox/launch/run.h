@@ -13,7 +13,9 @@ struct run {
     struct child child;
     struct shim shim;
     int talk;      /* to the child */
-    int inside;    /* the sandbox's rtnetlink, from when the child has sent it until its network stands */
+    int users;     /* the sandbox's user namespace, */
+    int net;       /* and its network namespace, once there are */
+    int inside;    /* rtnetlink in it, until its network stands */
     pid_t pid;     /* the child's, once there is one */
 };
 

@@ -10,9 +10,11 @@ void sequence(struct steps *l, const struct plan *p)
     child_steps_alone(l, p);
     run_steps_ids(l, p);
     child_steps_root(l, p);
-    /* The tree and the network are made at the same time, by two processors: each takes as long as the other. */
+    /* The tree and the network are made at the same time, by two processors.  The namespace is entered where the tree first has need of it
+       (/proc/sys/net), and before anything makes a socket; what stands in it is awaited by launch alone, before the server may begin. */
     run_steps_network(l, p);
     root_steps_make(l, p);
+    child_steps_network(l, p);
     root_steps_seal(l, p);
     root_steps_enter(l, p);
     child_steps_terminal(l, p);

@@ -13,11 +13,11 @@
 #include "sandbox/proto.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/cgroup.h"
-#include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/launch.h"
 #include "sshd/supervisor/plan.h"
+#include "sshd/supervisor/spare.h"
 #include "sshd/supervisor/store.h"
 
 enum { SERVER_MOST = 2, ACCOUNT_MOST = 4, PIDS = 32, NOFILE = 1024, SECONDS = 6 * 3600, PIPE_BYTES = 256 * 1024 };
@@ -203,10 +203,6 @@ static int launch(struct errand *r, const int stdio[3], int filter, int status, 
 {
     struct super *s = r->super;
     struct conf_server c = conf_of(conf_server(&s->conf, r->server->name));
-    int pair[2];
-    if (io_pair(pair) < 0)
-        return err_set(e, errno, "socketpair", "%s", "");
-    CLOSE_FD int ours = pair[0], theirs = pair[1];
     CLOSE_FD int root = disk_open(r->server, e);
     if (root < 0)
         return -1;
@@ -217,13 +213,10 @@ static int launch(struct errand *r, const int stdio[3], int filter, int status, 
     if (plan_write_errand(r->server, &c, (r->needs & RIGHT_FILES_WRITE) != 0, SECONDS, &m,
                           (int[]){ root, stdio[0], stdio[1], stdio[2], group, filter }, e) < 0)
         return -1;
-    if (msg_send(ours, &m) < 0)
-        return err_set(e, errno, "plan", "send");
-    pid_t pid = child_start(s, ROLE_LAUNCH, 0, theirs, NULL, NULL, e);
-    if (pid < 0)
+    int link = spare_launch(s, &m, e);
+    if (link < 0)
         return -1;
-    cgroup_take_shim(s, pid);
-    r->shim = link_new(s->loop, fd_steal(&ours), &shim_events, r);
+    r->shim = link_new(s->loop, link, &shim_events, r);
     r->status = link_new(s->loop, status, &status_events, r);
     return 0;
 }

@@ -18,13 +18,13 @@
 #include "sandbox/proto.h"
 #include "sshd/supervisor/adopt.h"
 #include "sshd/supervisor/cgroup.h"
-#include "sshd/supervisor/child.h"
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/policy.h"
 #include "sshd/supervisor/folder.h"
 #include "sshd/supervisor/image.h"
 #include "sshd/supervisor/plan.h"
+#include "sshd/supervisor/spare.h"
 
 /* ---- the link: first the launch program's, then the shim's ---- */
 
@@ -166,20 +166,11 @@ static int listener(const struct server *v, struct err *e)
     return fd_steal(&fd);
 }
 
-static void on_launch_end(void *data, pid_t pid, int status)
-{
-    (void)data, (void)pid, (void)status;   /* the link tells; reaping is all that is left */
-}
-
 static int run(struct server *v, const struct conf_server *c, int filter, struct err *e)
 {
     struct super *s = v->super;
     if (s->limits_missing[0] && s->conf.sandbox.limits == LIMITS_REQUIRED)
         return err_set(e, 0, "limits", "%s; [sandbox] limits = available would start it without", s->limits_missing);
-    int pair[2];
-    if (io_pair(pair) < 0)
-        return err_set(e, errno, "socketpair", "%s", "");
-    CLOSE_FD int ours = pair[0], theirs = pair[1];
     CLOSE_FD int root = disk_open(v, e);
     if (root < 0)
         return -1;
@@ -199,13 +190,10 @@ static int run(struct server *v, const struct conf_server *c, int filter, struct
     struct msg m MSG_FREE;
     if (plan_write(v, c, &m, (int[]){ root, logs, sock, image, group, filter }, e) < 0)
         return -1;
-    if (msg_send(ours, &m) < 0)
-        return err_set(e, errno, "plan", "send");
-    pid_t pid = child_start(s, ROLE_LAUNCH, 0, theirs, on_launch_end, NULL, e);
-    if (pid < 0)
+    int link = spare_launch(s, &m, e);
+    if (link < 0)
         return -1;
-    cgroup_take_shim(s, pid);
-    launch_link(v, fd_steal(&ours));
+    launch_link(v, link);
     return 0;
 }
 

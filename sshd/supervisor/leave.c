@@ -14,6 +14,7 @@
 #include "sshd/supervisor/filter.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/server.h"
+#include "sshd/supervisor/spare.h"
 #include "sshd/supervisor/tool_quota_migrate.h"
 
 enum { TICK = 20, GRACE = 10000, BEGIN_WAIT = 30000 };
@@ -134,5 +135,6 @@ void leave(struct super *s, leave_fn *fn, void *data)
     going.data = data;
     going.begin_by = now_ms() + BEGIN_WAIT;
     listen_close(s);
+    spare_end();
     tick(s);
 }

@@ -40,6 +40,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/source_keep.c sshd/supervisor/source_keep.h \
 	sshd/supervisor/source_table.c sshd/supervisor/source_table.h \
+	sshd/supervisor/spare.c sshd/supervisor/spare.h \
 	sshd/supervisor/standing.c sshd/supervisor/standing.h \
 	sshd/supervisor/states.c sshd/supervisor/states.h \
 	sshd/supervisor/store.c sshd/supervisor/store.h \

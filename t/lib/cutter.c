@@ -1,7 +1,8 @@
 /* Cuts a launch short at one of its system calls: cutter -o LOG [-c CUT | -f FILE] [-p PID | -- COMMAND [ARG...]].
    It watches what COMMAND, or the process PID, starts.  Whoever executes holdfast-launch and is told LAUNCH_RUN or LAUNCH_ERRAND there is "host",
-   the process that makes is "child"; system calls of each are counted from 1, of the host behind that message, until they execute their next program.
-   CUT, or the contents of FILE at the time: "SIDE N kill VICTIM" or "SIDE N ERRNO": as the Nth call of SIDE begins, VICTIM (host, child) is
+   the process that makes is "child", one for which it stands still (vfork)
+   is "helper"; system calls of each are counted from 1, of the host behind that message, until they execute their next program.
+   CUT, or the contents of FILE at the time: "SIDE N kill VICTIM" or "SIDE N ERRNO": as the Nth call of SIDE begins, VICTIM (a side) is
    killed, or it fails with ERRNO (a number) and is not made.
    LOG: a line "SIDE N NAME" a call, "cut SIDE N NAME" for the one.  Exit code: the command's. */
 #include <elf.h>
@@ -26,7 +27,7 @@
 #include "base/attr.h"
 #include "sandbox/proto.h"
 
-enum side { OUTSIDE, ASKED, HOST, CHILD };      /* ASKED: launch, before it knows its job */
+enum side { OUTSIDE, ASKED, HOST, CHILD, HELPER };      /* ASKED: launch, before it knows its job */
 enum { MOST = 64, OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE };
 
 static struct tracee { pid_t pid; enum side side; bool early, failing; unsigned calls; } tracees[MOST];
@@ -34,7 +35,7 @@ static struct cut { enum side side; unsigned n; enum side victim; int no; } cut;
 static const char *cut_file;
 static FILE *out;
 
-static const char *const names[] = { "outside", "asked", "host", "child" };
+static const char *const names[] = { "outside", "asked", "host", "child", "helper" };
 
 NORETURN static void fail(const char *what)
 {
@@ -58,7 +59,10 @@ static struct tracee *find(pid_t pid)
 
 static enum side side_of(const char *word)
 {
-    return strcmp(word, "host") == 0 ? HOST : strcmp(word, "child") == 0 ? CHILD : OUTSIDE;
+    for (enum side s = HOST; s <= HELPER; s++)
+        if (strcmp(word, names[s]) == 0)
+            return s;
+    return OUTSIDE;
 }
 
 static void read_cut(const char *text)
@@ -200,7 +204,7 @@ static void on_exec(struct tracee *t)
     t->side = t->side == OUTSIDE && name && strcmp(name, "/holdfast-launch") == 0 ? ASKED : OUTSIDE;
 }
 
-static void on_fork(struct tracee *t)
+static void on_fork(struct tracee *t, enum side side)
 {
     unsigned long pid = 0;
     if (ptrace(PTRACE_GETEVENTMSG, t->pid, NULL, &pid) < 0)
@@ -208,7 +212,7 @@ static void on_fork(struct tracee *t)
     struct tracee *new = find((pid_t)pid);
     if (new == NULL)
         return;
-    new->side = t->side == HOST ? CHILD : OUTSIDE;
+    new->side = t->side == HOST ? side : OUTSIDE;
     if (new->early && new->calls)
         resume(new, 0);
     new->early = false;
@@ -227,7 +231,7 @@ static void stopped(struct tracee *t, int status, pid_t root)
             return;
         }
     } else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE)
-        on_fork(t);
+        on_fork(t, event == PTRACE_EVENT_VFORK ? HELPER : CHILD);
     else if (event == PTRACE_EVENT_STOP && t->early) {
         t->calls = 1;   /* is waited for: its parent's event says whose it is */
         return;

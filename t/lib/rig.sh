@@ -7,7 +7,8 @@
 #   field SERVER KEY         one value of `status SERVER --json`
 #   as_server SERVER CMD...  in its files, as their owner: whom the mount does not map, root among them, makes nothing there
 #   state_is SERVER STATE, started SERVER, stopped SERVER, address SERVER
-#   role_pids ROLE           pids of holdfast-ROLE of this rig ("d" is the daemon's program)
+#   role_pids ROLE           pids of holdfast-ROLE of this rig ("d" is the daemon's program); of launch those that have a job
+#   spare_pids               pids of launches that wait for a job
 
 # shellcheck shell=bash
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -67,9 +68,14 @@ address() { field "$1" address; }
 role_pids() {
     local d
     for d in /proc/[0-9]*; do
-        [[ $(readlink "$d/exe" 2>/dev/null) == "$PREFIX/libexec/holdfast-$1"* ]] && echo "${d#/proc/}"
+        [[ $(readlink "$d/exe" 2>/dev/null) == "$PREFIX/libexec/holdfast-$1"* ]] || continue
+        [ "$1" != launch ] || ! waits "$d" || continue
+        echo "${d#/proc/}"
     done
 }
+# The launch that is kept for the next start: it has no descriptor but the first four.
+waits() { local fds=("$1"/fd/*); [ ${#fds[@]} -le 4 ]; }
+spare_pids() { local d; for d in /proc/[0-9]*; do [[ $(readlink "$d/exe" 2>/dev/null) == "$PREFIX/libexec/holdfast-launch" ]] && waits "$d" && echo "${d#/proc/}"; done; }
 # The daemon's own store, without the helpers of the same program.
 store_pid() { local p; for p in $(role_pids store); do [ "$(awk '$1 == "PPid:" { print $2 }' "/proc/$p/status" 2>/dev/null)" = "$SERVER_PID" ] && echo "$p"; done; }
 alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }

@@ -3,7 +3,7 @@
    nofile, pids, tmp, memory, profile, filter (a file, sent sealed), image (folder), logs (folder), errand=1 (LAUNCH_ERRAND; its stdio is ours), write=1, wall=SECONDS (for an errand), print=1 (launch -n:
    prints the plan instead), hold=MS (leaves after so long, to see whether what runs runs on), bait=1 (launch inherits what it must not pass on: a descriptor of /,
    a session keyring with a key, a variable, an ignored signal), stamp (a file the command writes CLOCK_REALTIME
-   ns to: prints the us from before launch's fork, and nothing else).
+   ns to: prints the us from before launch's fork, and nothing else), spare=1 (launch is started first, and the time begins when it waits for its job).
    Prints LAUNCH_DONE as "done ok=.. errno=.. step=.. text=.. pid=..", then waits for the link's end.  Exit 0: ok was 1. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,7 +40,7 @@ static struct setting settings[] = {
     { "errand", "" }, { "write", "" }, { "wall", "60" }, { "print", "" },
     { "profile", "0" }, { "filter", "" },
     { "image", "" },
-    { "bait", "" },
+    { "bait", "" }, { "spare", "" },
 };
 
 static const char *get(const char *key)
@@ -222,6 +222,19 @@ static pid_t spawn(int link)
     return pid;
 }
 
+/* Until it waits in its first recvmsg. */
+static void wait_idle(pid_t pid)
+{
+    FREE_MEM char *path = mem_fmt("/proc/%d/syscall", (int)pid);
+    for (int i = 0; i < 5000; i++) {
+        FREE_MEM char *text = io_read_file(path, 256, NULL, NULL);
+        if (text && strtol(text, NULL, 10) == SYS_recvmsg)
+            return;
+        usleep(1000);
+    }
+    die("launch does not wait for its job");
+}
+
 static int hear(int link)
 {
     struct msg m MSG_FREE;
@@ -294,11 +307,15 @@ int main(int argc, char **argv)
     put_plan(&m, argc - i - 1, argv + i + 1);
     if (get("print")[0] == '\0')
         put_descriptors(&m);
-    /* Sent before launch exists: it starts working at its first instruction. */
+    pid_t pid = get("spare")[0] ? spawn(pair[1]) : 0;
+    if (pid)
+        wait_idle(pid);
+    long long start = now_ns();
+    /* Sent before launch exists, if it is not there: it starts working at its first instruction. */
     if (msg_send(pair[0], &m) < 0)
         die_errno("send");
-    long long start = now_ns();
-    pid_t pid = spawn(pair[1]);
+    if (pid == 0)
+        pid = spawn(pair[1]);
     close(pair[1]);
     if (get("print")[0]) {
         int status;

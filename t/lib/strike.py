@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -B
-"""Kills the next process of a program in a rig, as soon as it is seen: strike.py PREFIX PROGRAM.  0 when it did."""
+"""Kills the next process of a program in a rig, as soon as it is seen (a launch: with a job): strike.py PREFIX PROGRAM.  0 when it did."""
 import os
 import signal
 import sys
@@ -18,9 +18,11 @@ while time.monotonic() < end:
             continue
         if exe.startswith(prefix + "/") and os.path.basename(exe) == program:
             try:
+                if program == "holdfast-launch" and len(os.listdir(f"/proc/{d}/fd")) <= 4:
+                    continue
                 os.kill(int(d), signal.SIGKILL)
                 sys.exit(0)
-            except ProcessLookupError:
+            except (ProcessLookupError, FileNotFoundError):
                 pass
         elif not exe.startswith(prefix):
             known[d] = True

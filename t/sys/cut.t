@@ -1,6 +1,6 @@
 #!/bin/bash
-# A launch killed in the middle, at every system call that launch and the sandbox's first process make: nothing of it is left, the server is failed
-# and says who died, and the next start works.
+# A launch killed in the middle, at every system call that launch, its helper and the sandbox's first process make: nothing of it is left, the server
+# is failed and says who died, and the next start works.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rig.sh"
 need_root
@@ -9,7 +9,7 @@ BUILD=$(cd "${BUILD:-build}" && pwd)
 export BUILD
 scratch
 
-# --- launch alone: every call, and each of the two processes ----------------------------------------------------------------------------------
+# --- launch alone: every call, and each of its processes -------------------------------------------------------------------------------------
 
 python3 -B "$HERE/t/lib/cut_all.py" >"$SCRATCH/alone" 2>&1
 is $? 0 "launch alone was cut everywhere"

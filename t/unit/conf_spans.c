@@ -229,6 +229,7 @@ Test(conf, links_ports_and_rates_that_cannot_be)
     set("server one", "link", "nobody");
     set("server two", "link", "alone");
     set("server two", "net_down", "1K");
+    set("server two", "net_up", "17179869185");
     set("listen", "address", "[::]:2222");
     set("server two", "port", "2222/tcp");
     set("ids", "filter", "902");
@@ -237,9 +238,34 @@ Test(conf, links_ports_and_rates_that_cannot_be)
     cr_assert(said("'one', linked by server 'one', is no other server"));
     cr_assert(said("'nobody', linked by server 'one', is no other server"));
     cr_assert(said("server 'two' links 'alone', but one of them has network = none"));
-    cr_assert(said("rates of server 'two' must be 0 (none) or at least 16K"));
+    cr_assert(said("rates of server 'two' must be 0 (none) or at least 16K and at most 16G"));
     cr_assert(said("port 2222/tcp of server 'two' is the one we listen on at [::]:2222"));
-    cr_assert(errors.n == 7, "%zu errors", errors.n);
+    cr_assert(errors.n == 8, "%zu errors", errors.n);
+    end();
+}
+
+Test(conf, the_default_of_tmp_is_no_error)
+{
+    begin();
+    set("server small", "owner", "alice");
+    set("server small", "command", "./run");
+    set("server small", "memory", "96M");
+    set("account alice", "keys_file", "alice.pub");
+    set("server fast", "owner", "alice");
+    set("server fast", "command", "./run");
+    set("server fast", "net_up", "16G");
+    finish();
+    cr_assert_eq(errors.n, 0, "%s", errors.n ? errors.v[0] : "");
+    end();
+    begin();
+    set("account alice", "keys_file", "alice.pub");
+    set("server small", "owner", "alice");
+    set("server small", "command", "./run");
+    set("server small", "memory", "96M");
+    set("server small", "tmp", "97M");
+    finish();
+    cr_assert(said("'tmp' of server 'small' is more than its 'memory'"));
+    cr_assert_eq(errors.n, 1);
     end();
 }
 

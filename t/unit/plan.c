@@ -163,19 +163,19 @@ static void in_order(const char *const *steps, size_t n)
 Test(plan, the_order_of_both)
 {
     make(usual());
-    IN_ORDER("host take-filter", "host check the server's files", "host clone-tree", "host readable", "host links", "host clone namespaces", "host map", "host tell mapped", "host hear socket", "host veth", "host network",
-             "host tell network", "host hear ready", "host hear exec", "host descriptors", "host drop", "host undumpable", "host tell supervisor",
+    IN_ORDER("host take-filter", "host check the server's files", "host clone-tree", "host readable", "host links", "host clone namespaces", "host open its user namespace", "host map", "host tell mapped", "host network-namespace in the server's [user,net]", "host tell network", "host veth", "host network lo",
+             "host hear ready", "host hear exec", "host descriptors", "host drop", "host undumpable", "host tell supervisor",
              "host tell-init", "host exec");
-    IN_ORDER("child tell socket", "child unshare namespaces [cgroup]", "child clocks", "child hostname", "child hear mapped", "child become root",
+    IN_ORDER("child unshare namespaces [cgroup]", "child clocks", "child hostname", "child hear mapped", "child become root",
              "child mount / ", "child mkdir /home/server", "child symlink /var/run", "child attach /usr", "child mkdir /dev/pts", "child device",
              "child copy /dev/mqueue/boot_id", "child mkdir /sys/devices", "child copy /sys", "child processors", "child file", "child bind",
-             "child seal", "child mount /proc", "child cover /proc/kcore", "child read-only", "child cover /proc/sys/kernel/random/boot_id",
-             "child mount /sys/fs/cgroup", "child mount /tmp", "child mount /dev/mqueue", "child attach /home/server", "child pivot_root", "child hear network", "child limit", "child drop", "child keyring",
+             "child enter network namespace", "child seal", "child mount /proc", "child cover /proc/kcore", "child read-only", "child cover /proc/sys/kernel/random/boot_id",
+             "child mount /sys/fs/cgroup", "child mount /tmp", "child mount /dev/mqueue", "child attach /home/server", "child pivot_root", "child limit", "child drop", "child keyring",
              "child descriptors", "child landlock rules", "child allow", "child landlock for good", "child filter", "child tell ready", "child exec");
-    IN_ORDER("host clone namespaces", "child tell socket");
+    IN_ORDER("host clone namespaces", "child unshare");
     IN_ORDER("host tell mapped", "child become root");
     cr_expect_str_eq(plan.line[plan.n - 1], "host exec /usr/lib/holdfast-shim seconds=0");
-    cr_expect(strstr(plan.line[at("host clone namespaces")], "[user,pid,mnt,ipc,uts,net,into-cgroup]"));
+    cr_expect(strstr(plan.line[at("host clone namespaces")], "[user,pid,mnt,ipc,uts,into-cgroup]"));
 }
 
 /* Who has changed its ids may no longer open its own timens_offsets. */

@@ -30,12 +30,14 @@ static const struct {
 } rows[] = {
     { "ns-user", "clone", NULL, CLEAR, CLONE_NEWUSER, NULL },
     { "ns-user", "map", NULL, DROP, 0, NULL },
+    { "ns-user", "network-namespace", NULL, CLEAR, CLONE_NEWUSER, NULL },
     { "ns-pid", "clone", NULL, CLEAR, CLONE_NEWPID, NULL },
     { "ns-mount", "clone", NULL, CLEAR, CLONE_NEWNS, NULL },
     { "ns-ipc", "clone", NULL, CLEAR, CLONE_NEWIPC, NULL },
     { "ns-ipc", "mount", "dev/mqueue", DROP, 0, NULL },      /* another's namespace cannot be mounted */
     { "ns-uts", "clone", NULL, CLEAR, CLONE_NEWUTS, NULL },
-    { "ns-net", "clone", NULL, CLEAR, CLONE_NEWNET, NULL },
+    { "ns-net", "network-namespace", NULL, CLEAR, CLONE_NEWNET, NULL },
+    { "ns-net", "enter", NULL, DROP, 0, NULL },
     { "umask", "umask", "0022", DROP, 0, NULL },
     { "signals", "signals", NULL, DROP, 0, NULL },
     { "ns-cgroup", "unshare", NULL, CLEAR, CLONE_NEWCGROUP, NULL },
