@@ -32,6 +32,7 @@ int io_close_from(int first);
 int io_folder(int fd);
 
 uint64_t now_ms(void);        /* CLOCK_MONOTONIC */
+uint64_t now_us(void);        /* the same, in microseconds */
 int64_t wall_ms(void);        /* since the epoch */
 /* RFC 3339 in UTC, seconds; BUF of at least 21 bytes.  Returns BUF. */
 const char *wall_text(int64_t ms, char *buf, size_t size);

@@ -147,7 +147,7 @@ static void ring(struct loop *l)
     }
 }
 
-void loop_once(struct loop *l, int ms)
+int loop_once(struct loop *l, int ms)
 {
     struct epoll_event ev[64];
     int n = epoll_wait(l->epoll, ev, countof(ev), wait_for(l, ms));
@@ -163,6 +163,7 @@ void loop_once(struct loop *l, int ms)
     }
     ring(l);
     bury(l);
+    return n > 0 ? n : 0;
 }
 
 void loop_run(struct loop *l)

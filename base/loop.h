@@ -30,7 +30,7 @@ void timer_free(struct timer *t);               /* before it fired; NULL is allo
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
-/* One round, waiting at most MS milliseconds (-1: without end). */
-void loop_once(struct loop *l, int ms);
+/* One round, waiting at most MS milliseconds (-1: without end).  Returns how many descriptors were ready. */
+int loop_once(struct loop *l, int ms);
 
 #endif

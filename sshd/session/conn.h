@@ -10,6 +10,7 @@
 #include <libssh/server.h>
 
 #include "base/loop.h"
+#include "sshd/session/eager.h"
 #include "sshd/session/session.h"
 
 struct activity_loss;
@@ -28,6 +29,7 @@ struct session {
     struct ssh_server_callbacks_struct server_callbacks;
     struct loop *loop;
     struct watch *client, *link;
+    struct eager eager;
     bool over;                        /* the loop ends */
     bool thrown;                      /* and the client is told nothing more */
     char *why;                        /* what the client is told then; owned; NULL: nothing */

@@ -8,6 +8,7 @@ holdfast_session_SOURCES = \
 	sshd/session/channel.c sshd/session/channel.h \
 	sshd/session/conn.c sshd/session/conn.h \
 	sshd/session/display.c sshd/session/display.h \
+	sshd/session/eager.c sshd/session/eager.h \
 	sshd/session/exec.c sshd/session/exec.h \
 	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \

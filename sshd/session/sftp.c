@@ -218,9 +218,8 @@ void sftp_start(struct channel *c)
     struct session *s = channel_session(c);
     *f = (struct sftp){ .channel = c, .session = s, .in = BUF(LENGTH + SFTP_PACKET_MOST) };
     f->nhandles = session_handle_limit(s);
+    /* Not looked at before it is used: where many are allowed, those that nobody opened take no memory. */
     f->handles = mem_array(f->nhandles, sizeof f->handles[0]);
-    for (uint32_t i = 0; i < f->nhandles; i++)
-        f->handles[i].file.fd = -1;
     f->listener = session_on_rights(s, sftp_server_rights, f);
     channel_run(c, &ops, f);
 }

@@ -1,6 +1,6 @@
 if CRITERION
-check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile
-TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile
+check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager
+TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager
 t_unit_display_SOURCES = t/unit/display.c sshd/session/display.c
 t_unit_display_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_display_LDADD = $(CRITERION_LIBS)
@@ -28,6 +28,10 @@ t_unit_gauge_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_noted_SOURCES = t/unit/noted.c sshd/session/activity.c
 t_unit_noted_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(LIBSSH_CFLAGS)
 t_unit_noted_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_eager_SOURCES = t/unit/eager.c sshd/session/eager.c
+t_unit_eager_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_eager_LDADD = libbase.a $(CRITERION_LIBS)
+
 t_unit_outfile_SOURCES = t/unit/outfile.c sshd/session/outfile.c
 t_unit_outfile_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_outfile_LDADD = libbase.a $(CRITERION_LIBS)

@@ -2,6 +2,7 @@
 
 A peer runs with the rights of the owner of its disk, an ordinary uid, and listens on one port of every address.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -82,24 +83,35 @@ class Peer:
     def changed(self):
         """Files have come or gone behind the server's back."""
 
-    def give(self, path):
-        """Makes PATH on its disk, just made by us, its own."""
-        os.chown(path, self.uid, self.uid)
+    @contextlib.contextmanager
+    def owner(self):
+        """What is made on its disk meanwhile is its own.  A mount that maps ids takes nothing from root, who is none of them."""
+        os.setegid(self.uid)
+        os.seteuid(self.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    def mkdir(self, path):
+        with self.owner():
+            os.mkdir(path)
 
     # --- to start with -----------------------------------------------------------------------------------------------------------
 
     def take_disk(self):
-        self.disk = self.bench.disks[self.server]
-        self.uid = os.stat(self.disk).st_uid
-
-    def prepare(self):
-        """The folder of its own, keys, and its disk at a path that an ordinary uid reaches."""
+        """The folder of its own, and its disk at a path that an ordinary uid reaches."""
         os.mkdir(self.folder, 0o755)
         self.disk = self.folder + "/files"
         os.mkdir(self.disk)
         call("mount", "--bind", self.bench.disks[self.server], self.disk)
         self.bench.place.undo.append(lambda: call("umount", self.disk))
         self.uid = os.stat(self.disk).st_uid
+
+    def prepare(self):
+        """All that a server needs before it starts."""
+        self.take_disk()
         for key in ("host", "client"):
             call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bench", "-f", f"{self.folder}/{key}")
         self.key, self.known, self.port = self.folder + "/client", self.folder + "/known", free_port()
@@ -210,8 +222,8 @@ class Go(Peer):
         self.prepare()
         authorized = self.file("authorized", read(self.key + ".pub"))
         os.mkdir(self.folder + "/home")
-        self.give(self.folder + "/home")
-        self.give(self.folder + "/host")
+        for name in ("home", "host"):
+            os.chown(f"{self.folder}/{name}", self.uid, self.uid)
         self.control = free_port()
         self.daemon(["setpriv", "--reuid", str(self.uid), "--regid", str(self.uid), "--clear-groups", "rclone", "serve", "sftp",
                      "--config", "/dev/null", "--cache-dir", self.folder + "/home", "--addr", f":{self.port}",

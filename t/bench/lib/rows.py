@@ -154,9 +154,8 @@ def many(bench, peers, results):
     count, source = bench.size.files, bench.place.work + "/many"
     make_files(source, count)
     for p in peers:
-        shutil.copytree(source, p.disk + "/many")
-        for path in [p.disk + "/many", *(e.path for e in os.scandir(p.disk + "/many"))]:
-            p.give(path)
+        with p.owner():
+            shutil.copytree(source, p.disk + "/many")
         p.changed()
     for name, copy, program_ in zip(COPIERS, (copy_sftp, copy_rclone, copy_lftp), ("sftp", "rclone", "lftp")):
         if not shutil.which(program_):
@@ -165,9 +164,8 @@ def many(bench, peers, results):
 
         def once(p, n, copy=copy):
             up, back = p.disk + "/up", bench.place.work + "/back"
-            os.mkdir(up)
+            p.mkdir(up)
             os.mkdir(back)
-            p.give(up)
             p.changed()
             there = copy(bench, p, source, p.path("up"), True)
             here = copy(bench, p, p.path("many"), back, False)
@@ -186,10 +184,10 @@ def many(bench, peers, results):
 def listing(bench, peers, results):
     count = bench.size.entries
     for p in peers:
-        os.mkdir(p.disk + "/list")
-        p.give(p.disk + "/list")
-        for i in range(count):
-            os.close(os.open(f"{p.disk}/list/entry{i:06}", os.O_CREAT | os.O_WRONLY, 0o644))
+        p.mkdir(p.disk + "/list")
+        with p.owner():
+            for i in range(count):
+                os.close(os.open(f"{p.disk}/list/entry{i:06}", os.O_CREAT | os.O_WRONLY, 0o644))
         p.changed()
 
     def once(p, _):
@@ -247,8 +245,7 @@ def storm(bench, peers, results):
     count, files = bench.size.sessions, bench.size.each
 
     def once(p, _):
-        os.mkdir(p.disk + "/storm")
-        p.give(p.disk + "/storm")
+        p.mkdir(p.disk + "/storm")
         p.changed()
         p.settle()
         before, processes, ours = cpu(p.pid), len(tree(p.pid)), client_cpu()

@@ -1,0 +1,41 @@
+/* Whether it is worth to look for the next request for a moment before going to sleep.
+
+   A client that moves small files waits for each answer before it asks again, some tens of microseconds later: between two requests both processors go to
+   sleep, and each request pays for waking them.  Measured on a virtual machine of two processors, 1000 files of 4 KiB by `sftp -r`: a file takes
+   246 us up and 318 us down when the session sleeps between requests, 192 and 239 us when it looks for them; OpenSSH's server takes 299 and 374.
+   The client gains as well, since nobody has to be woken by what it sends.
+
+   The price is processor time that nobody else had a use for, up to 100 us a request, and is bounded on all sides.  It looks only while small
+   requests come in quick succession (never with bulk data on its way, at rest, behind a prompt, or from another continent), never on one
+   processor, and gives the processor away at each look.  When nothing came in time, or somebody else turns out to want the processor, it sleeps
+   as ever for the next 16 requests, and for twice as many each time that happens again. */
+#ifndef SESSION_EAGER_H
+#define SESSION_EAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+enum {
+    EAGER_STREAK = 8,          /* requests in quick succession before the first look */
+    EAGER_SOON_US = 1000,      /* from one to the next */
+    EAGER_SMALL = 16 * 1024,   /* bytes of one with its answer, at most */
+    EAGER_LOOK_US = 100,       /* how long one look may last */
+    EAGER_CROWDED_US = 300,    /* so long without the processor: somebody else works on it */
+    EAGER_REST = 16, EAGER_REST_MOST = 8192,   /* requests without a look after one in vain */
+};
+
+struct eager {
+    bool able;                 /* there is more than one processor */
+    unsigned streak, rest, vain;
+    uint64_t moved, last;
+};
+
+/* Counts processors: before the lock. */
+void eager_open(struct eager *e);
+/* In place of a wait of L without end, MOVED being the bytes that went in and out so far.  True: descriptors were ready and have been handled.  False: they
+   are to be waited for. */
+bool eager_wait(struct eager *e, struct loop *l, uint64_t moved);
+
+#endif
