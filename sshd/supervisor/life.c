@@ -320,14 +320,20 @@ static const char *ended(struct server *v)
         reason_text(&e, v->reason, sizeof v->reason);
     bool by_order = e.stopped, again = v->again;
     bool clean = !e.late && e.killed == KILLED_NOT && (c ? conf_exit_clean(&c->success_exit, v->code, v->signal) : v->code == 0 && v->signal == 0);
-    launch_end(v);
-    if (by_order && again && !v->super->leaving && !server_locked(v) && c)
+    if (by_order && again && !v->super->leaving && !server_locked(v) && c) {
+        launch_end(v);
         do_start(v);
-    else if (by_order)
+        wish_save(v);
+        return NULL;
+    }
+    launch_down(v);
+    if (by_order)
         rest(v, STATE_OFFLINE);
     else
         ended_by_itself(v, clean);
+    /* Were we killed between the two the other way round, nobody would know how it ended. */
     wish_save(v);
+    launch_collect(v);
     return NULL;
 }
 
