@@ -19,8 +19,8 @@ while :; do sleep 0.1; done
 E2
 new_daemon() { eval "$("$HERE/t/rig" start "$PREFIX" | grep SERVER_PID=)"; export SERVER_PID; }
 kill_daemon() { local p=$SERVER_PID; kill -KILL "$p"; gone() { ! alive "$p"; }; wait_until 10 gone; }
-inits() { role_pids init | wc -l; }
-nobody() { [ "$(inits)" = 0 ]; }
+inits() { local p n=0; for p in $(left_of one); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" = holdfast-init ] && n=$((n + 1)); done; echo $n; }
+nobody() { [ -z "$(left_of one)" ]; }
 at_rest() { case $(field one state) in offline | failed) ;; *) return 1 ;; esac; }
 nap() { sleep "0.$(printf %03d $((RANDOM % ${1:-300})))"; }
 RANDOM=${SEED:=$$}
@@ -43,7 +43,7 @@ round() {
     stop) hf alice start one --wait --timeout 30 >/dev/null 2>&1; hf alice stop one >/dev/null 2>&1 & ;;
     restart) hf alice start one --wait --timeout 30 >/dev/null 2>&1; hf alice restart one >/dev/null 2>&1 & ;;
     backup) hf alice start one --wait --timeout 30 >/dev/null 2>&1; hf alice backup create one >/dev/null 2>&1 & ;;
-    crash) hf alice start one --wait --timeout 30 >/dev/null 2>&1; kill -SEGV "$(role_pids init | head -n 1)" 2>/dev/null & ;;
+    crash) hf alice start one --wait --timeout 30 >/dev/null 2>&1; kill -KILL "$(field one pid)" 2>/dev/null & ;;
     esac
     local order=$!
     nap 350

@@ -34,12 +34,6 @@ pss_of() {
     done
     echo none
 }
-# Who has one of the ids of the server's users.
-left_of() {
-    local u
-    u=$(($(stat -c %u "$PREFIX/state/servers/$1") - 1000))
-    grep -sH '^Uid:' /proc/[0-9]*/status | awk -v u=$u '$2 + 0 >= u && $2 + 0 < u + 65536' 
-}
 gone() { [ -z "$(left_of "$1")" ]; }
 ms() { local s; s=$(now_us); "$@" >/dev/null 2>&1 || { echo failed; return; }; echo $((($(now_us) - s) / 1000)); }
 echoes() { local word; word="word $(now_us)"; hf bob send --expect "'^heard: $word\$'" --timeout 10 three "$word"; }
