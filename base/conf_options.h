@@ -136,7 +136,7 @@
     O(success_exit, "success_exit", EXITS, "0", "exit codes, 0 to 255, and signals, as 143 SIGTERM; 0 always is one", "ends by itself that are no failure") \
     O(restart_tries, "restart_tries", UINT, "5", "failures, 0 to 100; 0: any number", "within restart_window before it is given up") \
     O(restart_window, "restart_window", TIME, "10m", "time", "in which failures are counted") \
-    O(autostart, "autostart", ENUM, "no", "yes | no", "start it with the daemon, as long as nobody has started or stopped it")
+    O(autostart, "autostart", ENUM, "no", "yes | no", "start it with the daemon, as long as nobody has started or stopped it; when it ended by itself, with the next boot")
 
 /*   S(SECTION, section word, struct tag, named?, which file) */
 #define CONF_SECTIONS(S) \

@@ -373,7 +373,17 @@ static void remove_socket(const struct server *v)
         unlink(a.sun_path);
 }
 
-void launch_end(struct server *v)
+void launch_down(struct server *v)
+{
+    v->pid = 0;
+    adopt_forget(v);
+    v->launched = v->ready = false;
+    filter_drop(v);
+    cgroup_remove(v);
+    image_forget(v);
+}
+
+void launch_collect(struct server *v)
 {
     if (v->shim) {
         struct msg m;
@@ -382,13 +392,13 @@ void launch_end(struct server *v)
         link_free(v->shim);
         v->shim = NULL;
     }
-    v->pid = 0;
-    adopt_forget(v);
-    v->launched = v->ready = false;
-    filter_drop(v);
-    cgroup_remove(v);
     remove_socket(v);
-    image_forget(v);
+}
+
+void launch_end(struct server *v)
+{
+    launch_collect(v);
+    launch_down(v);
 }
 
 int launch_viewer(struct server *v, const char *account, bool may_write, uint64_t history, struct err *e)

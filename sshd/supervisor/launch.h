@@ -9,7 +9,11 @@ void launch_begin(struct server *v);
 /* Asks the shim to stop the server as its configuration says, then to kill it. */
 void launch_stop(struct server *v);
 void launch_kill(struct server *v);
-/* After the end: tells the shim that it is known, removes cgroup and socket. */
+/* After the end: removes cgroup and rules; the shim still holds what it knows of the end. */
+void launch_down(struct server *v);
+/* That is with the store: tells the shim that it is known, removes the socket. */
+void launch_collect(struct server *v);
+/* Both. */
 void launch_end(struct server *v);
 /* Nothing of it has been launched yet: what launch_begin is still waiting for (disk, packet filter, policy) needs nobody to undo it. */
 bool launch_none(const struct server *v);

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sshd/supervisor/launch.h"
+#include "sshd/supervisor/news.h"
 #include "sshd/supervisor/reason.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/turn.h"
@@ -269,20 +270,39 @@ static void left_down(struct server *v, bool clean)
     rest(v, clean ? STATE_OFFLINE : STATE_FAILED);
 }
 
+static void tell_crash(const struct server *v, const char *then)
+{
+    news_put(v->super, NEWS_CRASH, v->name, "", "%s%s", v->reason, then);
+}
+
+static void tell_restart(const struct server *v, uint64_t wait)
+{
+    char then[64];
+    snprintf(then, sizeof then, "; it is started again in %llu s", (unsigned long long)wait / 1000);
+    tell_crash(v, then);
+}
+
 static void ended_by_itself(struct server *v, bool clean)
 {
     const struct conf_server *c = conf_of(v);
     uint64_t wait = BACKOFF_FIRST;
     int policy = c ? c->restart : RESTART_NEVER;
     if (policy == RESTART_NEVER || (policy == RESTART_ON_FAILURE && clean)) {
+        if (!clean)
+            tell_crash(v, "; it is not started again (restart = never)");
         left_down(v, clean);
         return;
     }
     if (!clean && give_up(v, c, &wait)) {
         say_given_up(v, c);
+        tell_crash(v, "");
         left_down(v, false);
         return;
     }
+    if (!clean && !server_locked(v))
+        tell_restart(v, wait);
+    else if (!clean)
+        tell_crash(v, "; it is not started again, as it is locked");
     if (clean)
         v->life.streak = 0;
     v->backoff = loop_timer(v->super->loop, wait, on_backoff, v);
@@ -300,14 +320,20 @@ static const char *ended(struct server *v)
         reason_text(&e, v->reason, sizeof v->reason);
     bool by_order = e.stopped, again = v->again;
     bool clean = !e.late && e.killed == KILLED_NOT && (c ? conf_exit_clean(&c->success_exit, v->code, v->signal) : v->code == 0 && v->signal == 0);
-    launch_end(v);
-    if (by_order && again && !v->super->leaving && !server_locked(v) && c)
+    if (by_order && again && !v->super->leaving && !server_locked(v) && c) {
+        launch_end(v);
         do_start(v);
-    else if (by_order)
+        wish_save(v);
+        return NULL;
+    }
+    launch_down(v);
+    if (by_order)
         rest(v, STATE_OFFLINE);
     else
         ended_by_itself(v, clean);
+    /* Were we killed between the two the other way round, nobody would know how it ended. */
     wish_save(v);
+    launch_collect(v);
     return NULL;
 }
 

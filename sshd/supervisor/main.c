@@ -135,16 +135,19 @@ static void fewer_capabilities(void)
     cap_free(next);
 }
 
-static void folder(const char *name, const char *under, mode_t mode)
+/* True if it was not there. */
+static bool folder(const char *name, const char *under, mode_t mode)
 {
     FREE_MEM char *path = mem_fmt("%s%s%s", name, under[0] ? "/" : "", under);
     struct stat st;
-    if (mkdir(path, mode) < 0 && errno != EEXIST)
+    bool made = mkdir(path, mode) == 0;
+    if (!made && errno != EEXIST)
         die_errno("mkdir %s", path);
     if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != 0)
         die("%s must be a folder of root's", path);
     if ((st.st_mode & 0777) != mode && chmod(path, mode) < 0)
         die_errno("chmod %s", path);
+    return made;
 }
 
 static void folders(void)
@@ -156,7 +159,7 @@ static void folders(void)
     folder(p->state, "backups", 0700);
     folder(p->state, "images", 0700);
     folder(p->run, "", 0711);
-    folder(p->run, "shims", 0700);
+    super.booted = folder(p->run, "shims", 0700);
 }
 
 /* One daemon a run folder; held until we end. */

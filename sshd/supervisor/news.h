@@ -5,8 +5,8 @@
 
 #include "sshd/supervisor/super.h"
 
-#define NEWS_CRASH "crash"      /* it ended by itself, and not well */
-#define NEWS_QUOTA "quota"      /* its disk is nearly full, or full */
+#define NEWS_CRASH "crash"      /* it ended by itself, and not well: why, and what is done about it */
+#define NEWS_QUOTA "quota"      /* its disk has passed 80 or 95 percent, or is full */
 #define NEWS_BACKUP "backup"    /* a backup was made, or failed */
 #define NEWS_LOGIN "login"      /* an account has logged in */
 

@@ -136,6 +136,15 @@ const char *reason_text(const struct ending *e, char *buf, size_t size)
     return buf;
 }
 
+/* Blocks that wait for their place count twice in some file systems: they refuse up to so much early. */
+enum { EARLY = 1024 * 1024, EARLY_PART = 16 };
+
+static bool was_full(uint64_t used, uint64_t limit)
+{
+    uint64_t early = limit / EARLY_PART < EARLY ? limit / EARLY_PART : EARLY;
+    return limit && used >= limit - early;
+}
+
 void reason_look(struct server *v, struct ending *e)
 {
     const struct conf_server *c = conf_server(&v->super->conf, v->name);
@@ -150,7 +159,7 @@ void reason_look(struct server *v, struct ending *e)
         e->killed = KILLED_BY_ORDER;
     e->oom = cgroup_oom(v);
     usage_number(pids, "max", &e->pids_refused);
-    e->no_bytes = v->disk_limit && used >= v->disk_limit;
+    e->no_bytes = was_full(used, v->disk_limit);
     e->no_inodes = v->inodes_limit && inodes >= v->inodes_limit;
     if (c == NULL)
         return;

@@ -35,6 +35,7 @@ struct super {
     int secret_next;            /* one more, of a rotation under way; -1 */
     bool secret_fresh;          /* made just now, in no file yet */
     bool listening, leaving;    /* leaving: `shutdown` was ordered */
+    bool booted;                /* nothing was in paths.run: no daemon was here since the machine's start */
     bool begun;                 /* servers_begin was called */
     struct listener *listeners;
     struct session *sessions;   /* list */

@@ -1,6 +1,7 @@
 #include "sshd/supervisor/warn.h"
 
 #include "base/log.h"
+#include "sshd/supervisor/news.h"
 
 static unsigned part(uint64_t used, uint64_t limit)
 {
@@ -22,13 +23,30 @@ static bool holds(unsigned mark, unsigned before, unsigned percent)
 
 unsigned warn_mark(unsigned before, unsigned percent)
 {
-    return holds(WARN_HIGH, before, percent) ? WARN_HIGH : holds(WARN_LOW, before, percent) ? WARN_LOW : 0;
+    static const unsigned marks[] = { WARN_FULL, WARN_HIGH, WARN_LOW };
+    for (size_t i = 0; i < countof(marks); i++)
+        if (holds(marks[i], before, percent))
+            return marks[i];
+    return 0;
+}
+
+static void tell(struct server *v, uint64_t used, uint64_t limit, const char *what)
+{
+    if (v->full >= WARN_FULL)
+        news_put(v->super, NEWS_QUOTA, v->name, "", "its disk is full: %llu of %llu %s", (unsigned long long)used, (unsigned long long)limit, what);
+    else
+        news_put(v->super, NEWS_QUOTA, v->name, "", "its disk is %u%% full: %llu of %llu %s", v->full, (unsigned long long)used,
+                 (unsigned long long)limit, what);
 }
 
 void quota_warn(struct server *v, unsigned level, uint64_t used, uint64_t inodes)
 {
     log_warn("quota.warn", "server=%s percent=%u used=%llu limit=%llu inodes=%llu inodes_limit=%llu mark=%u", v->name, v->full,
              (unsigned long long)used, (unsigned long long)v->disk_limit, (unsigned long long)inodes, (unsigned long long)v->inodes_limit, level);
+    if (part(used, v->disk_limit) >= part(inodes, v->inodes_limit))
+        tell(v, used, v->disk_limit, "bytes");
+    else
+        tell(v, inodes, v->inodes_limit, "files");
 }
 
 void warn_look(struct server *v, uint64_t used, uint64_t inodes)

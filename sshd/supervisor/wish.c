@@ -127,6 +127,13 @@ static enum state state_of(enum server_wish wish)
     return wish == WISH_FAILED ? STATE_FAILED : STATE_OFFLINE;
 }
 
+/* As with an enabled unit of systemd: an end by itself, or being given up, is nobody's wish, and a boot begins anew. */
+static bool anew(const struct server *v, enum server_wish wish)
+{
+    const struct conf_server *c = conf_server(&v->super->conf, v->name);
+    return v->super->booted && !v->super->begun && (wish == WISH_ENDED || wish == WISH_FAILED) && c && c->autostart == CONF_YES;
+}
+
 /* A row of a server that the store has numbered: it is at rest, and as it was. */
 static void take(struct server *v, enum server_wish wish, struct msg *m)
 {
@@ -142,8 +149,9 @@ static void take(struct server *v, enum server_wish wish, struct msg *m)
     v->code = code;
     v->signal = signal;
     v->since = since;
-    l->wish = wish;
-    l->rest = state_of(wish);
+    l->unsaved = anew(v, wish);
+    l->wish = l->unsaved ? WISH_NONE : wish;
+    l->rest = state_of(l->wish);
     snprintf(l->locked, sizeof l->locked, "%s", locked);
     snprintf(v->reason, sizeof v->reason, "%s", reason);
     v->state = server_locked(v) ? STATE_LOCKED : l->rest;

@@ -7,6 +7,7 @@
 #   field SERVER KEY         one value of `status SERVER --json`
 #   as_server SERVER CMD...  in its files, as their owner: whom the mount does not map, root among them, makes nothing there
 #   state_is SERVER STATE, started SERVER, stopped SERVER, address SERVER
+#   left_of SERVER           pids of whoever has one of the ids of that server's users
 #   role_pids ROLE           pids of holdfast-ROLE of this rig ("d" is the daemon's program); of launch those that have a job
 #   spare_pids               pids of launches that wait for a job
 
@@ -65,6 +66,11 @@ stopped() { hf "$(owner_of "$1")" stop "$1" --wait --timeout 40; }
 killed() { hf "$(owner_of "$1")" kill "$1" --wait --timeout 20; }
 # Each server has a /30 of its own; the inside address is in status, or follows from the pool.
 address() { field "$1" address; }
+left_of() {
+    local u
+    u=$(($(stat -c %u "$PREFIX/state/servers/$1") - 1000))
+    grep -sH '^Uid:' /proc/[0-9]*/status | awk -v u=$u '$2 + 0 >= u && $2 + 0 < u + 65536 { split($1, p, "/"); print p[3] }'
+}
 role_pids() {
     local d
     for d in /proc/[0-9]*; do

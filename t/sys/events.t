@@ -21,6 +21,8 @@ esac
 EOF
 chmod 0755 "$SCRATCH/sink"
 printf '[events]\ncommand = %s/sink %s\ntimeout = 2s\n[server one]\nrestart = on-failure\n' "$SCRATCH" "/etc/shadow" >"$SCRATCH/more.ini"
+for s in doomed never full; do printf '[server %s]\nowner = alice\ncommand = ./run\ndisk = 16M\ninodes = 100\nnetwork = none\n' $s; done >>"$SCRATCH/more.ini"
+printf '[server doomed]\nrestart_tries = 2\nrestart_window = 1h\n[server never]\nrestart = never\nready = line:up\nstart_timeout = 1s\n' >>"$SCRATCH/more.ini"
 rig_up --ini "$SCRATCH/more.ini"
 put_run one <<'END'
 #!/bin/sh
@@ -59,6 +61,8 @@ is "$(wc -l <"$SCRATCH/follow")" 0 "nothing has followed yet"
 hf alice send one go >/dev/null
 ok "a crash is seen while it happens" wait_until 10 grep -q '"event":"restarting"' "$SCRATCH/follow"
 like "$(members text <"$SCRATCH/follow" | head -1)" 'code 3' "with the reason"
+is "$(members event <"$SCRATCH/follow" | head -1)" crash "which is an event of its own"
+is "$(members text <"$SCRATCH/follow" | head -1)" "ended with exit code 3; it is started again in 1 s" "and says what is done about it"
 ok "the start after it too" wait_until 20 grep -q '"event":"running"' "$SCRATCH/follow"
 seen=$(wc -l <"$SCRATCH/follow")
 kill -9 "$(store_pid)"
@@ -77,6 +81,45 @@ exits 2 "both at once" hf alice events --after 3 -n 4
 exits 0 "a backup" hf alice backup create one
 exits 0 "is an event" hf alice events one -n 1 --json
 is "$(members event <<<"$out") $(members account <<<"$out")" "backup alice" "with whose it is"
+
+# Crashes, to the end; and one that is no crash.
+printf '#!/bin/sh\nkill -SEGV $$\n' | put_run doomed
+printf '#!/bin/sh\necho not yet; sleep 100\n' | put_run never
+printf '#!/bin/sh\nexit 0\n' | put_run full
+of() { hf alice events "$1" --json | python3 -c '
+import json, sys
+for e in map(json.loads, sys.stdin):
+    if e["event"] == sys.argv[1]: print(e["text"])' "$2"; }
+hf alice start doomed >/dev/null
+ok "one that always crashes is given up" wait_until 30 state_is doomed failed
+is "$(of doomed crash)" "ended by signal 11 (SIGSEGV); it is started again in 1 s
+ended by signal 11 (SIGSEGV); given up after 2 failures within 3600 s" "each crash is told, and that it was the last"
+hf alice start never >/dev/null
+ok "one that is never ready" wait_until 30 state_is never failed
+is "$(of never crash)" "stopped, as it was not ready 1s after its start; it is not started again (restart = never)" "is told with why it stays down"
+hf alice start full >/dev/null
+ok "one that ends as it should" wait_until 20 state_is full offline
+is "$(of full crash)" "" "has not crashed"
+hf alice start never >/dev/null; hf alice kill never --wait >/dev/null
+is "$(of never crash | wc -l)" 1 "nor has one that was killed by order"
+
+# A disk that fills, each mark once.
+# Never less in between: the daemon may look at any time.
+bytes() { as_server full sh -c "touch fill; fallocate -l $1 fill && truncate -s $1 fill || head -c $1 /dev/zero >>fill; sync" 2>/dev/null; hf alice status full >/dev/null; }
+marks() { of full quota | sed -E 's/([0-9])[0-9]*% full: [0-9]+ of/\1.% of/; s/: [0-9]+ of/ of/' | row; }
+is "$(marks)" "" "an empty disk is no event"
+bytes 13900000; bytes 13900000
+is "$(marks)" "its disk is 8.% of 16777216 bytes" "80 percent of a disk are told once"
+bytes 13000000; bytes 13900000
+is "$(marks)" "its disk is 8.% of 16777216 bytes" "and not again when it was hardly less"
+bytes 16200000; bytes 16200000
+is "$(marks)" "its disk is 8.% of 16777216 bytes its disk is 9.% of 16777216 bytes" "95 percent"
+bytes 20000000; bytes 20000000
+is "$(of full quota | tail -n +3)" "its disk is full: 16777216 of 16777216 bytes" "nothing left"
+bytes 100; bytes 13900000
+is "$(of full quota | wc -l)" 4 "and once more after it was empty"
+as_server full sh -c 'rm -f fill; i=0; while touch f$i 2>/dev/null; do i=$((i+1)); done'; hf alice status full >/dev/null
+is "$(of full quota | tail -n 1)" "its disk is full: 100 of 100 files" "files count as well"
 
 # Eight may wait on a connection; its end lets go of them.
 timeout 60 "${SSH[@]}" -M -S "$SCRATCH/mux" -o ControlPersist=30 -N -f alice

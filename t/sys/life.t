@@ -5,7 +5,7 @@
 need_root
 scratch
 {
-    for s in up down auto autodown crash done locked; do
+    for s in up down auto autodown crash done locked given quiet; do
         printf '[server %s]\nowner = alice\ncommand = ./run\ndisk = 16M\nnetwork = none\nstop_timeout = 2s\n' $s
     done
     cat <<'E2'
@@ -19,6 +19,9 @@ restart_window = 1h
 [server done]
 autostart = yes
 success_exit = 3 SIGUSR1
+[server given]
+autostart = yes
+restart = never
 [server one]
 stop_timeout = 2s
 restart = never
@@ -34,6 +37,8 @@ admin() { timeout 60 "$TOOL" --run "$RUN" server "$@"; }
 for s in up down auto autodown locked one; do put_run $s <"$HERE/t/payload/echo"; done
 printf '#!/bin/sh\necho dying; exit 7\n' | put_run crash
 printf '#!/bin/sh\nread -r x; exit 3\n' | put_run "done"
+printf '#!/bin/sh\nread -r x; exit 4\n' | put_run given
+printf '#!/bin/sh\nread -r x; exit 0\n' | put_run quiet
 state() { field "$1" state; }
 all() { for s in "$@"; do printf '%s ' "$(state "$s")"; done; }
 becomes() { wait_until "${3:-20}" state_is "$1" "$2"; }
@@ -64,6 +69,9 @@ hf alice start done --wait --timeout 20 >/dev/null 2>&1
 hf alice send "done" go >/dev/null 2>&1
 becomes "done" offline
 is "$(state "done") $(field "done" exit_code)" "offline 3" "an end by itself with a code of success_exit is no failure"
+hf alice start given --wait --timeout 20 >/dev/null 2>&1; hf alice start quiet --wait --timeout 20 >/dev/null 2>&1
+hf alice send given go >/dev/null 2>&1; hf alice send quiet go >/dev/null 2>&1
+becomes given failed; becomes quiet offline
 hf alice start crash --wait --timeout 20 >/dev/null 2>&1
 becomes crash failed 30
 is "$(field crash reason)" "ended with exit code 7; given up after 2 failures within 3600 s" "two failures are as many as restart_tries allows"
@@ -71,20 +79,27 @@ hf alice start locked --wait --timeout 20 >/dev/null
 exits 0 "the admin locks one that runs" admin lock locked "unpaid since May"
 is "$(state locked) $(field locked reason)" "running locked once it has ended: unpaid since May" "which goes on running"
 exits 3 "a start of one that runs is refused" hf alice start up --wait
-want="running offline running offline failed offline running "
-is "$(all up down auto autodown crash "done" locked)" "$want" "before anything happens"
+want="running offline running offline failed offline running failed offline "
+is "$(all up down auto autodown crash "done" locked given quiet)" "$want" "before anything happens"
 pids=$(field up pid)$(field auto pid)
 
 kill_daemon; new_daemon
 is "$(field up pid)$(field auto pid)" "$pids" "after a kill -9 of the daemon they run on"
-is "$(all up down auto autodown crash "done" locked)" "$want" "and the others are as they were"
+is "$(all up down auto autodown crash "done" locked given quiet)" "$want" "and the others are as they were"
 is "$(field crash reason)" "ended with exit code 7; given up after 2 failures within 3600 s" "with their reasons"
 is "$(field crash exit_code) $(field down reason) $(field autodown reason)" "7 stopped by alice killed by alice" "and records"
 is "$(field locked reason)" "locked once it has ended: unpaid since May" "the lock waits on"
 
 reboot
-becomes up running 30; becomes auto running 30
-is "$(all up down auto autodown crash "done" locked)" "running offline running offline failed offline locked " "after a boot: what ran runs, the rest does not"
+becomes up running 30; becomes auto running 30; becomes "done" running 30; becomes given running 30
+is "$(all up down auto autodown crash locked)" "running offline running offline failed locked " "after a boot: what ran runs, the rest does not"
+is "$(all "done" given quiet)" "running running offline " "what ended by itself, or was given up, is started with autostart and stays down without"
+kill_daemon; new_daemon
+is "$(all "done" given)" "running running " "and is found again by the next daemon"
+hf alice send "done" go >/dev/null 2>&1; hf alice send given go >/dev/null 2>&1
+becomes given failed; becomes "done" offline
+kill_daemon; new_daemon
+is "$(all "done" given)" "offline failed " "a start of the daemon alone is no boot"
 isnt "$(field up pid)$(field auto pid)" "$pids" "(anew)"
 is "$(field crash reason)" "ended with exit code 7; given up after 2 failures within 3600 s" "one that was given up stays so, with its reason"
 is "$(field locked reason)" "locked: unpaid since May" "a locked one is not started"
@@ -200,7 +215,7 @@ is "$(why)" "killed by the admin" "the admin's kill"
 begin <<<$'#!/bin/sh\nhead -c 100M /dev/zero >fill; exit 5'
 becomes one failed 40; is "$(why)" "ended with exit code 5; its disk was full" "a full disk"
 as_server one rm -f fill
-begin <<<$'#!/bin/sh\nmkdir -p many; cd many; i=0; while touch f$i 2>/dev/null; do i=$((i+1)); done; exit 6'
+begin <<<$'#!/bin/sh\nmkdir -p many; cd many; i=0; while true >f$i; do i=$((i+1)); done 2>/dev/null; exit 6'
 becomes one failed 60; is "$(why)" "ended with exit code 6; it had as many files as it may" "no inode left"
 as_server one sh -c 'find many -type f -delete'
 is "$(hf alice status one --json | python3 -c 'import json,sys; d=json.load(sys.stdin); print(d["state"], d["exit_code"], d["reason"])')" \

@@ -80,6 +80,13 @@ t_lib_init_weak_SOURCES = $(holdfast_init_SOURCES) t/lib/probes/weak_init.c t/li
 t_lib_init_weak_LDADD = libbase.a
 t_lib_init_weak_LDFLAGS = $(AM_LDFLAGS) $(holdfast_init_LDFLAGS) -Wl,--wrap=prctl,--wrap=close,--wrap=signal,--wrap=getpid
 
+# The server that misbehaves in each way there is: t/sys/nasty.t.
+check_PROGRAMS += t/lib/nasty
+t_lib_nasty_SOURCES = t/lib/nasty.c
+if !SANITIZERS
+t_lib_nasty_LDFLAGS = -static
+endif
+
 # What tries to have more of its disk than it was given: t/sys/quota.t.
 check_PROGRAMS += t/lib/quota_filler
 t_lib_quota_filler_SOURCES = t/lib/filler/filler.h t/lib/filler/main.c t/lib/filler/table.c t/lib/filler/bytes.c t/lib/filler/alloc.c \
