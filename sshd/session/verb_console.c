@@ -331,6 +331,8 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
         x->input_end = input_end;
     }
     k->viewer = viewer_new(x->session, fd, &events, k);
+    if (k->writes)
+        viewer_record(k->viewer, x->server);
     if (terminal) {
         unsigned columns, rows;
         channel_size(x->channel, &columns, &rows);

@@ -25,7 +25,7 @@ const struct verb verbs[] = {
       .usage = "console [SERVER] [--raw]",
       .help = "attach to its console (ssh -t); without a terminal: stdin to it, its output to stdout" },
     { .name = "send", .server = SERVER_ONE, .right = RIGHT_SEND, .options = OPTION_EXPECT | OPTION_TIMEOUT, .least = 1, .most = ANY,
-      .literal = true, .streams = true, .run = verb_send, .usage = "send [SERVER] [--expect RE [--timeout SECONDS]] TEXT...",
+      .literal = true, .streams = true, .secret = true, .run = verb_send, .usage = "send [SERVER] [--expect RE [--timeout SECONDS]] TEXT...",
       .help = "type a line into its console; --expect: print the first line of output that matches, exit 1 if none does in time" },
     { .name = "logs", .server = SERVER_ONE, .right = RIGHT_LOGS, .streams = true,
       .options = OPTION_LINES | OPTION_FOLLOW | OPTION_RAW | OPTION_JSON, .run = verb_logs,
