@@ -144,10 +144,18 @@ static void put(struct logs *l, const uint8_t *p, size_t size)
     }
 }
 
-static void finish(struct logs *l)
+/* Nothing of the log follows. */
+static void end_text(struct logs *l)
 {
+    uint8_t plain[DISPLAY_HELD];
     if (buf_size(&l->line) > 0)
         put_json(l);
+    exec_out(l->x, plain, display_end(&l->display, plain));
+}
+
+static void finish(struct logs *l)
+{
+    end_text(l);
     exec_end(l->x, EXIT_DONE);
 }
 
@@ -218,8 +226,7 @@ static void caught_up(struct exec *x)
 {
     struct logs *l = x->state;
     if (l->not_followed) {
-        if (buf_size(&l->line) > 0)
-            put_json(l);
+        end_text(l);
         exec_fail(x, l->not_followed_code, "%s", l->not_followed);
     } else if (l->viewer == NULL) {
         finish(l);

@@ -38,9 +38,10 @@ static void put_line(struct exec *x, const char *line)
     struct display d = { 0 };
     size_t size = strlen(line);
     FREE_MEM uint8_t *shown = mem_new(size + DISPLAY_HELD);
-    if (exec_terminal(x))
+    if (exec_terminal(x)) {
         exec_out(x, shown, display(&d, (const uint8_t *)line, size, shown));
-    else
+        exec_out(x, shown, display_end(&d, shown));
+    } else
         exec_out(x, line, size);
     exec_out(x, "\n", 1);
 }

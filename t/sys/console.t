@@ -98,4 +98,75 @@ for where in "$PREFIX/state/store/activity.db" "$PREFIX/state/store/activity.db-
 done
 like "$(hf bob activity one --json | tail -n 1)" '"hidden":false' "the JSON says what is hidden"
 
+
+# --- terminals are not attacked ---------------------------------------------------------------------------------------------------------------
+
+cat >"$SCRATCH/attack.py" <<'E2'
+lines = [b"first line", b"\033]0;owned\a\033]2;owned\033\\\033]52;c;ZXZpbA==\a\033]52;c;?\a\033[21t\033[20t",
+         b"\033[c\033[>c\033[6n\033[5n\033P$qm\033\\\033[?1$p\033[x\033]11;?\033\\\005\033Z",
+         b"\033[1;1Howned\033[2J\033[A\033[A\033[A\033[2Kowned\033c\0337\033M\033M\033Mowned",
+         b"\033[?1049h\033[?2004h\033[?1000h\033[?25l\033[201~owned by paste", b"\xe2\x80\xaeowned backwards\xe2\x80\xac \033(0qqq \x9b6n \xc2\x9b6n \xc2\x9d0;owned\a",
+         b"\033_apc\033\\\033^pm\033\\\033Xsos\033\\\033Pq#0~~\033\\\033[31mred\033[m plain", b"last line", b"\033]0;never ends"]
+import sys
+open(sys.argv[1], "wb").write(b"\n".join(lines))
+E2
+cat >"$SCRATCH/look.py" <<'E2'
+"""What a person's terminal makes of a command: SAFE, or what went wrong."""
+import os, pty, re, select, subprocess, sys, time
+import pyte
+class Screen(pyte.Screen):
+    answers = ""
+    def write_process_input(self, data):
+        self.answers += data
+def look(last, command):
+    screen = Screen(100, 60)
+    stream = pyte.ByteStream(screen)
+    screen.set_title("mine")
+    master, slave = pty.openpty()
+    p = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    seen, until = b"", time.monotonic() + 15
+    while time.monotonic() < until and last not in seen:
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                got = os.read(master, 65536)
+            except OSError:
+                break
+            seen += got
+    p.kill()
+    p.wait()
+    stream.feed(seen)
+    text = [line.rstrip() for line in screen.display if line.strip()]
+    wrong = []
+    if screen.title != "mine" or screen.icon_name:
+        wrong.append("title " + screen.title)
+    if screen.answers:
+        wrong.append("it answers " + repr(screen.answers))
+    if last not in seen or not any("first line" in line for line in text):
+        wrong.append("not shown whole")
+    if any(re.search(r"(^|[\t|] ?)owned$", line) and "first" in line for line in text):
+        wrong.append("overwritten")
+    if re.search(rb"\033(?!\[[0-9;:]*[mK])|[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]", seen):
+        wrong.append("raw bytes " + repr(seen))
+    if screen.mode & {1049 << 5, 2004 << 5, 1000 << 5} or 25 << 5 not in screen.mode:
+        wrong.append("modes")
+    print(wrong or "SAFE")
+look(sys.argv[1].encode(), sys.argv[2:])
+E2
+python3 "$SCRATCH/attack.py" "$SCRATCH/attack"
+batch alice >/dev/null <<<"put \"$SCRATCH/attack\" /one/attack"
+hf alice send --expect "'last line'" one "'sh cat attack; echo'" >/dev/null
+sees() { /usr/bin/python3 "$SCRATCH/look.py" "$@"; }
+if ! /usr/bin/python3 -c 'import pyte' 2>/dev/null; then
+    skip "python3-pyte, a terminal" "is not installed"
+else
+    is "$(sees "last line" cat "$SCRATCH/attack" | grep -c "title.*answers.*modes")" 1 "a terminal that is shown it as it is obeys"
+    is "$(sees "last line" ssh -F "$SSH_CONFIG" -tt alice console one)" SAFE "console on a terminal"
+    is "$(sees "last line" ssh -F "$SSH_CONFIG" -tt alice logs one -n 30)" SAFE "logs on a terminal"
+    is "$(sees "last line" ssh -F "$SSH_CONFIG" -tt alice logs one -n 30 -f)" SAFE "logs -f"
+    is "$(sees "last line" ssh -F "$SSH_CONFIG" -tt alice logs one -n 30 --json)" SAFE "logs --json"
+    is "$(sees "plain" bash -c 'echo "first line"; ssh -F "$1" -tt alice send --expect plain one "\"sh cat attack; echo\""' - "$SSH_CONFIG")" SAFE "send --expect"
+fi
+like "$(hf alice logs one -n 60 --raw)" $'\033]0;owned' "logs --raw has it as it came"
+
 done_testing
