@@ -317,6 +317,32 @@ def test_logs(rig):
         f.writelines(f"line {i}\n" for i in range(3000, 5000))
 
 
+def test_logs_since(rig):
+    now = int(time.time())
+    stamp = lambda at: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    ages = [86400 * 3] * 20 + [7200 + 60 * i for i in range(20, 0, -1)] + [0] * 5
+    lines = [f"{stamp(now - age)}{'!' if i % 2 else ''}\tline {i}\n".encode() for i, age in enumerate(ages)]
+    old, new = os.path.join(folder, "since.log.1"), os.path.join(folder, "since.log")
+    for path, part in ((old, lines[:30]), (new, lines[30:])):
+        with open(path, "wb") as f:
+            f.writelines(part)
+    rig.logs = [new, old]
+    for words, want in (("--since 10m", lines[40:]), ("--since 2h", lines[40:]), ("--since 1d", lines[20:]), ("--since=9d", lines), ("--since 0s -n 3", lines[42:]),
+                        ("--since 10m -n 100", lines[40:]), ("--since 9d -n 7", lines[-7:]), (f"--since {stamp(now - 7200 - 60 * 15)}", lines[25:]),
+                        (f"--since {stamp(now - 7200 - 60 * 5)}", lines[35:]), (f"--since {stamp(now + 60)}", [])):
+        code, out, err = ssh(rig, "logs one " + words)
+        ok(code == 0 and (out == b"".join(want) or "0s" in words and out in (b"".join(want), b"")), "logs " + words, (code, out, err))
+    os.utime(old, (now - 7200, now - 7200))
+    ok(ssh(rig, "logs one --since 10m")[1] == b"".join(lines[40:]), "a file that was last written before is passed over")
+    code, out, err = ssh(rig, "logs one --since 10m --json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    ok(code == 0 and [(r["stream"], r["text"]) for r in rows] == [("stderr" if i % 2 else "stdout", f"line {i}") for i in range(40, 45)] and
+       {r["time"] for r in rows} == {stamp(now)}, "logs --since --json, streams kept apart", out)
+    code, out, err = ssh(rig, "logs one --since soon")
+    ok(code == 2 and not out and b"'soon'" in err and b"10m" in err and b"today" in err and b"2026-01-31T12:00:00Z" in err, "another word: what is allowed", err)
+    ok(ssh(rig, "status one --since 10m")[0] == 2, "other verbs do not know it")
+
+
 def wrote(rig, path, lines):
     """As the shim does: the log first, its viewers then."""
     with open(path, "ab") as f:
@@ -686,7 +712,7 @@ rig = session_rig.Rig(PROGRAM, folder)
 try:
     test_exports()
     test_keygen()
-    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_follow, test_backup_list, test_console, test_typed, test_terminal, test_backup_get, test_rsync, test_ciphers,
+    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_since, test_logs_follow, test_backup_list, test_console, test_typed, test_terminal, test_backup_get, test_rsync, test_ciphers,
                  test_channels, test_late_files, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
         try:
             test(rig)
