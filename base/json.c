@@ -49,6 +49,22 @@ static void escaped(struct buf *b, uint8_t c)
         buf_put_u8(b, c);
 }
 
+/* What a terminal might obey is escaped: C1 controls, and what turns the direction of writing. */
+static bool drives_terminal(const uint8_t *p, size_t n)
+{
+    if (n == 2)
+        return p[0] == 0xc2 && p[1] < 0xa0;
+    return n == 3 && p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
+static void put_unit(struct buf *b, const uint8_t *p, size_t n)
+{
+    if (n == 2)
+        buf_put_fmt(b, "\\u%04x", (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu));
+    else
+        buf_put_fmt(b, "\\u%04x", (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu));
+}
+
 static void quoted(struct buf *b, const uint8_t *p, size_t size)
 {
     buf_put_u8(b, '"');
@@ -58,6 +74,8 @@ static void quoted(struct buf *b, const uint8_t *p, size_t size)
             buf_put_fmt(b, "\\ufffd");
         else if (n == 1)
             escaped(b, *p);
+        else if (drives_terminal(p, n))
+            put_unit(b, p, n);
         else
             buf_put(b, p, n);
         n = n ? n : 1;

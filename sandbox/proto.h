@@ -5,7 +5,7 @@
 /* What a shim speaks with the supervisor.  One that runs may be older or newer than the daemon: both speak the lower of their numbers, if it is at
    least their SHIM_OLDEST.  t/lib builds shims of other numbers. */
 #ifndef SHIM_SPEAKS
-#define SHIM_SPEAKS 2
+#define SHIM_SPEAKS 3
 #define SHIM_SPEAKS_FROM 1
 #endif
 enum { SHIM_VERSION = SHIM_SPEAKS, SHIM_OLDEST = SHIM_SPEAKS_FROM };
@@ -88,7 +88,7 @@ enum policy_type {
 
 /* Links to a shim.  The listener /RUN/shims/NAME.sock is root's alone; who connects says first what the link is for; a viewer's link is made by the
    supervisor and handed to the session.  The link that a server was launched with speaks SHIM_VERSION; another what STATE says; an errand's 1.  Fields
-   marked 2 belong to version 2 and are left out in 1. */
+   marked 2 belong to version 2 and are left out in 1.  A viewer's is what its VIEWER says. */
 enum shim_type {
     SHIM_SUPERVISOR = 0x0520, /* u32 version, the highest one spoken -> SHIM_STATE; the last one wins, the earlier is closed */
     SHIM_VIEWER,              /* u32 version, u32 may write, u64 history bytes, str account: output follows, history first */
@@ -119,12 +119,21 @@ enum shim_type {
     SHIM_STATUS,              /* shim -> supervisor: str status text (SHIM_STATUS_MOST bytes at most, printable ASCII), u32 says that it is stopping;
                                  what the server sent to its notify socket, once a second at most */
     SHIM_WATCH,               /* supervisor -> shim: u32 is the watchdog to count?  Not while the server is frozen */
+
+    /* of version 3 */
+    /* shim -> viewer that may write: u64 bytes of its INPUT, in their order, u32 enum shim_taken: what became of them.  One of 0 bytes comes first, at once;
+       those of a terminal's input come a moment late */
+    SHIM_TAKEN = 0x0531,
 };
 enum { SHIM_STATUS_MOST = 160, SHIM_BY_MOST = 80 };
 
 /* Who ended what a shim holds: nobody of us, an order, the time it was given (an errand), the time it had to stop, or the lack of a sign of life.
    Version 1 has the first three. */
 enum shim_killed { KILLED_NOT, KILLED_BY_ORDER, KILLED_BY_TIME, KILLED_BY_STOP, KILLED_BY_WATCHDOG };
+
+/* Went to the server; the same, where its terminal did not echo when it was typed or a moment later, or that is not sure: none of it may be
+   recorded; did not go to it. */
+enum shim_taken { TAKEN_SHOWN, TAKEN_HIDDEN, TAKEN_REFUSED };
 
 /* supervisor <-> filter.  Addresses and networks are text; a family is u32 routed, u32 routed only because we switched it on. */
 enum filter_type {

@@ -24,6 +24,7 @@ holdfast_shim_SOURCES = \
 	sandbox/shim/ring.c sandbox/shim/ring.h \
 	sandbox/shim/server.c sandbox/shim/server.h \
 	sandbox/shim/shim.h \
+	sandbox/shim/taken.c sandbox/shim/taken.h \
 	sandbox/shim/viewer.c sandbox/shim/viewer.h
 holdfast_shim_LDADD = liblock.a libbase.a
 BUILT_SOURCES += sandbox/lock/shim.bpf.h

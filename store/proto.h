@@ -126,7 +126,7 @@ enum store_session_type {
     STORE_RIGHTS,              /* store -> session, no id: str server, u32 rights now (0: no longer yours): close what relied on more */
     STORE_ANEW,                /* store -> session, no id: this is another store than before; what was asked of that one is lost */
     /* What was done with files, sent before the client is told that it was; not answered.  u32 n (1 to ACTIVITY_MOST), per event: u32 action
-       (up to ACTIVITY_LOST), str server, bytes path, bytes other path, u64 number, u32 flags.  Who and from where the store knows. */
+       (up to ACTIVITY_LOST, or INPUT), str server, bytes path, bytes other path, u64 number, u32 flags.  Who and from where the store knows. */
     STORE_ACTIVITY,
     STORE_CODE_LOGIN = 0x04a0, /* str account, bytes code, after VERDICT_CODE -> STORE_ANSWER: u32 store_verdict, str why not, or, with a yes, what
                                   the client is to be told */
@@ -158,9 +158,13 @@ enum activity_action {
     ACTIVITY_BACKUP_CREATE, /* path: id */
     ACTIVITY_BACKUP_GET,    /* path: id */
     ACTIVITY_RSYNC,         /* WATCHED: only read.  What it did with which file is its own affair */
+    /* The session's again. */
+    ACTIVITY_INPUT,         /* path: a line typed into the console, "(hidden)" with HIDDEN; UNFINISHED: cut, or not ended.  MORE: no path, number: lines that
+                               are not recorded each */
     ACTIVITY_COUNT
 };
-enum activity_flag { ACTIVITY_CREATED = 1, ACTIVITY_EMPTIED = 2, ACTIVITY_UNFINISHED = 4, ACTIVITY_WATCHED = 8, ACTIVITY_FLAGS = 15 };
+enum activity_flag { ACTIVITY_CREATED = 1, ACTIVITY_EMPTIED = 2, ACTIVITY_UNFINISHED = 4, ACTIVITY_WATCHED = 8, ACTIVITY_HIDDEN = 16, ACTIVITY_MORE = 32,
+    ACTIVITY_FLAGS = 63 };
 
 /* Operations of STORE_DO (session -> store) and STORE_ORDER (store -> supervisor).  The store checks the right, the supervisor checks again that
    session and server exist and the account has the right in *its* configuration.  Fields behind the text are relayed as they are.

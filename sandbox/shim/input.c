@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -71,6 +72,13 @@ enum input_result input_add(const void *bytes, size_t size)
     buf_put(&waiting, bytes, size);
     flush();
     return closed ? INPUT_CLOSED : INPUT_TAKEN;
+}
+
+/* The master answers for the server's side. */
+bool input_hidden(void)
+{
+    struct termios t;
+    return shim.tty && (tcgetattr(stdin_fd, &t) < 0 || !(t.c_lflag & ECHO) || buf_size(&waiting) > 0);
 }
 
 void input_line(const char *text)

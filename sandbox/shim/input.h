@@ -2,6 +2,7 @@
 #ifndef SHIM_INPUT_H
 #define SHIM_INPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum input_result { INPUT_TAKEN, INPUT_FULL, INPUT_CLOSED };
@@ -11,6 +12,8 @@ enum { INPUT_MOST = 64 * 1024 };
 void input_open(int fd);
 /* All of SIZE bytes or none. */
 enum input_result input_add(const void *bytes, size_t size);
+/* Whether what is typed now is, or may be, kept off the screen: the server's terminal does not echo, or typed bytes still wait for it. */
+bool input_hidden(void);
 /* A line of ours: never refused for want of room, what viewers typed and the server has not read gives way. */
 void input_line(const char *text);
 /* The server has ended. */

@@ -160,7 +160,7 @@ static bool take_viewer(struct peer *p, struct msg *m)
     p->patience = NULL;
     p->role = ROLE_VIEWER;
     log_info("viewer", "account=%s write=%u", esc(account), may_write != 0);
-    p->viewer = viewer_new(p->link, may_write != 0, history);
+    p->viewer = viewer_new(p->link, version < SHIM_VERSION ? version : SHIM_VERSION, may_write != 0, history);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include "sandbox/shim/input.h"
 #include "sandbox/shim/ring.h"
 #include "sandbox/shim/shim.h"
+#include "sandbox/shim/taken.h"
 
 enum {
     PIECE_MOST = 32 * 1024,
@@ -23,6 +24,7 @@ enum {
 struct viewer {
     struct viewer *next, **prev;
     struct link *link;
+    struct taken *taken;      /* NULL: it is not told */
     bool may_write, told_bye;
     uint64_t at;              /* what it gets next */
     uint64_t lines;           /* line ends before that */
@@ -157,6 +159,7 @@ static void send_output(struct viewer *v, const uint8_t *bytes, size_t size)
 
 void viewer_serve(struct viewer *v)
 {
+    taken_tell(v->taken);
     while (link_waiting(v->link) == 0 && !v->told_bye && (v->paused == NULL || shim.ended)) {
         /* Half the queue ahead, so that the next word is not overtaken at once. */
         if (v->at < scrollback.start)
@@ -185,7 +188,7 @@ static uint64_t history_start(uint64_t history)
     return scrollback.start == 0 ? 0 : ring_line_from(&scrollback, scrollback.start);
 }
 
-struct viewer *viewer_new(struct link *link, bool may_write, uint64_t history)
+struct viewer *viewer_new(struct link *link, uint32_t version, bool may_write, uint64_t history)
 {
     struct viewer *v = mem_new(sizeof *v);
     uint64_t now = now_ms();
@@ -198,6 +201,7 @@ struct viewer *viewer_new(struct link *link, bool may_write, uint64_t history)
     bucket_init(&v->by_lines, LINES_BURST, LINES_RATE, now);
     bucket_init(&v->by_bytes, BYTES_BURST, BYTES_RATE, now);
     move_to(v, history_start(history));
+    v->taken = version >= 3 && may_write ? taken_new(link) : NULL;
     viewer_serve(v);
     return v;
 }
@@ -210,6 +214,7 @@ void viewer_free(struct viewer *v)
     if (v->next)
         v->next->prev = v->prev;
     timer_free(v->paused);
+    taken_free(v->taken);
     free(v);
     if (viewers == NULL)
         ring_limit(&scrollback, HISTORY_MOST);
@@ -221,9 +226,14 @@ void viewer_input(struct viewer *v, const uint8_t *bytes, size_t size)
         notice(v, "input refused: you may watch this console, not type into it");
         return;
     }
+    bool hidden = input_hidden();
+    enum input_result result = shim.ended ? INPUT_CLOSED : input_add(bytes, size);
+    /* What was just written may have been what the server waited for to switch it. */
+    hidden = hidden || input_hidden();
+    taken_add(v->taken, bytes, size, result != INPUT_TAKEN ? TAKEN_REFUSED : hidden ? TAKEN_HIDDEN : TAKEN_SHOWN);
     if (shim.ended)
         return;
-    switch (input_add(bytes, size)) {
+    switch (result) {
     case INPUT_TAKEN: break;
     case INPUT_FULL: notice(v, "input refused: the server has not read what was typed before"); break;
     case INPUT_CLOSED: notice(v, "input refused: the server has closed its input"); break;

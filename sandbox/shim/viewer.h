@@ -13,8 +13,8 @@ enum { HISTORY_MOST = 256 * 1024, QUEUE_MOST = 512 * 1024 };
 
 struct viewer;
 
-/* Sends on LINK, which stays its peer's.  Starts HISTORY bytes back (at most HISTORY_MOST), at a line's beginning. */
-struct viewer *viewer_new(struct link *link, bool may_write, uint64_t history);
+/* Sends on LINK, which stays its peer's, what VERSION has.  Starts HISTORY bytes back (at most HISTORY_MOST), at a line's beginning. */
+struct viewer *viewer_new(struct link *link, uint32_t version, bool may_write, uint64_t history);
 void viewer_free(struct viewer *v);   /* NULL is allowed */
 void viewer_input(struct viewer *v, const uint8_t *bytes, size_t size);
 void viewer_resize(struct viewer *v, uint16_t columns, uint16_t rows);

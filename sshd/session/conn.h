@@ -9,6 +9,7 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 
+#include "base/bucket.h"
 #include "base/loop.h"
 #include "sshd/session/eager.h"
 #include "sshd/session/session.h"
@@ -55,6 +56,9 @@ struct session {
     uint32_t nnoted;
     struct activity_loss *losses;   /* owned */
     size_t nlosses;
+
+    /* typed.c */
+    struct bucket typed_share;
 
     /* rights.c */
     struct server_right *servers;

@@ -50,6 +50,15 @@ static size_t text(struct display *d, uint8_t byte, uint8_t *out)
     return 0;
 }
 
+/* Characters that are obeyed, not shown: C1 controls have a form in UTF-8 as well, and there are some that make the line read in another order than it
+   was written. */
+static bool controls(const uint8_t *p, size_t size)
+{
+    if (size == 2)
+        return p[0] == 0xc2 && p[1] < 0xa0;
+    return size == 3 && p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
 static size_t character(struct display *d, uint8_t byte, uint8_t *out)
 {
     bool fits = d->size == 1 ? second(d->held[0], byte) : (byte & 0xc0) == 0x80;
@@ -62,8 +71,7 @@ static size_t character(struct display *d, uint8_t byte, uint8_t *out)
     hold(d, CHARACTER, byte);
     if (d->size < length(d->held[0]))
         return 0;
-    /* C1 controls have a form in UTF-8 as well. */
-    if (d->held[0] == 0xc2 && byte < 0xa0)
+    if (controls(d->held, d->size))
         d->size = 0;
     return release(d, out);
 }
@@ -93,6 +101,15 @@ static bool harmless(const struct display *d, uint8_t final)
     return final == 'm' || final == 'K';
 }
 
+/* An SGR, final byte included, that switches all off. */
+static bool resets(const struct display *d)
+{
+    for (size_t i = 2; i < d->size - 1; i++)
+        if (d->held[i] != '0')
+            return false;
+    return true;
+}
+
 static size_t sequence(struct display *d, uint8_t byte, uint8_t *out)
 {
     if (byte >= ' ' && byte < '@') {
@@ -103,6 +120,8 @@ static size_t sequence(struct display *d, uint8_t byte, uint8_t *out)
             hold(d, SEQUENCE, byte);
     } else if (byte >= '@' && byte < DEL && harmless(d, byte)) {
         hold(d, TEXT, byte);
+        if (byte == 'm')
+            d->coloured = !resets(d);
         return release(d, out);
     } else {
         forget(d, TEXT);
@@ -112,9 +131,9 @@ static size_t sequence(struct display *d, uint8_t byte, uint8_t *out)
 
 static size_t one(struct display *d, uint8_t byte, uint8_t *out)
 {
-    bool controls = d->state != TEXT && d->state != CHARACTER;
+    bool within = d->state != TEXT && d->state != CHARACTER;
     /* What ends any sequence.  The line's end counts, so that a string never finished hides one line, not all that follow. */
-    if (controls && (byte == CAN || byte == SUB || byte == '\n' || (byte == ESC && d->state != STRING))) {
+    if (within && (byte == CAN || byte == SUB || byte == '\n' || (byte == ESC && d->state != STRING))) {
         forget(d, TEXT);
         return text(d, byte, out);
     }
@@ -140,5 +159,14 @@ size_t display(struct display *d, const uint8_t *bytes, size_t size, uint8_t *ou
     size_t n = 0;
     for (size_t i = 0; i < size; i++)
         n += one(d, bytes[i], out + n);
+    return n;
+}
+
+size_t display_end(struct display *d, uint8_t *out)
+{
+    static const char plain[] = "\033[0m";
+    size_t n = d->coloured ? sizeof plain - 1 : 0;
+    memcpy(out, plain, n);
+    *d = (struct display){ 0 };
     return n;
 }

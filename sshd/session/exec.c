@@ -13,7 +13,9 @@
 #include "sshd/proto.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/exec_files.h"
+#include "base/io.h"
 #include "base/json.h"
+#include "sshd/session/since.h"
 #include "sshd/session/verbs.h"
 
 enum { DEADLINE_MS = 90000, COMMAND_MOST = 32 * 1024, TEXT_MOST = 4096, TIMEOUT_MOST_S = 3600, LINES_MOST = 10 * 1000 * 1000 };
@@ -331,6 +333,14 @@ static bool set_top(struct exec *x, const char *value)
     return false;
 }
 
+static bool set_since(struct exec *x, const char *value)
+{
+    if (since_parse(value, wall_ms(), &x->since))
+        return true;
+    exec_fail(x, EXIT_USAGE, "--since: '%s' is no time; allowed: %s", esc_text(value), SINCE_FORMS);
+    return false;
+}
+
 static bool set_expect(struct exec *x, const char *value)
 {
     x->expect = value;
@@ -347,6 +357,7 @@ static const struct {
     { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL }, { "--qr", OPTION_QR, NULL },
     { "--after", OPTION_AFTER, set_after },
     { "--top", OPTION_TOP, set_top },
+    { "--since", OPTION_SINCE, set_since },
 };
 
 static bool refuse_option(struct exec *x, const char *word)

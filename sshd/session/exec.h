@@ -20,7 +20,8 @@ enum exit_code {
 
 enum option {
     OPTION_JSON = 1, OPTION_WAIT = 2, OPTION_TIMEOUT = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_EXPECT = 32, OPTION_RAW = 64,
-    OPTION_FORCE = 128, OPTION_QR = 256, OPTION_TOP = 512, OPTION_AFTER = 1024
+    OPTION_FORCE = 128, OPTION_QR = 256, OPTION_TOP = 512, OPTION_AFTER = 1024,
+    OPTION_SINCE = 4096
 };
 
 /* SERVER on the command line: not taken; one, named or the only one; one or, left out, all. */
@@ -55,6 +56,7 @@ struct exec {
     char *server;                /* owned; NULL with SERVER_NONE, and with SERVER_ALL when left out */
     unsigned options;            /* given */
     uint64_t timeout_ms, lines, top, after;
+    int64_t since;               /* wall ms */
     const char *expect;
 
     /* What a verb that goes on keeps; freed by `drop`, called once before the end. */

@@ -26,9 +26,11 @@ holdfast_session_SOURCES = \
 	sshd/session/scp_source.c \
 	sshd/session/scp_walk.c \
 	sshd/session/session.h \
+	sshd/session/since.c sshd/session/since.h \
 	sshd/session/status.c sshd/session/status.h \
 	sshd/session/store.c \
 	sshd/session/gauge.c sshd/session/gauge.h \
+	sshd/session/typed.c sshd/session/typed.h \
 	sshd/session/verb_top.c \
 	sshd/session/verb_activity.c \
 	sshd/session/verb_events.c \

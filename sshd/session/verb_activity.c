@@ -18,7 +18,7 @@ static const char *const words[ACTIVITY_COUNT] = {
     [ACTIVITY_SYMLINK] = "symlink",   [ACTIVITY_LOST] = "lost",         [ACTIVITY_START] = "start",
     [ACTIVITY_STOP] = "stop",         [ACTIVITY_RESTART] = "restart",   [ACTIVITY_KILL] = "kill",
     [ACTIVITY_CONSOLE] = "console",   [ACTIVITY_BACKUP_CREATE] = "backup.create", [ACTIVITY_BACKUP_GET] = "backup.get",
-    [ACTIVITY_RSYNC] = "rsync",
+    [ACTIVITY_RSYNC] = "rsync",       [ACTIVITY_INPUT] = "input",
 };
 
 struct record {
@@ -36,11 +36,14 @@ static void drop(struct exec *x)
     free(x->state);
 }
 
-/* Whole, however long: the log's helper cuts what is longer than a line of the log. */
-static void put_escaped(struct buf *b, const uint8_t *bytes, size_t size)
+/* Whole, however long: the log's helper cuts what is longer than a line of the log.  A path's blanks are marked, those of a typed line stay. */
+static void put_escaped(struct buf *b, const uint8_t *bytes, size_t size, bool typed)
 {
-    for (size_t at = 0; at < size; at += PIECE)
-        buf_put_fmt(b, "%s", escn(bytes + at, size - at < PIECE ? size - at : PIECE));
+    for (size_t at = 0; at < size; at += PIECE) {
+        size_t n = size - at < PIECE ? size - at : PIECE;
+        FREE_MEM char *piece = mem_strn(bytes + at, n);
+        buf_put_fmt(b, "%s", typed ? esc_text(piece) : escn(bytes + at, n));
+    }
 }
 
 static const char *word_of(const struct record *r)
@@ -59,9 +62,11 @@ static void put_number(struct buf *b, const struct record *r)
         buf_put_fmt(b, "to %llu bytes", n);
     else if (r->action == ACTIVITY_LOST)
         buf_put_fmt(b, "%llu events lost", n);
+    else if (r->flags & ACTIVITY_MORE)
+        buf_put_fmt(b, "%llu lines more", n);
     else if (r->nother > 0) {
         buf_put_fmt(b, "to ");
-        put_escaped(b, r->other, r->nother);
+        put_escaped(b, r->other, r->nother, false);
     }
 }
 
@@ -94,6 +99,7 @@ static void put_json(struct buf *b, const struct record *r)
     json_bool(b, "truncated", r->flags & ACTIVITY_EMPTIED);
     json_bool(b, "unfinished", r->flags & ACTIVITY_UNFINISHED);
     json_bool(b, "read_only", r->flags & ACTIVITY_WATCHED);
+    json_bool(b, "hidden", r->flags & ACTIVITY_HIDDEN);
     json_u64(b, "times", r->times);
     json_end(b);
     json_line(b);
@@ -103,7 +109,7 @@ static void put_line(struct buf *b, const struct record *r)
 {
     char when[32];
     buf_put_fmt(b, "%-24s  %-12s  %-15s  %-12s  %-8s  ", wall_text((int64_t)r->at, when, sizeof when), r->account, r->address, r->server, word_of(r));
-    put_escaped(b, r->path, r->npath);
+    put_escaped(b, r->path, r->npath, r->action == ACTIVITY_INPUT);
     if (r->npath == 0)
         buf_put_u8(b, '-');
     buf_put_fmt(b, "  ");

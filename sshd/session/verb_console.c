@@ -77,6 +77,14 @@ static void output_terminal(struct console *k, const uint8_t *bytes, size_t size
     }
 }
 
+/* Its colours are not ours. */
+static void output_ends(struct console *k)
+{
+    uint8_t plain[DISPLAY_HELD];
+    if (!k->raw)
+        channel_write(k->x->channel, plain, display_end(&k->display, plain));
+}
+
 static void drained(void *data);
 
 static void output(void *data, const uint8_t *bytes, size_t size)
@@ -105,6 +113,7 @@ static void room(struct exec *x)
 
 static void say(struct console *k, const char *text)
 {
+    output_ends(k);
     exec_note(k->x, "[%s]", text);
 }
 
@@ -117,6 +126,7 @@ static void end(void *data, bool bye, unsigned code, unsigned signal)
 {
     struct console *k = data;
     struct exec *x = k->x;
+    output_ends(k);
     if (!bye) {
         exec_fail(x, EXIT_UNAVAILABLE, "the console was closed");
         return;
@@ -156,6 +166,7 @@ static void drained(void *data)
     struct exec *x = data;
     struct console *k = x->state;
     k->drain = NULL;
+    output_ends(k);
     exec_end(x, EXIT_DONE);
 }
 
@@ -331,6 +342,8 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
         x->input_end = input_end;
     }
     k->viewer = viewer_new(x->session, fd, &events, k);
+    if (k->writes)
+        viewer_record(k->viewer, x->server);
     if (terminal) {
         unsigned columns, rows;
         channel_size(x->channel, &columns, &rows);

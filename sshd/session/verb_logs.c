@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "sshd/session/display.h"
+#include "sshd/session/since.h"
 #include "base/json.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
@@ -85,12 +87,37 @@ static off_t size_of(int fd)
     return fstat(fd, &st) == 0 ? st.st_size : 0;
 }
 
-static void find_all(struct logs *l, uint64_t lines)
+static void find_lines(struct logs *l, uint64_t lines)
 {
-    for (int i = 0; i < l->n; i++) {
-        l->to[i] = size_of(l->fds[i]);
+    for (int i = 0; i < l->n; i++)
         l->from[i] = lines > 0 ? find_start(l->fds[i], l->to[i], &lines) : l->to[i];
+}
+
+/* A file that was last written before has nothing of it, and so have those that are older than one in which it begins. */
+static void find_time(struct logs *l, int64_t since)
+{
+    char text[TIME_SIZE + 1];
+    wall_text(since, text, sizeof text);
+    bool past = false;
+    for (int i = 0; i < l->n; i++) {
+        struct stat st;
+        past = past || (fstat(l->fds[i], &st) == 0 && st.st_mtim.tv_sec < since / 1000);
+        off_t from = past ? l->to[i] : since_find(l->fds[i], l->to[i], text);
+        l->from[i] = from > l->from[i] ? from : l->from[i];
+        past = past || from > 0;
     }
+}
+
+static void find_all(struct logs *l)
+{
+    const struct exec *x = l->x;
+    bool since = x->options & OPTION_SINCE;
+    for (int i = 0; i < l->n; i++)
+        l->to[i] = size_of(l->fds[i]);
+    if (!since || (x->options & OPTION_LINES))
+        find_lines(l, x->lines);
+    if (since)
+        find_time(l, x->since);
     l->at = l->n - 1;
 }
 
@@ -144,10 +171,18 @@ static void put(struct logs *l, const uint8_t *p, size_t size)
     }
 }
 
-static void finish(struct logs *l)
+/* Nothing of the log follows. */
+static void end_text(struct logs *l)
 {
+    uint8_t plain[DISPLAY_HELD];
     if (buf_size(&l->line) > 0)
         put_json(l);
+    exec_out(l->x, plain, display_end(&l->display, plain));
+}
+
+static void finish(struct logs *l)
+{
+    end_text(l);
     exec_end(l->x, EXIT_DONE);
 }
 
@@ -218,8 +253,7 @@ static void caught_up(struct exec *x)
 {
     struct logs *l = x->state;
     if (l->not_followed) {
-        if (buf_size(&l->line) > 0)
-            put_json(l);
+        end_text(l);
         exec_fail(x, l->not_followed_code, "%s", l->not_followed);
     } else if (l->viewer == NULL) {
         finish(l);
@@ -295,7 +329,7 @@ static void got_files(struct exec *x, int code, const char *text, struct msg *m)
     for (uint32_t i = 0; i < n && i < FILES_MOST; i++)
         l->fds[l->n++] = msg_get_fd(m);
     msg_end(m);
-    find_all(l, x->lines);
+    find_all(l);
     x->room = room;
     room(x);
 }

@@ -41,9 +41,10 @@ static void show_line(struct exec *x, const char *line, size_t size, const char 
     if (tab == NULL || (size_t)(tab - line) < head || memcmp(line, since, head) < 0)
         return;
     struct display plain = { 0 };
-    uint8_t shown[LINE_MOST + DISPLAY_HELD + 1];
+    uint8_t shown[LINE_MOST + 2 * DISPLAY_HELD];
     size_t n = size - (size_t)(tab + 1 - line);
     n = display(&plain, (const uint8_t *)tab + 1, n < LINE_MOST ? n : LINE_MOST, shown);
+    n += display_end(&plain, shown + n);
     exec_note(x, "| %.*s", (int)n, (const char *)shown);
 }
 

@@ -16,6 +16,7 @@ struct sending {
     struct buf text;        /* not taken by the shim yet */
     struct buf line;        /* output so far without its end */
     bool expecting, refused;
+    bool found;             /* the line that was expected is out */
     regex_t re;
     struct timer *late;
 };
@@ -37,14 +38,15 @@ static void put_line(struct exec *x, const char *line)
     struct display d = { 0 };
     size_t size = strlen(line);
     FREE_MEM uint8_t *shown = mem_new(size + DISPLAY_HELD);
-    if (exec_terminal(x))
+    if (exec_terminal(x)) {
         exec_out(x, shown, display(&d, (const uint8_t *)line, size, shown));
-    else
+        exec_out(x, shown, display_end(&d, shown));
+    } else
         exec_out(x, line, size);
     exec_out(x, "\n", 1);
 }
 
-/* True when the command has ended. */
+/* True when it was the one. */
 static bool try_line(struct sending *g)
 {
     size_t size = buf_size(&g->line);
@@ -55,14 +57,15 @@ static bool try_line(struct sending *g)
     if (regexec(&g->re, line, 0, NULL, 0) != 0)
         return false;
     put_line(g->x, line);
-    exec_end(g->x, EXIT_DONE);
+    g->found = true;
+    viewer_finish(g->viewer);
     return true;
 }
 
 static void output(void *data, const uint8_t *bytes, size_t size)
 {
     struct sending *g = data;
-    if (!g->expecting)
+    if (!g->expecting || g->found)
         return;
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] != '\n' && buf_size(&g->line) < LINE_MOST)
@@ -79,13 +82,15 @@ static void notice(void *data, const char *text)
     exec_note(g->x, "%s: %s", g->x->server, text);
 }
 
-/* Without --expect the shim's closing says that it has taken all. */
+/* The shim's closing says that it has taken all. */
 static void end(void *data, bool bye, unsigned code, unsigned signal)
 {
     struct sending *g = data;
     (void)code;
     (void)signal;
-    if (bye || g->expecting)
+    if (g->found)
+        exec_end(g->x, EXIT_DONE);
+    else if (bye || g->expecting)
         exec_fail(g->x, bye ? EXIT_STATE : EXIT_UNAVAILABLE, "%s: the server has ended", g->x->server);
     else
         exec_end(g->x, g->refused ? EXIT_FAILED : EXIT_DONE);
@@ -106,7 +111,9 @@ static void late(void *data)
     struct exec *x = data;
     struct sending *g = x->state;
     g->late = NULL;
-    if (g->expecting)
+    if (g->found)
+        exec_end(x, EXIT_DONE);
+    else if (g->expecting)
         exec_fail(x, EXIT_FAILED, "%s: no line of output matched in time", x->server);
     else
         exec_fail(x, EXIT_LATER, "%s: the server's console does not take the line", x->server);
@@ -123,6 +130,7 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
     msg_end(m);
     exec_deadline(x, 0);
     g->viewer = viewer_new(x->session, fd, &events, g);
+    viewer_record(g->viewer, x->server);
     g->late = exec_timer(x, !g->expecting ? ANSWER_MS : x->timeout_ms ? x->timeout_ms : EXPECT_MS, late);
     push(g);
 }

@@ -10,8 +10,9 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "sandbox/proto.h"
+#include "sshd/session/typed.h"
 
-enum { PIECE = 4096, MESSAGES_A_ROUND = 32 };
+enum { PIECE = 4096, MESSAGES_A_ROUND = 32, LAST_WORD_MS = 1000 };
 
 struct viewer {
     struct session *s;
@@ -19,6 +20,8 @@ struct viewer {
     struct session_watch *watch;     /* NULL while there is nothing to wait for: a closed link would wake us for ever */
     const struct viewer_events *events;
     void *data;
+    struct typed *typed;             /* NULL: not recorded */
+    struct session_turn *finishing;
     bool paused, blocked;
     bool calling, dead;              /* freed from within a handler: the memory goes when the handler has returned */
 };
@@ -55,11 +58,35 @@ void viewer_free(struct viewer *v)
         return;
     session_watch_free(v->watch);
     v->watch = NULL;
+    typed_free(v->typed);
+    v->typed = NULL;
+    session_turn_free(v->finishing);
+    v->finishing = NULL;
     v->dead = true;
     if (v->calling)
         return;
     close(v->fd);
     free(v);
+}
+
+static void finish_now(void *data)
+{
+    struct viewer *v = data;
+    v->finishing = NULL;
+    shutdown(v->fd, SHUT_WR);
+}
+
+static void judged(struct viewer *v, struct msg *m)
+{
+    uint64_t size = msg_get_u64(m);
+    uint32_t what = msg_get_u32(m);
+    if (!msg_end(m) || v->typed == NULL)
+        return;
+    typed_judged(v->typed, size, what);
+    if (v->finishing && !typed_waits(v->typed)) {
+        session_turn_free(v->finishing);
+        finish_now(v);
+    }
 }
 
 /* One message; false when the viewer has ended. */
@@ -75,6 +102,8 @@ static bool take(struct viewer *v, struct msg *m)
         FREE_MEM char *text = msg_get_str(m);
         if (v->events->notice)
             v->events->notice(v->data, text);
+    } else if (m->type == SHIM_TAKEN) {
+        judged(v, m);
     } else if (bye) {
         uint32_t code = msg_get_u32(m), sig = msg_get_u32(m);
         v->events->end(v->data, true, code, sig);
@@ -134,6 +163,8 @@ size_t viewer_input(struct viewer *v, const uint8_t *bytes, size_t size)
             wait_again(v);
             break;
         }
+        if (v->typed)
+            typed_sent(v->typed, bytes + at, n);
         /* A broken link is found out by reading. */
         at += n;
     }
@@ -158,5 +189,15 @@ void viewer_pause(struct viewer *v, bool pause)
 
 void viewer_finish(struct viewer *v)
 {
-    shutdown(v->fd, SHUT_WR);
+    if (v->finishing)
+        return;
+    if (v->typed && typed_waits(v->typed))
+        v->finishing = session_turn_later(v->s, LAST_WORD_MS, finish_now, v);
+    else
+        finish_now(v);
+}
+
+void viewer_record(struct viewer *v, const char *server)
+{
+    v->typed = typed_new(v->s, server);
 }

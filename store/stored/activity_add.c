@@ -30,7 +30,7 @@ static uint64_t hash_of(const struct deed *d)
 /* Of these the same again says no more than once.  All else makes or moves names: what comes behind it is about other files. */
 static bool repeats(const struct deed *d)
 {
-    return d->action == ACTIVITY_WRITE || d->action == ACTIVITY_CHMOD || d->action == ACTIVITY_TRUNCATE;
+    return d->action == ACTIVITY_WRITE || d->action == ACTIVITY_CHMOD || d->action == ACTIVITY_TRUNCATE || d->action == ACTIVITY_INPUT;
 }
 
 static int64_t number_of(const struct deed *d)

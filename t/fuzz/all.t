@@ -15,7 +15,7 @@ scratch
 SEEDS=$SCRATCH/seeds
 python3 -B "$HERE/t/fuzz/seeds.py" "$HERE" "$SEEDS" || bail "no seeds"
 
-BASE="base/bucket.c base/buf.c base/conf.c base/conf_check.c base/conf_cpus.c base/conf_form.c base/conf_host.c base/conf_reader.c
+BASE="base/bucket.c base/buf.c base/conf.c base/conf_check.c base/conf_cpus.c base/conf_exit.c base/conf_form.c base/conf_host.c base/conf_reader.c
     base/conf_text.c base/conf_value.c base/conf_words.c base/err.c base/io.c base/json.c base/link.c base/loop.c base/mem.c base/msg.c base/name.c
     base/net.c base/rate.c base/rights.c"
 STORED=$(cd "$HERE" && ls store/stored/*.c | grep -vE '/(main|aid|lock|password|pwhash)\.c$')
@@ -23,7 +23,7 @@ STORED=$(cd "$HERE" && ls store/stored/*.c | grep -vE '/(main|aid|lock|password|
 TARGETS="
 keys|store/stored/keys.c store/stored/keyfile.c store/stored/key_options.c store/stored/key_from.c store/stored/key_command.c|-lsodium
 ini|sshd/supervisor/ini.c|-linih
-text|sshd/session/scp_line.c sshd/session/scp_glob.c sshd/session/rsync_args.c sshd/files/deny.c|
+text|sshd/session/scp_line.c sshd/session/scp_glob.c sshd/session/rsync_args.c sshd/session/display.c sshd/files/deny.c|
 msg||
 orders|sshd/supervisor/order.c sshd/supervisor/tool.c|
 store|$STORED|-lsqlite3 -lsodium -loath

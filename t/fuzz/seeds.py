@@ -73,6 +73,9 @@ def text():
     for patterns, path in ((("*.key", "secret"), "a/b.key"), (("a/*/c",), "a/b/c/d"), (("[a-z]*/x?",), "../q/xy")):
         put("text", b"\3" + bytes((len(patterns),)) + b"".join(sized(p) for p in patterns) + path.encode())
 
+    for out in (b"\033[1;31mred\033[0m\033]0;t\007x\n", b"\033]52;c;eA==\033\\\033P$qm\033\\a\xc2\x9b6n\xe2\x80\xae", b"\033[?1049h\xe2\x82\xac\xff\033[3"):
+        put("text", b"\4\2" + out)
+
 
 def supplies():
     """Those that choose by bytes: any will do, small ones are mostly well-formed."""

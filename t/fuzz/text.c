@@ -1,4 +1,5 @@
-/* Small pure parsers of what clients type: lines of scp, its patterns, the arguments of a client's rsync, patterns of deny.  Byte 0 chooses. */
+/* Small pure parsers of what clients type: lines of scp, its patterns, the arguments of a client's rsync, patterns of deny; and what servers
+   write, on its way to a terminal.  Byte 0 chooses. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "sshd/files/deny.h"
+#include "sshd/session/display.h"
 #include "sshd/session/rsync_args.h"
 #include "sshd/session/scp.h"
 #include "t/fuzz/fuzz.h"
@@ -75,9 +77,41 @@ static void deny(struct supply *in)
     deny_free(d);
 }
 
+/* Nothing but text, a few controls, colours and "erase in line". */
+static void harmless(const uint8_t *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        invariant(p[i] >= ' ' || strchr("\a\b\t\n\r\033", p[i]));
+        invariant(p[i] != 0x7f);
+        if (p[i] == 0xc2)
+            invariant(i + 1 < size && p[i + 1] >= 0xa0);
+        if (p[i] != '\033')
+            continue;
+        invariant(i + 1 < size && p[i + 1] == '[');
+        i += 2;
+        while (i < size && p[i] >= '0' && p[i] <= ';')
+            i++;
+        invariant(i < size && (p[i] == 'm' || p[i] == 'K'));
+    }
+}
+
+static void shown(struct supply *in)
+{
+    struct display whole = { 0 }, parts = { 0 };
+    size_t size, piece = take_u8(in) + 1u, n = 0;
+    FREE_MEM char *text = take_rest(in, &size);
+    FREE_MEM uint8_t *one = mem_new(size + 2 * DISPLAY_HELD), *two = mem_new(size + 2 * DISPLAY_HELD);
+    size_t first = display(&whole, (const uint8_t *)text, size, one);
+    for (size_t at = 0; at < size; at += piece)
+        n += display(&parts, (const uint8_t *)text + at, size - at < piece ? size - at : piece, two + n);
+    invariant(first <= size + DISPLAY_HELD && n == first && memcmp(one, two, n) == 0);
+    first += display_end(&whole, one + first);
+    harmless(one, first);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static void (*const parts[])(struct supply *in) = { line, glob, rsync, deny };
+    static void (*const parts[])(struct supply *in) = { line, glob, rsync, deny, shown };
     struct supply in = { bytes, size };
     parts[take_u8(&in) % countof(parts)](&in);
     return 0;

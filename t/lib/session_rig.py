@@ -21,6 +21,7 @@ START_SESSION, START_KEYGEN, KEYGEN_DONE = 0x101, 0x102, 0x103
 (STATUS, START, STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, BACKUP_CREATE, BACKUP_LIST, BACKUP_GET, KEYS_GET, KEYS_SET, RSYNC) = range(1, 16)
 ERRAND_ENDED = 0x601
 SHIM_OUTPUT, SHIM_NOTICE, SHIM_BYE, SHIM_INPUT, SHIM_RESIZE = range(0x528, 0x52d)
+SHIM_TAKEN, ACTIVITY, ACTIVITY_INPUT = 0x531, 0x48c, 19
 ALL = (1 << 12) - 1
 
 
@@ -115,7 +116,9 @@ class Shim(threading.Thread):
 
     def __init__(self, rig, sock, writes, history):
         super().__init__(daemon=True)
-        self.rig, self.sock, self.writes = rig, sock, writes
+        self.rig, self.sock, self.writes, self.taken = rig, sock, writes, rig.taken
+        if writes and self.taken is not None:
+            send(sock, SHIM_TAKEN, 0, U64(0), 0)
         if history:
             send(sock, SHIM_OUTPUT, 0, "history line\n")
 
@@ -139,6 +142,8 @@ class Shim(threading.Thread):
                 send(self.sock, SHIM_NOTICE, 0, "you may only watch")
                 continue
             self.rig.note("input", m[2][0])
+            if self.taken is not None:
+                send(self.sock, SHIM_TAKEN, 0, U64(len(m[2][0])), self.taken)
             rest += m[2][0]
             while b"\n" in rest:
                 line, rest = rest.split(b"\n", 1)
@@ -210,7 +215,10 @@ class Link(threading.Thread):
 
     def handle(self, kind, ident, f):
         rig = self.rig
-        if kind == LOG:
+        if kind == ACTIVITY:
+            for i in range(f[0]):
+                rig.note("activity", *f[1 + 6 * i:7 + 6 * i])
+        elif kind == LOG:
             rig.note("log", f[1].decode(), f[2].decode(errors="replace"))
         elif kind == KEY_OFFER:
             rig.note("offer", f[0], f[2].decode())
@@ -288,7 +296,7 @@ class Rig:
         self.logs, self.archive, self.backups = [], "", 1
         self.files_late, self.files_go = False, threading.Event()
         self.errands, self.errand_end, self.errand_pause = [], (0, 0, ""), 0
-        self.factor = 0
+        self.factor, self.taken = 0, None
         self.events, self.lock, self.links, self.shims = [], threading.Lock(), [], []
         self.key = os.path.join(folder, "key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)

@@ -169,6 +169,66 @@ def test_console(rig):
     ok(ssh(rig, "send watch x")[0] == 77, "send without the right")
 
 
+
+def typed_in(rig):
+    """Lines recorded, lines counted, and flags of the records."""
+    records = [e[1:] for e in rig.seen("activity", session_rig.ACTIVITY_INPUT)]
+    more = [r for r in records if r[5] & 32]
+    return [r[2] for r in records if r not in more], sum(r[4] for r in more), {r[5] for r in records}
+
+
+def typed_wait(rig, n, seconds=15):
+    until = time.monotonic() + seconds
+    while len(typed_in(rig)[0]) < n and time.monotonic() < until:
+        time.sleep(0.05)
+    return typed_in(rig)
+
+
+def test_typed(rig):
+    rig.taken = 0
+    rig.clear()
+    ssh(rig, "console one", stdin=b"hello\n\nlast without end")
+    ok(typed_wait(rig, 3) == ([b"hello", b"", b"last without end"], 0, {0, 4}), "what is typed is recorded, a line each", rig.events)
+    rig.clear()
+    ssh(rig, "send one say 'to all'")
+    ok(typed_wait(rig, 1) == ([b"say to all"], 0, {0}), "and what is sent", rig.events)
+    ok(rig.seen("log", "command") and not [e for e in rig.seen("log") if "to all" in e[2]], "which the log does not repeat", rig.seen("log"))
+    rig.clear()
+    ssh(rig, "console one", stdin=b"x" * 3000 + b"\nnext\n")
+    ok(typed_wait(rig, 2) == ([b"x" * 1000, b"next"], 0, {0, 4}), "a long line is cut, and says so", typed_in(rig))
+    rig.clear()
+    terminal(rig, "console one --raw", [(b"ctrl-]", b"typed\r"), (b"", b"more\r\n"), (b"", b"\x1d")])
+    ok(typed_wait(rig, 2)[0] == [b"typed", b"more"], "keys of a raw console become lines", rig.events)
+    rig.clear()
+    n = 200000
+    began = time.monotonic()
+    code, out, err = ssh(rig, "console one", stdin=b"silence\n" * 3 + b"".join(b"flood line %d\n" % i for i in range(n)), seconds=120)
+    lines, more, flags = typed_wait(rig, 100)
+    ok(code == 0 and 100 <= len(lines) < 102 + time.monotonic() - began and lines[3] == b"flood line 0" and len(lines) + more == n + 3,
+       "of a flood the first are recorded, the rest is counted", (code, len(lines), more, flags))
+    ok(len(rig.seen("activity", session_rig.ACTIVITY_INPUT)) < 230, "in few records", len(rig.seen("activity")))
+    rig.taken = 1
+    rig.clear()
+    ssh(rig, "console one", stdin=b"user\nhunter2\n")
+    ssh(rig, "send one hunter2")
+    ok(typed_wait(rig, 3) == ([b"(hidden)"] * 3, 0, {16}), "what was not echoed is hidden", rig.events)
+    rig.taken = 2
+    rig.clear()
+    ssh(rig, "send one refused")
+    rig.taken = 0
+    ssh(rig, "send one taken")
+    ok(typed_wait(rig, 1) == ([b"taken"], 0, {0}), "what the server did not get is not recorded", rig.events)
+    rig.taken = None
+    rig.clear()
+    ssh(rig, "console one", stdin=b"hunter2\n")
+    ok(typed_wait(rig, 1) == ([b"(hidden)"], 0, {16}), "a shim that gives no word: hidden", rig.events)
+    rig.clear()
+    ssh(rig, "console watch", stdin=b"x\n")
+    ok(not rig.seen("activity", session_rig.ACTIVITY_INPUT), "who may not type leaves no line", rig.events)
+    secret = [e for e in rig.events if e[0] == "activity" and b"hunter2" in b"".join(f for f in e if isinstance(f, bytes))]
+    ok(not secret, "no secret in any record", secret)
+
+
 def terminal(rig, command, keys, seconds=10):
     """What a person sees: ssh -tt under a real terminal; KEYS are (text to wait for, what to type then)."""
     import pty
@@ -255,6 +315,32 @@ def test_logs(rig):
     rig.stopped = set()
     with open(new, "w") as f:
         f.writelines(f"line {i}\n" for i in range(3000, 5000))
+
+
+def test_logs_since(rig):
+    now = int(time.time())
+    stamp = lambda at: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    ages = [86400 * 3] * 20 + [7200 + 60 * i for i in range(20, 0, -1)] + [0] * 5
+    lines = [f"{stamp(now - age)}{'!' if i % 2 else ''}\tline {i}\n".encode() for i, age in enumerate(ages)]
+    old, new = os.path.join(folder, "since.log.1"), os.path.join(folder, "since.log")
+    for path, part in ((old, lines[:30]), (new, lines[30:])):
+        with open(path, "wb") as f:
+            f.writelines(part)
+    rig.logs = [new, old]
+    for words, want in (("--since 10m", lines[40:]), ("--since 2h", lines[40:]), ("--since 1d", lines[20:]), ("--since=9d", lines), ("--since 0s -n 3", lines[42:]),
+                        ("--since 10m -n 100", lines[40:]), ("--since 9d -n 7", lines[-7:]), (f"--since {stamp(now - 7200 - 60 * 15)}", lines[25:]),
+                        (f"--since {stamp(now - 7200 - 60 * 5)}", lines[35:]), (f"--since {stamp(now + 60)}", [])):
+        code, out, err = ssh(rig, "logs one " + words)
+        ok(code == 0 and (out == b"".join(want) or "0s" in words and out in (b"".join(want), b"")), "logs " + words, (code, out, err))
+    os.utime(old, (now - 7200, now - 7200))
+    ok(ssh(rig, "logs one --since 10m")[1] == b"".join(lines[40:]), "a file that was last written before is passed over")
+    code, out, err = ssh(rig, "logs one --since 10m --json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    ok(code == 0 and [(r["stream"], r["text"]) for r in rows] == [("stderr" if i % 2 else "stdout", f"line {i}") for i in range(40, 45)] and
+       {r["time"] for r in rows} == {stamp(now)}, "logs --since --json, streams kept apart", out)
+    code, out, err = ssh(rig, "logs one --since soon")
+    ok(code == 2 and not out and b"'soon'" in err and b"10m" in err and b"today" in err and b"2026-01-31T12:00:00Z" in err, "another word: what is allowed", err)
+    ok(ssh(rig, "status one --since 10m")[0] == 2, "other verbs do not know it")
 
 
 def wrote(rig, path, lines):
@@ -626,7 +712,7 @@ rig = session_rig.Rig(PROGRAM, folder)
 try:
     test_exports()
     test_keygen()
-    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_follow, test_backup_list, test_console, test_terminal, test_backup_get, test_rsync, test_ciphers,
+    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_since, test_logs_follow, test_backup_list, test_console, test_typed, test_terminal, test_backup_get, test_rsync, test_ciphers,
                  test_channels, test_late_files, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
         try:
             test(rig)

@@ -204,17 +204,22 @@ static void send_and_free(int fd, struct msg *m)
     msg_free(m);
 }
 
-int rig_viewer(const struct rig *r, bool may_write, uint64_t history)
+int rig_viewer_of(const struct rig *r, uint32_t version, bool may_write, uint64_t history)
 {
     int fd = rig_connect(r);
     struct msg m;
     msg_begin(&m, SHIM_VIEWER, 0);
-    msg_put_u32(&m, SHIM_VERSION);
+    msg_put_u32(&m, version);
     msg_put_u32(&m, may_write);
     msg_put_u64(&m, history);
     msg_put_str(&m, "alice");
     send_and_free(fd, &m);
     return fd;
+}
+
+int rig_viewer(const struct rig *r, bool may_write, uint64_t history)
+{
+    return rig_viewer_of(r, SHIM_VERSION, may_write, history);
 }
 
 int rig_supervisor_of(const struct rig *r, uint32_t version)
@@ -342,7 +347,7 @@ bool rig_read(int viewer, char *text, size_t size, const char *needle, int ms)
     while (strstr(text, needle) == NULL && rig_receive(viewer, &m, (int)(int64_t)(until - now_ms()), NULL)) {
         bool bye = m.type == SHIM_BYE;
         size_t n = 0;
-        const uint8_t *bytes = bye ? NULL : msg_get_bytes(&m, &n);
+        const uint8_t *bytes = bye || m.type == SHIM_TAKEN ? NULL : msg_get_bytes(&m, &n);
         if (at + n + 3 < size) {
             if (m.type == SHIM_NOTICE)
                 text[at++] = '{';

@@ -37,6 +37,7 @@ void rig_down(struct rig *r);
 /* A connection through the door. */
 int rig_connect(const struct rig *r);
 int rig_viewer(const struct rig *r, bool may_write, uint64_t history);
+int rig_viewer_of(const struct rig *r, uint32_t version, bool may_write, uint64_t history);
 int rig_supervisor(const struct rig *r);   /* has sent SHIM_SUPERVISOR; the STATE is to be received */
 /* The same, offering VERSION.  What rig_stop..., rig_kill and rig_expect_end send and expect on it is of rig_version, SHIM_VERSION at first. */
 int rig_supervisor_of(const struct rig *r, uint32_t version);

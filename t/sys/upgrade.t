@@ -6,7 +6,7 @@
 need_root
 scratch
 B=${BUILD:-$HERE/build}
-for p in shim-1 shim-9; do [ -x "$B/t/lib/$p" ] || { echo "1..0 # SKIP no t/lib/$p in $B: 'make check' builds it"; exit 0; }; done
+for p in shim-1 shim-2 shim-9; do [ -x "$B/t/lib/$p" ] || { echo "1..0 # SKIP no t/lib/$p in $B: 'make check' builds it"; exit 0; }; done
 TEN=$(seq -f 't%.0f' 10 | tr '\n' ' ')
 for s in $TEN nine; do
     printf '[server %s]\nowner = alice\ncommand = ./run\ndisk = 16M\nnetwork = none\nstop = line:exit 0\nstop_timeout = 3s\nready = line:up as\n' "$s"
@@ -58,7 +58,7 @@ hf alice send --expect "'deaf now'" --timeout 10 t2 deaf >/dev/null 2>&1
 hf alice kill t2 --wait --timeout 20 >/dev/null
 is "$(statuses state,signal,reason t2)" "offline 9 killed by alice" "one is killed"
 hf alice restart t3 --wait --timeout 20 >/dev/null
-is "$(statuses state t3) $(admin show t3 | sed -n 's/^shim version //p')" "running 2" "one is restarted, and has a shim of this version then"
+is "$(statuses state t3) $(admin show t3 | sed -n 's/^shim version //p')" "running 3" "one is restarted, and has a shim of this version then"
 hf alice send t4 "exit 3" >/dev/null 2>&1
 back() { [ "$(statuses state,restarts t4)" = "running 1" ]; }
 ok "one that crashes comes back" wait_until 20 back
@@ -69,6 +69,21 @@ kill -KILL "$five"
 new_daemon
 back() { [ "$(statuses state,restarts t5)" = "running 1" ]; }
 ok "the end of one that nobody saw is known from its shim" wait_until 20 back
+
+# --- one of version 2 --------------------------------------------------------------------------------------------------------------------------------
+
+become "$B/t/lib/shim-2"
+hf alice restart t6 --wait --timeout 20 >/dev/null
+kill_daemon
+become "$B/holdfast-shim"
+new_daemon
+is "$(admin show t6 | sed -n 's/^shim version //p')" 2 "one of version 2 is found and spoken with"
+hf alice send --expect "'heard: by two'" --timeout 10 t6 "by two" >/dev/null 2>&1
+is "$?" 0 "its console works"
+typed() { hf alice activity t6 --json | python3 -c '
+import json, sys
+print([(r["path"], r["hidden"]) for r in map(json.loads, sys.stdin) if r["action"] == "input"])'; }
+is "$(typed)" "[('(hidden)', True), ('(hidden)', True)]" "what an older one cannot say was echoed is hidden in the record"
 
 # --- one of version 9 --------------------------------------------------------------------------------------------------------------------------------
 
@@ -82,7 +97,7 @@ named() { logged 'shim.foreign server=nine pid='"$nine"' action=none why="its sh
 ok "one of an unknown version is named" wait_until 10 named
 is "$(statuses state,pid,ready nine)" "running $nine False" "and left alone"
 ok "it lives" alive "$nine"
-like "$(statuses reason nine)" "^its shim speaks version 9, this daemon 2 at most" "status says why"
+like "$(statuses reason nine)" "^its shim speaks version 9, this daemon 3 at most" "status says why"
 run hf alice stop nine
 is "$rc" 3 "it cannot be asked to stop"
 like "$err" "version 9" "and why"

@@ -49,5 +49,7 @@ Test(json, any_bytes_become_valid)
     check_bytes("\xc0\xaf", 2, "\"\\ufffd\\ufffd\"");                     /* overlong */
     check_bytes("\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\"");          /* a surrogate */
     check_bytes("\xf4\x90\x80\x80", 4, "\"\\ufffd\\ufffd\\ufffd\\ufffd\""); /* past the last character */
+    check_bytes("\xc2\x9b" "2Jx\xc2\x80\xc2\xa0", 9, "\"\\u009b2Jx\\u0080\xc2\xa0\"");   /* C1 controls */
+    check_bytes("\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa9\xe2\x80\xaf", 12, "\"\\u202e\\u2066\xe2\x80\xa9\xe2\x80\xaf\"");
     check_bytes("\xe2\x82", 2, "\"\\ufffd\\ufffd\"");                     /* cut short */
 }

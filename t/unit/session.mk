@@ -1,12 +1,15 @@
 if CRITERION
-check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager
-TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager
+check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/since
+TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/since
 t_unit_display_SOURCES = t/unit/display.c sshd/session/display.c
 t_unit_display_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_display_LDADD = $(CRITERION_LIBS)
 t_unit_rsync_SOURCES = t/unit/rsync.c sshd/session/rsync_args.c
 t_unit_rsync_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_rsync_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_since_SOURCES = t/unit/since.c sshd/session/since.c
+t_unit_since_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_since_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_json_SOURCES = t/unit/json.c
 t_unit_json_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_json_LDADD = libbase.a $(CRITERION_LIBS)
