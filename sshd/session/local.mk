@@ -8,6 +8,7 @@ holdfast_session_SOURCES = \
 	sshd/session/channel.c sshd/session/channel.h \
 	sshd/session/conn.c sshd/session/conn.h \
 	sshd/session/display.c sshd/session/display.h \
+	sshd/session/errand.c sshd/session/errand.h \
 	sshd/session/exec.c sshd/session/exec.h \
 	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
@@ -16,6 +17,7 @@ holdfast_session_SOURCES = \
 	sshd/session/proof.c sshd/session/proof.h \
 	sshd/session/qr.c sshd/session/qr.h \
 	sshd/session/random.c \
+	sshd/session/relay.c sshd/session/relay.h \
 	sshd/session/rights.c \
 	sshd/session/rsync_args.c sshd/session/rsync_args.h \
 	sshd/session/scp.h \
