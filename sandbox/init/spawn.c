@@ -12,6 +12,9 @@
 #include "base/die.h"
 #include "base/msg.h"
 
+/* In the child, which is about to be a program: it writes to its stderr why it cannot. */
+static bool tells;
+
 NORETURN static void fail(int report, const char *fmt, ...) PRINTF(2, 3);
 
 static void fail(int report, const char *fmt, ...)
@@ -22,7 +25,9 @@ static void fail(int report, const char *fmt, ...)
     vsnprintf(f.step, sizeof f.step, fmt, ap);
     va_end(ap);
     ssize_t ignored UNUSED = write(report, &f, sizeof f);
-    _exit(127);
+    if (tells)
+        dprintf(STDERR_FILENO, "cannot start: %s: %s\n", f.step, strerror(f.no));
+    _exit(f.no == ENOENT ? CODE_MISSING : CODE_CANNOT);
 }
 
 static void signals_default(void)
@@ -35,8 +40,25 @@ static void signals_default(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-NORETURN static void become(const struct start *s, int report)
+/* Every image has a shell, few have bash. */
+static void execute(char **argv)
 {
+    static char bash[] = "/bin/bash", sh[] = "/bin/sh";
+    if (argv[0][0]) {
+        execvp(argv[0], argv);
+        return;
+    }
+    argv[0] = bash;
+    execv(argv[0], argv);
+    if (errno == ENOENT) {
+        argv[0] = sh;
+        execv(argv[0], argv);
+    }
+}
+
+NORETURN void become(const struct start *s, int report)
+{
+    tells = s->tells;
     close(LINK_FD);
     if (setsid() < 0)
         fail(report, "setsid");
@@ -47,7 +69,7 @@ NORETURN static void become(const struct start *s, int report)
     signals_default();
     /* execvpe would search the PATH of our own environment, which is empty. */
     environ = s->env;
-    execvp(s->argv[0], s->argv);
+    execute(s->argv);
     fail(report, "exec %s", s->argv[0]);
 }
 

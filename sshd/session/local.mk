@@ -47,6 +47,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_rsync.c \
 	sshd/session/verb_scp.c \
 	sshd/session/verb_send.c \
+	sshd/session/verb_shell.c \
 	sshd/session/verb_status.c \
 	sshd/session/verb_sum.c \
 	sshd/session/verb_test.c \
