@@ -102,6 +102,7 @@
     O(image, "image", NAME, "host", "host, or an image of 'holdfast image list'", "its root file system; host: the machine's /usr") \
     O(seccomp, "seccomp", LIST, "", "+CALL or -CALL, several on a line; repeat for more", "system calls it may make beside the usual, or may not") \
     O(tty, "tty", ENUM, "no", "yes | no", "a terminal instead of pipes") \
+    O(shell, "shell", ENUM, "no", "yes | no", "whoever has the right may open a shell in its sandbox") \
     O(memory, "memory", SIZE, "1G", "bytes, at least 1M", "hard limit") \
     O(memory_high, "memory_high", SIZE, "0", "bytes; 0: none", "reclaimed and slowed above") \
     O(swap, "swap", SIZE, "0", "bytes", "swap it may use") \

@@ -21,7 +21,8 @@
     R(RIGHT_BACKUP_CREATE, "backup.create",  "make backups")               \
     R(RIGHT_BACKUP_READ,   "backup.read",    "list and fetch backups")     \
     R(RIGHT_ACTIVITY,      "activity",       "see who did what")         \
-    R(RIGHT_FILES_CREATE,  "files.create",   "make files that are not there yet")
+    R(RIGHT_FILES_CREATE,  "files.create",   "make files that are not there yet") \
+    R(RIGHT_SHELL,         "shell",          "open a shell in its sandbox")
 
 enum right_index {
 #define R(bit, word, help) bit##_INDEX,

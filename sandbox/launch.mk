@@ -22,6 +22,7 @@ liblaunch_a_SOURCES = \
 	sandbox/launch/space.c sandbox/launch/space.h \
 	sandbox/launch/step.c sandbox/launch/step.h \
 	sandbox/launch/sys.c \
+	sandbox/launch/terminal.c sandbox/launch/terminal.h \
 	sandbox/lock/landlock.c sandbox/lock/landlock.h \
 	sandbox/proto.h $(quota_disk_sources)
 liblaunch_a_CPPFLAGS = $(AM_CPPFLAGS) $(CAP_CFLAGS)

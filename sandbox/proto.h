@@ -41,6 +41,11 @@ enum launch_type {
     LAUNCH_DISK_MIGRATE,
     LAUNCH_DISK_FIT,       /* a disk's fields: whether its backend can be used; changes nothing */
     LAUNCH_PROGRESS,       /* of DISK_MIGRATE, now and then: str what is done, u64 bytes, u64 inodes */
+    /* An errand that is a shell: fields of ERRAND, but that it may have a terminal (which DONE brings the master of, and none of the three
+       descriptors come; u32 columns, u32 rows stand last) and an image, and stands on the server's own profile, with its files at /home/server.  A command of one word "" is the
+       shell there is: /bin/bash, or else /bin/sh. */
+    LAUNCH_SHELL = 0x050a,
+    LAUNCH_TERMINAL,       /* str server, u32 columns, u32 rows; fd: pidfd of its init.  A new terminal in the sandbox of a server that runs -> DONE, fds: master, slave */
 };
 
 /* launch -> copy, one job a process: a walk over a server's files (quota/copy). */
@@ -125,6 +130,16 @@ enum shim_type {
        those of a terminal's input come a moment late */
     SHIM_TAKEN = 0x0531,
 };
+/* Of version 3: a shell in the sandbox of a server that runs, on a link of its own, whose end is the shell's. */
+enum shim_shell_type {
+    /* supervisor -> shim, first on its link: u32 version, fields as of INIT_START; fds: cgroup.kill of its group, then its terminal, or its stdin,
+       stdout and stderr.  The shim passes it to init, unread.  It ends in SHIM_ENDED, its third field 1 when the server has ended, and it with
+       it */
+    SHIM_SHELL = 0x052f,
+    SHIM_SHELL_MADE,          /* shim -> supervisor: u32 ok, u32 errno, str step; fd when ok: a pidfd of what will be it, which waits */
+    SHIM_SHELL_GO = 0x0532,   /* supervisor -> shim: - ; it has been put into its group, and may run */
+};
+enum { SHIM_SHELLS_MOST = 4, SHIM_STEP_MOST = 64 };
 enum { SHIM_STATUS_MOST = 160, SHIM_BY_MOST = 80 };
 
 /* Who ended what a shim holds: nobody of us, an order, the time it was given (an errand), the time it had to stop, or the lack of a sign of life.
@@ -154,11 +169,18 @@ enum filter_type {
 
 /* shim <-> init, over init's descriptor 3 */
 enum init_type {
-    INIT_START = 0x0540,      /* launch -> init, first: u32 argc, str each, str directory, u32 nenv, str each, u32 tty */
+    INIT_START = 0x0540,      /* launch -> init, first: u32 argc, str each, str directory, u32 nenv, str each, u32 enum init_how */
     INIT_STARTED,             /* init -> shim: u32 ok, u32 errno, str step */
     INIT_SIGNAL,              /* u32 signal: to the main process */
     INIT_KILL,                /* - : kill all processes of the sandbox; end of the link means the same */
     INIT_ENDED,               /* u32 exit code, u32 signal: the main process has ended; init follows, and with it all the rest */
+    /* Shells beside the main process, by the id of the message. */
+    INIT_SHELL,               /* shim -> init: fields and descriptors as of SHIM_SHELL, without version and cgroup.kill */
+    INIT_SHELL_MADE,          /* init -> shim: as SHIM_SHELL_MADE */
+    INIT_SHELL_GO,            /* shim -> init: u32 may it run?  Else it ends */
+    INIT_SHELL_ENDED,         /* init -> shim: u32 exit code, u32 signal */
 };
+/* TTY: the program's stdin is a terminal, which becomes its own.  TELLS: why it cannot be executed is written to its stderr. */
+enum init_how { INIT_TTY = 1, INIT_TELLS = 2 };
 
 #endif

@@ -2,6 +2,7 @@
 pkglibexec_PROGRAMS += holdfast-init
 holdfast_init_SOURCES = \
 	sandbox/init/main.c \
+	sandbox/init/shell.c sandbox/init/shell.h \
 	sandbox/init/spawn.c sandbox/init/spawn.h \
 	sandbox/init/start.c sandbox/init/start.h
 holdfast_init_LDADD = libbase.a
@@ -23,6 +24,7 @@ holdfast_shim_SOURCES = \
 	sandbox/shim/ready.c sandbox/shim/ready.h \
 	sandbox/shim/ring.c sandbox/shim/ring.h \
 	sandbox/shim/server.c sandbox/shim/server.h \
+	sandbox/shim/shell.c sandbox/shim/shell.h \
 	sandbox/shim/shim.h \
 	sandbox/shim/taken.c sandbox/shim/taken.h \
 	sandbox/shim/viewer.c sandbox/shim/viewer.h

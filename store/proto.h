@@ -44,6 +44,7 @@ enum store_super_type {
     STORE_ROTATED,             /* store -> supervisor: str error, u32 store_sealed (SECOND: with the new key; UNKNOWN: only the next start can
                                   tell), u64 texts sealed anew, u64 texts that did not open and were left */
     STORE_EVENT = 0x0460,      /* u64 wall ms, str what, str server or "", str account or "", str text: to be kept and told to who may see it */
+    STORE_SHELL_END = 0x0462,  /* str account, str address, str server, u64 exit code: a shell has ended, recorded as ACTIVITY_SHELL_END */
     STORE_TOTP_RESET = 0x0428, /* u32 cookie, str account: its second factor goes -> STORE_PASSWD_DONE */
 };
 
@@ -161,6 +162,8 @@ enum activity_action {
     /* The session's again. */
     ACTIVITY_INPUT,         /* path: a line typed into the console, "(hidden)" with HIDDEN; UNFINISHED: cut, or not ended.  MORE: no path, number: lines that
                                are not recorded each */
+    ACTIVITY_SHELL,         /* opened; what is typed there is not recorded */
+    ACTIVITY_SHELL_END,     /* number: its exit code, 128 and the signal */
     ACTIVITY_COUNT
 };
 enum activity_flag { ACTIVITY_CREATED = 1, ACTIVITY_EMPTIED = 2, ACTIVITY_UNFINISHED = 4, ACTIVITY_WATCHED = 8, ACTIVITY_HIDDEN = 16, ACTIVITY_MORE = 32,
@@ -236,8 +239,13 @@ enum op {
                                                                       is now, u32 n, per event: u64 id, u64 wall ms, str what (a word of
                                                                       sshd/supervisor/news.h), str server, str account, str text; with
                                                                       "wait" the answer comes when there is something, or after 20 s */
+    OP_SHELL = 29,  /* shell          0, or of its   TERM, words     fds: with a terminal its master, else stdin, stdout, stderr; and the link
+                                      terminal columns                of the errand (ERRAND_ENDED).  TERM and each word of the command are
+                                      << 16 | rows                    followed by a byte SHELL_MARK; no word: an interactive shell */
     OP_COUNT
 };
+/* SHELL_WORDS: bytes of OP_SHELL's text; TERM_MOST: of its first word, of letters, digits and ".+_-". */
+enum { SHELL_MARK = 0x1f, SHELL_WORDS = 32 * 1024, TERM_MOST = 32 };
 
 /* May an account change its keys: no; yes; not in a session that a limited key opened. */
 enum keys_change { KEYS_FIXED, KEYS_OWN, KEYS_NOT_BY_THIS };

@@ -14,6 +14,7 @@
 #include "base/die.h"
 #include "base/log.h"
 #include "base/msg.h"
+#include "sandbox/init/shell.h"
 #include "sandbox/init/spawn.h"
 #include "sandbox/init/start.h"
 #include "sandbox/proto.h"
@@ -77,7 +78,7 @@ static void on_report(void)
     bool failed = n == (ssize_t)sizeof f;
     tell_started(failed ? &f : NULL);
     if (failed)
-        end(f.no == ENOENT ? 127 : 126, 0);   /* as a shell would say it */
+        end(f.no == ENOENT ? CODE_MISSING : CODE_CANNOT, 0);
 }
 
 /* The report of a main process that ended at once must not be overtaken by its end. */
@@ -85,8 +86,10 @@ static void reap(void)
 {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        if (pid != server.pid)
+        if (pid != server.pid) {
+            shell_ended(pid, status);
             continue;
+        }
         if (server.report >= 0)
             on_report();
         end(WIFEXITED(status) ? WEXITSTATUS(status) : 0, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
@@ -113,6 +116,8 @@ static void kill_all(struct msg *m)
 static const struct { uint16_t type; void (*handle)(struct msg *m); } orders[] = {
     { INIT_SIGNAL, signal_server },
     { INIT_KILL, kill_all },
+    { INIT_SHELL, shell_make },
+    { INIT_SHELL_GO, shell_go },
 };
 
 static void on_link(void)

@@ -17,6 +17,9 @@ enum { STACK = 256 << 10 };   /* a script without a first line of its own has it
 
 struct job { const struct start *start; int report; };
 
+/* In the child, which is about to be a program: it writes to its stderr why it cannot. */
+static bool tells;
+
 NORETURN static void fail(int report, const char *fmt, ...) PRINTF(2, 3);
 
 static void fail(int report, const char *fmt, ...)
@@ -27,7 +30,9 @@ static void fail(int report, const char *fmt, ...)
     vsnprintf(f.step, sizeof f.step, fmt, ap);
     va_end(ap);
     ssize_t ignored UNUSED = write(report, &f, sizeof f);
-    _exit(127);
+    if (tells)
+        dprintf(STDERR_FILENO, "cannot start: %s: %s\n", f.step, strerror(f.no));
+    _exit(f.no == ENOENT ? CODE_MISSING : CODE_CANNOT);
 }
 
 static void signals_default(void)
@@ -40,11 +45,25 @@ static void signals_default(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int become(void *data)
+/* Every image has a shell, few have bash. */
+static void execute(char **argv)
 {
-    const struct job *j = data;
-    const struct start *s = j->start;
-    int report = j->report;
+    static char bash[] = "/bin/bash", sh[] = "/bin/sh";
+    if (argv[0][0]) {
+        execvp(argv[0], argv);
+        return;
+    }
+    argv[0] = bash;
+    execv(argv[0], argv);
+    if (errno == ENOENT) {
+        argv[0] = sh;
+        execv(argv[0], argv);
+    }
+}
+
+NORETURN void become(const struct start *s, int report)
+{
+    tells = s->tells;
     close(LINK_FD);
     if (setsid() < 0)
         fail(report, "setsid");
@@ -55,8 +74,14 @@ static int become(void *data)
     signals_default();
     /* execvpe would search the PATH of our own environment, which is empty. */
     environ = s->env;
-    execvp(s->argv[0], s->argv);
+    execute(s->argv);
     fail(report, "exec %s", s->argv[0]);
+}
+
+static int become_job(void *data)
+{
+    const struct job *j = data;
+    become(j->start, j->report);
 }
 
 /* In our memory, while we stand still: a copy of it would be thrown away by the exec. */
@@ -68,7 +93,7 @@ struct spawned spawn(const struct start *s)
     if (pipe2(pair, O_CLOEXEC) < 0)
         die_errno("pipe");
     struct job j = { .start = s, .report = pair[1] };
-    pid_t pid = clone(become, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &j);
+    pid_t pid = clone(become_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &j);
     environ = own;
     if (pid < 0)
         die_errno("clone");

@@ -4,7 +4,6 @@
 
 #include "base/die.h"
 #include "base/mem.h"
-#include "base/msg.h"
 #include "sandbox/proto.h"
 
 /* Each string takes at least five bytes of a message, so more are a lie; checked before memory is asked for. */
@@ -21,6 +20,19 @@ static char **strings_get(struct msg *m, const char *what)
     return list;
 }
 
+void start_get(struct msg *m, struct start *s)
+{
+    s->argv = strings_get(m, "the command");
+    s->directory = msg_get_str(m);
+    s->env = strings_get(m, "the environment");
+    uint32_t how = msg_get_u32(m);
+    s->tty = how & INIT_TTY;
+    s->tells = how & INIT_TELLS;
+    msg_end(m);
+    if (s->argv[0] == NULL)
+        die("INIT_START: the command is empty");
+}
+
 void start_receive(int link, struct start *s)
 {
     MSG_FREE struct msg m;
@@ -28,13 +40,7 @@ void start_receive(int link, struct start *s)
         _Exit(EXIT_DIE);   /* launch gave up before it said what to start: nobody is left to tell */
     if (m.type != INIT_START)
         die("message %u came where INIT_START must be the first", m.type);
-    s->argv = strings_get(&m, "the command");
-    s->directory = msg_get_str(&m);
-    s->env = strings_get(&m, "the environment");
-    s->tty = msg_get_u32(&m) != 0;
-    msg_end(&m);
-    if (s->argv[0] == NULL)
-        die("INIT_START: the command is empty");
+    start_get(&m, s);
 }
 
 static void strings_free(char **list)

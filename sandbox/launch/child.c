@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -25,6 +24,7 @@
 #include "sandbox/launch/drop.h"
 #include "sandbox/launch/filter.h"
 #include "sandbox/launch/root.h"
+#include "sandbox/launch/terminal.h"
 #include "sandbox/proto.h"
 
 /* Launch is gone or has given up: then so do we, without a word. */
@@ -88,14 +88,11 @@ static int send_fd(struct child *c, uint16_t word, int fd)
 }
 
 /* Of the sandbox's own instance, so that its name there and its numbers are the sandbox's; the master goes home. */
-static int open_terminal(struct child *c, const struct step *s UNUSED, struct err *e UNUSED)
+static int open_terminal(struct child *c, const struct step *s, struct err *e UNUSED)
 {
-    CLOSE_FD int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    int unlock = 0;
-    if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
-        return -1;
-    int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0 || fchown(slave, PLAN_SERVER_UID, PLAN_TTY_GID) < 0)
+    int slave;
+    CLOSE_FD int master = terminal_open((uint16_t)(s->number >> 16), (uint16_t)s->number, &slave);
+    if (master < 0)
         return -1;
     for (int i = 0; i < 3; i++)
         c->stdio[i] = slave;
@@ -212,7 +209,7 @@ static const struct verb v_terminal = { "terminal", .child = open_terminal };
 void child_steps_terminal(struct steps *l, const struct plan *p)
 {
     if (p->tty)
-        step_add(l, (struct step){ .verb = &v_terminal, .at = "dev/pts" });
+        step_add(l, (struct step){ .verb = &v_terminal, .at = "dev/pts", .number = (uint64_t)p->columns << 16 | p->rows });
 }
 
 static const struct verb v_notify = { "notify-socket", .child = open_notify };

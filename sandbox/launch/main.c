@@ -17,6 +17,8 @@ static const struct { uint16_t type; const char *name; job_fn *fn; } jobs[] = {
     { LAUNCH_DISK_FIT, "disk fit", job_disk_fit },
     { LAUNCH_RUN, "run", job_run },
     { LAUNCH_ERRAND, "errand", job_run },
+    { LAUNCH_SHELL, "shell", job_run },
+    { LAUNCH_TERMINAL, "terminal", job_terminal },
 };
 
 static void answer(int ok, const struct err *e)

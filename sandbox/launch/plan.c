@@ -91,6 +91,10 @@ static int get_fields(struct plan *p, struct msg *m, struct err *e)
         p->read_only = msg_get_u32(m) == 0;
         p->wall = msg_get_u32(m);
     }
+    if (p->shell) {
+        p->columns = msg_get_u32(m);
+        p->rows = msg_get_u32(m);
+    }
     return 0;
 }
 
@@ -98,7 +102,7 @@ static void get_fds(struct plan *p, struct msg *m)
 {
     p->root = msg_get_fd(m);
     if (p->errand) {
-        for (size_t i = 0; i < countof(p->stdio); i++)
+        for (size_t i = 0; i < countof(p->stdio) && !p->tty; i++)
             p->stdio[i] = msg_get_fd(m);
     } else {
         p->logs = msg_get_fd(m);
@@ -149,12 +153,16 @@ static int check(const struct plan *p, struct err *e)
         return err_set(e, EINVAL, "plan", "uid base %u", p->base);
     if (p->shim_uid == 0 || (p->shim_uid >= p->base && p->shim_uid - p->base < PLAN_UIDS))
         return err_set(e, EINVAL, "plan", "shim uid %u", p->shim_uid);
-    if (p->argv.n == 0 || p->argv.each[0][0] == '\0')
+    if (p->argv.n == 0 || (p->argv.each[0][0] == '\0' && !p->shell))
         return err_set(e, EINVAL, "plan", "no command");
     if (p->directory[0] != '/' || p->init[0] != '/' || p->shim[0] != '/')
         return err_set(e, EINVAL, "plan", "a path is not absolute");
-    if (p->errand && (p->tty || p->network != NETWORK_NONE || p->has_image || p->notify))
-        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor network nor image nor notify socket");
+    if (p->errand && (p->network != NETWORK_NONE || p->notify))
+        return err_set(e, EINVAL, "plan", "an errand has neither network nor notify socket");
+    if (p->errand && !p->shell && (p->tty || p->has_image))
+        return err_set(e, EINVAL, "plan", "an errand that is no shell has neither terminal nor image");
+    if (p->columns > UINT16_MAX || p->rows > UINT16_MAX)
+        return err_set(e, EINVAL, "plan", "a terminal of %u columns, %u rows", p->columns, p->rows);
     if (p->errand && p->wall == 0)
         return err_set(e, EINVAL, "plan", "an errand without an end");
     if (p->nofile < 16 || p->pids == 0 || p->tmp == 0)
@@ -167,7 +175,8 @@ static int check(const struct plan *p, struct err *e)
 int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e)
 {
     *p = (struct plan){ .root = -1, .logs = -1, .listener = -1, .image = -1, .cgroup = -1, .filter = -1, .stdio = { -1, -1, -1 } };
-    p->errand = m->type == LAUNCH_ERRAND;
+    p->shell = m->type == LAUNCH_SHELL;
+    p->errand = p->shell || m->type == LAUNCH_ERRAND;
     if (get_fields(p, m, e) < 0)
         return -1;
     if (fds)
@@ -177,7 +186,7 @@ int plan_read(struct plan *p, struct msg *m, bool fds, struct err *e)
     msg_end(m);
     if (check(p, e) < 0)
         return -1;
-    snprintf(p->home, sizeof p->home, "home/%s", p->errand ? p->server : "server");
+    snprintf(p->home, sizeof p->home, "home/%s", p->errand && !p->shell ? p->server : "server");
     return 0;
 }
 

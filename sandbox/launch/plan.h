@@ -1,4 +1,4 @@
-/* The supervisor's plan for one sandbox, as sent with LAUNCH_RUN or LAUNCH_ERRAND. */
+/* The supervisor's plan for one sandbox, as sent with LAUNCH_RUN, LAUNCH_ERRAND or LAUNCH_SHELL. */
 #ifndef SANDBOX_LAUNCH_PLAN_H
 #define SANDBOX_LAUNCH_PLAN_H
 
@@ -41,14 +41,16 @@ struct plan {
     bool notify;                /* it gets a notify socket */
     uint64_t watchdog;          /* ms; 0: none */
     bool errand;                /* no console, log or socket; ends with the link */
+    bool shell;                 /* an errand that is one */
     bool read_only;             /* its files */
+    uint32_t columns, rows;     /* of a shell's terminal */
     uint32_t wall;              /* seconds an errand may run; 0 else */
     bool has_cgroup;
     char home[NAME_MOST + 8];   /* where they are, below the root */
     int root, logs, listener, cgroup;   /* descriptors, owned; cgroup -1: none; an errand has no logs and no listener */
     int filter;                 /* -1: the profile's own */
     int image;                          /* its root, in place of what the host has; -1: none */
-    int stdio[3];               /* an errand's; else -1 */
+    int stdio[3];               /* an errand's without a terminal; else -1 */
 };
 
 /* Returns 0, or -1 with E: a value that cannot be.  A malformed message ends the process.  FDS: it must carry the descriptors; else those

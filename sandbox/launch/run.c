@@ -1,4 +1,4 @@
-/* LAUNCH_RUN and LAUNCH_ERRAND.  First everything that can fail without a process, then the process, then the network beside it, then its word. */
+/* LAUNCH_RUN, LAUNCH_ERRAND and LAUNCH_SHELL.  First everything that can fail without a process, then the process, then the network beside it, then its word. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -140,7 +140,7 @@ static int tell_init(struct run *r, const struct step *s UNUSED, struct err *e U
     msg_put_u32(&m, p->env.n);
     for (uint32_t i = 0; i < p->env.n; i++)
         msg_put_str(&m, p->env.each[i]);
-    msg_put_u32(&m, p->tty);
+    msg_put_u32(&m, (p->tty ? INIT_TTY : 0) | (p->shell ? INIT_TELLS : 0));
     if (msg_send(r->shim.init, &m) < 0)
         die_errno("tell init");
     return 0;

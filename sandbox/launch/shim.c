@@ -41,6 +41,8 @@ static int place_all(struct run *r, const struct step *step UNUSED, struct err *
         quiet ? null : s->stdio[2], r->plan.errand ? null : r->plan.listener, r->plan.errand ? null : r->plan.logs, s->kill, s->pidfd,
         s->notify >= 0 ? s->notify : null,
     };
+    if (r->plan.shell && r->plan.tty && (s->master = fcntl(s->stdio[0], F_DUPFD_CLOEXEC, SHIM_FDS)) < 0)
+        return -1;
     if (place(from, e) < 0)
         return -1;
     s->init = SHIM_INIT;
@@ -79,6 +81,8 @@ static int tell_supervisor(struct run *r, const struct step *s UNUSED, struct er
     msg_put_str(&m, "");
     msg_put_str(&m, "");
     msg_put_u32(&m, (uint32_t)r->pid);
+    if (r->shim.master)
+        msg_put_fd(&m, r->shim.master);
     if (msg_send(LINK_FD, &m) < 0)
         die_errno("answer");
     return 0;

@@ -12,6 +12,7 @@ struct shim {
     int stdio[3];    /* our ends; [0] is the terminal's master and the others -1 if there is one */
     int kill;        /* cgroup.kill, or /dev/null */
     int pidfd;       /* init's */
+    int master;      /* of a shell's terminal, for the supervisor; 0: none */
     int notify;      /* the notify socket, bound inside; -1: none */
     int64_t started;
 };

@@ -12,12 +12,13 @@
 #include "base/mem.h"
 #include "sandbox/proto.h"
 #include "sandbox/shim/server.h"
+#include "sandbox/shim/shell.h"
 #include "sandbox/shim/shim.h"
 #include "sandbox/shim/viewer.h"
 
 enum { PEERS_MOST = 64, PATIENCE_MS = 10000, LEAVE_MS = 1000, LINE_MOST = 4096 };
 
-enum role { ROLE_UNKNOWN, ROLE_SUPERVISOR, ROLE_VIEWER };
+enum role { ROLE_UNKNOWN, ROLE_SUPERVISOR, ROLE_VIEWER, ROLE_SHELL };
 
 struct peer {
     struct link *link;
@@ -25,6 +26,7 @@ struct peer {
     uint32_t version;         /* spoken, by the supervisor */
     struct timer *patience;   /* until it must have said who it is */
     struct viewer *viewer;
+    struct shell *shell;
 };
 
 static unsigned npeers;
@@ -49,6 +51,7 @@ static void peer_free(struct peer *p)
         supervisor_lost();
     timer_free(p->patience);
     viewer_free(p->viewer);
+    shell_free(p->shell);
     link_free(p->link);
     free(p);
     npeers--;
@@ -164,6 +167,26 @@ static bool take_viewer(struct peer *p, struct msg *m)
     return true;
 }
 
+static bool take_shell(struct peer *p, struct msg *m)
+{
+    uint32_t version = msg_get_u32(m);
+    if (m->bad || version < 3 || SHIM_VERSION < 3)
+        return false;
+    timer_free(p->patience);
+    p->patience = NULL;
+    p->role = ROLE_SHELL;
+    p->shell = shell_new(p->link, m);
+    return msg_end(m) && p->shell;
+}
+
+static bool take_go(struct peer *p, struct msg *m)
+{
+    if (!msg_end(m))
+        return false;
+    shell_go(p->shell);
+    return true;
+}
+
 /* Of version 2: who wants it. */
 static char *get_by(const struct peer *p, struct msg *m)
 {
@@ -246,6 +269,8 @@ static const struct {
 } rules[] = {
     { ROLE_UNKNOWN, SHIM_SUPERVISOR, take_supervisor },
     { ROLE_UNKNOWN, SHIM_VIEWER, take_viewer },
+    { ROLE_UNKNOWN, SHIM_SHELL, take_shell },
+    { ROLE_SHELL, SHIM_SHELL_GO, take_go },
     { ROLE_SUPERVISOR, SHIM_SUPERVISOR, take_supervisor },
     { ROLE_SUPERVISOR, SHIM_STOP, take_stop },
     { ROLE_SUPERVISOR, SHIM_KILL, take_kill },

@@ -19,6 +19,7 @@
 #include "sandbox/shim/output.h"
 #include "sandbox/shim/peer.h"
 #include "sandbox/shim/ready.h"
+#include "sandbox/shim/shell.h"
 #include "sandbox/shim/shim.h"
 #include "sandbox/shim/viewer.h"
 
@@ -99,6 +100,14 @@ static void time_is_up(void *data UNUSED)
     end_it(KILLED_BY_TIME);
 }
 
+bool server_tell(struct msg *m)
+{
+    bool up = init != NULL && !main_ended && !exited;
+    if (!up)
+        msg_free(m);
+    return up && link_send(init, m) == 0;
+}
+
 static void stop_expired(void *data UNUSED)
 {
     stop_timer = NULL;
@@ -147,6 +156,7 @@ static void finish(void)
     log_info("server.ended", "code=%u signal=%u killed=%d", shim.code, shim.signal, shim.killed);
     supervisor_ended();
     viewers_end();
+    shells_end();
 }
 
 /* The end is told when init has been waited for (so nothing of the server is left that holds its disk or network) and everything it
@@ -220,6 +230,8 @@ static void on_ended(struct msg *m)
 static const struct { uint16_t type; void (*handle)(struct msg *m); } words[] = {
     { INIT_STARTED, on_started },
     { INIT_ENDED, on_ended },
+    { INIT_SHELL_MADE, shell_made },
+    { INIT_SHELL_ENDED, shell_ended },
 };
 
 static void on_init_gone(void *data UNUSED, struct link *l UNUSED)

@@ -16,6 +16,9 @@ void server_drained(void);
 void server_stop(enum conf_how_kind kind, uint32_t signal, const char *line, uint64_t ms, const char *by);
 /* At once, everything of it. */
 void server_kill(const char *by);
+/* M goes to init, and is freed.  False: there is none any more, or the main process has ended. */
+struct msg;
+bool server_tell(struct msg *m);
 /* A sign of life (from notify.c); and whether the watchdog counts. */
 void server_lives(void);
 void server_watch(bool on);

@@ -1,5 +1,6 @@
 #include "sshd/session/channel.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct channel {
     enum asked state;
     char *command;                     /* owned */
     bool terminal;
+    char term[TERM_MOST + 1];
     unsigned columns, rows;
     struct buf out, err, held;
     size_t left;                       /* input libssh holds for us, behind `held` */
@@ -103,12 +105,13 @@ static unsigned side(int n)
     return n < 1 ? 80 : n > TERMINAL_SIDE_MOST ? TERMINAL_SIDE_MOST : (unsigned)n;
 }
 
+static const char term_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_-";
+
 static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int columns, int rows, int px, int py, void *data)
 {
     struct channel *c = data;
     (void)ssh;
     (void)channel;
-    (void)term;
     (void)px;
     (void)py;
     if (c->state != ASKED_NOTHING)
@@ -119,6 +122,8 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
         return 1;
     }
     c->terminal = true;
+    if (strlen(term) <= TERM_MOST && term[strspn(term, term_bytes)] == '\0')
+        snprintf(c->term, sizeof c->term, "%s", term);
     c->columns = side(columns);
     c->rows = side(rows);
     return 0;
@@ -325,6 +330,7 @@ void channel_cut(struct channel *c)
 }
 
 bool channel_has_terminal(const struct channel *c) { return c->terminal; }
+const char *channel_term(const struct channel *c) { return c->term; }
 
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
 {

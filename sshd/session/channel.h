@@ -44,6 +44,7 @@ void channel_exit(struct channel *c, int code);
 void channel_cut(struct channel *c);
 
 bool channel_has_terminal(const struct channel *c);
+const char *channel_term(const struct channel *c);   /* of what kind, as the client says; "" if it says what no terminal is called */
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows);
 struct session *channel_session(const struct channel *c);
 

@@ -174,7 +174,12 @@ void exec_deadline(struct exec *x, uint64_t ms)
 
 struct timer *exec_timer(struct exec *x, uint64_t ms, void (*fn)(void *data))
 {
-    return loop_timer(x->session->loop, ms, fn, x);
+    return exec_timer_for(x, ms, fn, x);
+}
+
+struct timer *exec_timer_for(struct exec *x, uint64_t ms, void (*fn)(void *data), void *data)
+{
+    return loop_timer(x->session->loop, ms, fn, data);
 }
 
 static void answered(void *data, int code, const char *text, struct msg *m)

@@ -102,5 +102,7 @@ void exec_fail(struct exec *x, int code, const char *fmt, ...) PRINTF(3, 4);
 bool exec_ok(struct exec *x, int code, const char *text);
 /* An event loop timer on the command's connection; timer_free before the end. */
 struct timer *exec_timer(struct exec *x, uint64_t ms, void (*fn)(void *data));
+/* The same for DATA instead of X. */
+struct timer *exec_timer_for(struct exec *x, uint64_t ms, void (*fn)(void *data), void *data);
 
 #endif

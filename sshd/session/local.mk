@@ -9,6 +9,7 @@ holdfast_session_SOURCES = \
 	sshd/session/conn.c sshd/session/conn.h \
 	sshd/session/display.c sshd/session/display.h \
 	sshd/session/eager.c sshd/session/eager.h \
+	sshd/session/errand.c sshd/session/errand.h \
 	sshd/session/exec.c sshd/session/exec.h \
 	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
@@ -17,6 +18,7 @@ holdfast_session_SOURCES = \
 	sshd/session/proof.c sshd/session/proof.h \
 	sshd/session/qr.c sshd/session/qr.h \
 	sshd/session/random.c \
+	sshd/session/relay.c sshd/session/relay.h \
 	sshd/session/rights.c \
 	sshd/session/rsync_args.c sshd/session/rsync_args.h \
 	sshd/session/scp.h \
@@ -48,6 +50,7 @@ holdfast_session_SOURCES = \
 	sshd/session/verb_rsync.c \
 	sshd/session/verb_scp.c \
 	sshd/session/verb_send.c \
+	sshd/session/verb_shell.c \
 	sshd/session/verb_status.c \
 	sshd/session/verb_sum.c \
 	sshd/session/verb_test.c \

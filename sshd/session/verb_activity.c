@@ -18,7 +18,8 @@ static const char *const words[ACTIVITY_COUNT] = {
     [ACTIVITY_SYMLINK] = "symlink",   [ACTIVITY_LOST] = "lost",         [ACTIVITY_START] = "start",
     [ACTIVITY_STOP] = "stop",         [ACTIVITY_RESTART] = "restart",   [ACTIVITY_KILL] = "kill",
     [ACTIVITY_CONSOLE] = "console",   [ACTIVITY_BACKUP_CREATE] = "backup.create", [ACTIVITY_BACKUP_GET] = "backup.get",
-    [ACTIVITY_RSYNC] = "rsync",       [ACTIVITY_INPUT] = "input",
+    [ACTIVITY_RSYNC] = "rsync",       [ACTIVITY_INPUT] = "input",             [ACTIVITY_SHELL] = "shell",
+    [ACTIVITY_SHELL_END] = "shell.end",
 };
 
 struct record {

@@ -1,80 +1,33 @@
 /* The far end of a client's rsync: the real program, in a sandbox of the server that the paths name.  Here its arguments are checked and bytes
    are moved; it ends with the link to the supervisor that came with it. */
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/conf.h"
 #include "base/die.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rights.h"
-#include "sshd/proto.h"
+#include "sshd/session/errand.h"
 #include "sshd/session/rsync_args.h"
 #include "sshd/session/verbs.h"
 
-enum { PIECE = 64 * 1024, IDLE_MS = 600000, CODE_MOST = 35, CODE_CANNOT = 126, CODE_MISSING = 127 };
-
-enum { TO_STDOUT, TO_STDERR, STREAMS };
-
-struct copy;
-
-/* From rsync to the client. */
-struct stream {
-    struct copy *copy;
-    int fd;                          /* -1 at its end, and before it is there */
-    struct session_watch *watch;     /* NULL while the client's window is full */
-    void (*put)(struct channel *c, const void *bytes, size_t size);
-};
+enum { IDLE_MS = 600000, CODE_MOST = 35, CODE_CANNOT = 126, CODE_MISSING = 127 };
 
 struct copy {
     struct exec *x;
     struct rsync_args args;
-    struct buf list;                 /* first the client's secluded arguments as they come, then ours for rsync, until written */
-    bool asked;
-    int in, status;                  /* -1: closed, or not there yet */
-    struct session_watch *in_watch, *status_watch;
-    struct stream streams[STREAMS];
-    bool full, eof;                  /* rsync takes no more now; the client sends no more */
-    bool ended;
-    uint32_t code, signal;
-    char *why;
-    uint64_t moved;                  /* ms of the last byte */
-    struct timer *idle;
+    struct buf list;                 /* first the client's secluded arguments as they come, then ours for rsync */
+    bool asked, eof;                 /* the supervisor was; the client sends no more */
+    struct errand *errand;           /* NULL until it runs */
 };
-
-static void close_in(struct copy *g)
-{
-    session_watch_free(g->in_watch);
-    g->in_watch = NULL;
-    if (g->in >= 0)
-        close(fd_steal(&g->in));
-}
-
-static void close_stream(struct stream *t)
-{
-    session_watch_free(t->watch);
-    t->watch = NULL;
-    if (t->fd >= 0)
-        close(fd_steal(&t->fd));
-}
 
 static void drop(struct exec *x)
 {
     struct copy *g = x->state;
-    close_in(g);
-    for (size_t i = 0; i < STREAMS; i++)
-        close_stream(&g->streams[i]);
-    session_watch_free(g->status_watch);
-    if (g->status >= 0)
-        close(g->status);
-    timer_free(g->idle);
+    errand_free(g->errand);
     rsync_args_free(&g->args);
     buf_free(&g->list);
-    free(g->why);
     free(g);
 }
 
@@ -92,139 +45,24 @@ static void finish_code(struct exec *x, uint32_t code)
         exec_end(x, (int)code);
 }
 
-/* Told by the supervisor when nothing of it is left, so what it wrote ends as well: read to that. */
-static void finish(struct copy *g)
+static void ended(struct exec *x, const struct errand_end *end)
 {
-    if (!g->ended || g->streams[TO_STDOUT].fd >= 0 || g->streams[TO_STDERR].fd >= 0)
-        return;
-    if (g->why[0])
-        exec_fail(g->x, g->code == CODE_CANNOT ? EXIT_DISABLED : EXIT_FAILED, "rsync was ended: %s", g->why);
-    else if (g->signal)
-        exec_fail(g->x, EXIT_FAILED, "rsync was ended by signal %u (%s)", g->signal, strsignal((int)g->signal));
+    if (end->why[0])
+        exec_fail(x, end->code == CODE_CANNOT ? EXIT_DISABLED : EXIT_FAILED, "rsync was ended: %s", end->why);
+    else if (end->signal)
+        exec_fail(x, EXIT_FAILED, "rsync was ended by signal %u (%s)", end->signal, strsignal((int)end->signal));
     else
-        finish_code(g->x, g->code);
+        finish_code(x, end->code);
 }
 
-static void on_status(void *data, int fd, short revents)
-{
-    struct copy *g = data;
-    struct msg m MSG_FREE;
-    (void)revents;
-    msg_begin(&m, 0, 0);
-    int n = msg_recv(fd, &m);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    session_watch_free(g->status_watch);
-    g->status_watch = NULL;
-    if (n <= 0) {
-        exec_fail(g->x, EXIT_UNAVAILABLE, "rsync was ended: the daemon has gone");
-        return;
-    }
-    if (m.type != ERRAND_ENDED)
-        die("the supervisor sent message %u about an errand", m.type);
-    g->code = msg_get_u32(&m);
-    g->signal = msg_get_u32(&m);
-    g->why = msg_get_str(&m);
-    msg_end(&m);
-    g->ended = true;
-    close_in(g);
-    channel_resume(g->x->channel);
-    finish(g);
-}
+static const struct errand_kind kind = { .name = "rsync", .idle_ms = IDLE_MS, .ended = ended };
 
-static void on_idle(void *data)
-{
-    struct exec *x = data;
-    struct copy *g = x->state;
-    uint64_t still = now_ms() - g->moved;
-    g->idle = NULL;
-    if (still >= IDLE_MS)
-        exec_fail(x, EXIT_FAILED, "rsync was ended: not a byte went either way for %d minutes", IDLE_MS / 60000);
-    else
-        g->idle = exec_timer(x, IDLE_MS - still, on_idle);
-}
+/* ---- the beginning ---- */
 
-/* ---- from rsync ---- */
-
-static void on_stream(void *data, int fd, short revents);
-
-/* A watch that is not wanted must go: the end of a pipe cannot be masked. */
-static void stream_wait(struct stream *t)
-{
-    bool room = channel_room(t->copy->x->channel) >= PIECE;
-    if (t->fd >= 0 && room && t->watch == NULL)
-        t->watch = session_watch_new(t->copy->x->session, t->fd, POLLIN, on_stream, t);
-    if (!room && t->watch) {
-        session_watch_free(t->watch);
-        t->watch = NULL;
-    }
-}
-
-static void on_stream(void *data, int fd, short revents)
-{
-    static uint8_t bytes[PIECE];
-    struct stream *t = data;
-    struct copy *g = t->copy;
-    (void)revents;
-    ssize_t n = read(fd, bytes, sizeof bytes);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n > 0) {
-        t->put(g->x->channel, bytes, (size_t)n);
-        g->moved = now_ms();
-        stream_wait(t);
-        return;
-    }
-    close_stream(t);
-    finish(g);
-}
-
-static void on_room(struct exec *x)
+static void room(struct exec *x)
 {
     struct copy *g = x->state;
-    for (size_t i = 0; i < STREAMS; i++)
-        stream_wait(&g->streams[i]);
-}
-
-/* ---- to rsync ---- */
-
-static void on_writable(void *data, int fd, short revents);
-
-static size_t write_in(struct copy *g, const uint8_t *bytes, size_t size)
-{
-    ssize_t n = g->in < 0 ? (ssize_t)size : write(g->in, bytes, size);
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        /* It has closed its end: its word on why follows. */
-        close_in(g);
-        return size;
-    }
-    g->moved = now_ms();
-    g->full = n < (ssize_t)size;
-    if (g->full && g->in_watch == NULL)
-        g->in_watch = session_watch_new(g->x->session, g->in, POLLOUT, on_writable, g);
-    return n < 0 ? 0 : (size_t)n;
-}
-
-/* True when the arguments have gone, and the client's own bytes may follow. */
-static bool write_list(struct copy *g)
-{
-    if (buf_size(&g->list) > 0)
-        buf_drop(&g->list, write_in(g, buf_head(&g->list), buf_size(&g->list)));
-    return buf_size(&g->list) == 0;
-}
-
-static void on_writable(void *data, int fd, short revents)
-{
-    struct copy *g = data;
-    (void)fd;
-    (void)revents;
-    session_watch_free(g->in_watch);
-    g->in_watch = NULL;
-    g->full = false;
-    if (write_list(g))
-        channel_resume(g->x->channel);
-    if (g->eof && buf_size(&g->list) == 0)
-        close_in(g);
+    errand_room(g->errand);
 }
 
 static void on_input_end(struct exec *x)
@@ -233,34 +71,20 @@ static void on_input_end(struct exec *x)
     g->eof = true;
     if (!g->asked)
         exec_fail(x, EXIT_USAGE, "rsync: the arguments end too early");
-    else if (g->status >= 0 && buf_size(&g->list) == 0)
-        close_in(g);
+    else if (g->errand)
+        errand_input_end(g->errand);
 }
-
-/* ---- the beginning ---- */
 
 static void started(struct exec *x, int code, const char *text, struct msg *m)
 {
     struct copy *g = x->state;
     if (!exec_ok(x, code, text))
         return;
-    g->in = msg_get_fd(m);
-    g->streams[TO_STDOUT].fd = msg_get_fd(m);
-    g->streams[TO_STDERR].fd = msg_get_fd(m);
-    g->status = msg_get_fd(m);
-    msg_end(m);
-    if (io_nonblock(g->in) < 0 || io_nonblock(g->streams[TO_STDOUT].fd) < 0 || io_nonblock(g->streams[TO_STDERR].fd) < 0 ||
-        io_nonblock(g->status) < 0)
-        die_errno("rsync: fcntl");
-    g->status_watch = session_watch_new(x->session, g->status, POLLIN, on_status, g);
-    g->moved = now_ms();
-    g->idle = exec_timer(x, IDLE_MS, on_idle);
-    x->room = on_room;
-    on_room(x);
-    if (write_list(g))
-        channel_resume(x->channel);
-    if (g->eof && buf_size(&g->list) == 0)
-        close_in(g);
+    g->errand = errand_new(x, m, false, &g->list, &kind);
+    x->room = room;
+    channel_resume(x->channel);
+    if (g->eof)
+        errand_input_end(g->errand);
 }
 
 static bool may(struct exec *x, const char *server, uint32_t needs)
@@ -334,11 +158,7 @@ static size_t on_input(struct exec *x, const uint8_t *bytes, size_t size)
     struct copy *g = x->state;
     if (!g->asked)
         return take_secluded(g, bytes, size);
-    if (g->ended)
-        return size;
-    if (g->status < 0 || g->full || buf_size(&g->list) > 0)
-        return 0;
-    return write_in(g, bytes, size);
+    return g->errand ? errand_input(g->errand, bytes, size) : 0;
 }
 
 static void begin(struct copy *g)
@@ -367,9 +187,7 @@ void verb_rsync(struct exec *x)
         return;
     }
     struct copy *g = mem_new(sizeof *g);
-    *g = (struct copy){ .x = x, .list = BUF(2 * RSYNC_LIST_MOST), .in = -1, .status = -1 };
-    g->streams[TO_STDOUT] = (struct stream){ .copy = g, .fd = -1, .put = channel_write };
-    g->streams[TO_STDERR] = (struct stream){ .copy = g, .fd = -1, .put = channel_error };
+    *g = (struct copy){ .x = x, .list = BUF(2 * RSYNC_LIST_MOST) };
     rsync_args_init(&g->args, session_home(x->session));
     x->state = g;
     x->drop = drop;

@@ -27,6 +27,8 @@ const struct verb verbs[] = {
     { .name = "send", .server = SERVER_ONE, .right = RIGHT_SEND, .options = OPTION_EXPECT | OPTION_TIMEOUT, .least = 1, .most = ANY,
       .literal = true, .streams = true, .secret = true, .run = verb_send, .usage = "send [SERVER] [--expect RE [--timeout SECONDS]] TEXT...",
       .help = "type a line into its console; --expect: print the first line of output that matches, exit 1 if none does in time" },
+    { .name = "shell", .server = SERVER_ONE, .right = RIGHT_SHELL, .most = ANY, .literal = true, .streams = true, .run = verb_shell,
+      .usage = "shell [SERVER] [-- COMMAND...]", .help = "a shell inside its sandbox (ssh -t), or one command there, with the exit code it has" },
     { .name = "logs", .server = SERVER_ONE, .right = RIGHT_LOGS, .streams = true,
       .options = OPTION_LINES | OPTION_FOLLOW | OPTION_SINCE | OPTION_RAW | OPTION_JSON, .run = verb_logs,
       .usage = "logs [SERVER] [-n LINES] [-f] [--since TIME] [--raw] [--json]",

@@ -41,6 +41,7 @@ void verb_echo(struct exec *x);
 void verb_true(struct exec *x);
 void verb_pwd(struct exec *x);
 void verb_rsync(struct exec *x);
+void verb_shell(struct exec *x);
 void verb_passwd(struct exec *x);
 void verb_totp_enroll(struct exec *x);
 void verb_totp_verify(struct exec *x);

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "sshd/supervisor/cgroup_shell.h"
 #include "sshd/supervisor/hold.h"
 #include "sshd/supervisor/usage.h"
 
@@ -95,7 +96,7 @@ static void enable(const char *folder)
     }
 }
 
-static void remove_folder(const char *folder)
+void cgroup_remove_folder(const char *folder)
 {
     for (int i = 0; i < 100 && rmdir(folder) < 0 && errno == EBUSY; i++)
         nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
@@ -108,11 +109,13 @@ static void sweep_errands(const struct super *s)
     if (d == NULL)
         return;
     for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
+        FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, entry->d_name);
+        if (entry->d_name[0] != '.')
+            cgroup_sweep_shells(folder);
         if (strncmp(entry->d_name, errands, sizeof errands - 1) != 0)
             continue;
-        FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, entry->d_name);
         hold_write(folder, "cgroup.kill", "1");
-        remove_folder(folder);
+        cgroup_remove_folder(folder);
     }
     closedir(d);
 }
@@ -220,8 +223,9 @@ static int fresh_folder(const char *folder, struct err *e)
     if (mkdir(folder, 0755) == 0)
         return 0;
     if (errno == EEXIST) {
+        cgroup_sweep_shells(folder);
         hold_write(folder, "cgroup.kill", "1");
-        remove_folder(folder);
+        cgroup_remove_folder(folder);
         if (mkdir(folder, 0755) == 0)
             return 0;
     }
@@ -305,7 +309,7 @@ void cgroup_remove_errand(const struct super *s, uint32_t number)
     if (s->cgroup == NULL)
         return;
     FREE_MEM char *folder = errand_folder(s, number);
-    remove_folder(folder);
+    cgroup_remove_folder(folder);
 }
 
 /* It counts what the group counts and is asked first: with some more it leaves the refusal to the group, which tells how often. */
@@ -381,7 +385,8 @@ void cgroup_remove(struct server *v)
     if (v->super->cgroup == NULL)
         return;
     FREE_MEM char *folder = folder_of(v);
-    remove_folder(folder);
+    cgroup_sweep_shells(folder);
+    cgroup_remove_folder(folder);
     reserve(v, 0);
 }
 
@@ -421,7 +426,7 @@ void cgroup_read(const struct server *v, struct cgroup_use *use)
     use->cpu_ms = number_of(v, "cpu.stat", "usage_usec") / 1000;
     use->memory = number_of(v, "memory.current", "");
     use->memory_peak = number_of(v, "memory.peak", "");
-    use->pids = count_lines(threads);
+    use->pids = count_lines(threads) + (v->super->cgroup ? cgroup_threads_shells(v) : 0);
 }
 
 void cgroup_leave(struct super *s)
@@ -429,6 +434,6 @@ void cgroup_leave(struct super *s)
     if (s->cgroup == NULL)
         return;
     FREE_MEM char *folder = mem_fmt("%s/%s", s->cgroup, shims);
-    remove_folder(folder);
+    cgroup_remove_folder(folder);
     rmdir(s->cgroup);
 }

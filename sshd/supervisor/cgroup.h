@@ -43,6 +43,7 @@ bool cgroup_frozen(const struct server *v);
 void cgroup_kill(struct server *v);
 /* Removes the folder, empty by now.  A process that is still dying keeps it a moment: retried. */
 void cgroup_remove(struct server *v);
+void cgroup_remove_folder(const char *folder);
 /* A file of its group, owned; NULL when there is none. */
 char *cgroup_file(const struct server *v, const char *file);
 bool cgroup_oom(const struct server *v);

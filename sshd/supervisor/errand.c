@@ -1,4 +1,4 @@
-#include "sshd/supervisor/errand.h"
+#include "sshd/supervisor/errand_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,32 +13,19 @@
 #include "sandbox/proto.h"
 #include "sshd/proto.h"
 #include "sshd/supervisor/cgroup.h"
-#include "sshd/supervisor/disk.h"
-#include "sshd/supervisor/policy.h"
-#include "sshd/supervisor/launch.h"
-#include "sshd/supervisor/plan.h"
-#include "sshd/supervisor/spare.h"
 #include "sshd/supervisor/store.h"
 
-enum { SERVER_MOST = 2, ACCOUNT_MOST = 4, PIDS = 32, NOFILE = 1024, SECONDS = 6 * 3600, PIPE_BYTES = 256 * 1024 };
-#define MEMORY_MOST ((uint64_t)512 << 20)
-#define TMP ((uint64_t)1 << 20)
+enum { SERVER_MOST = 2, ACCOUNT_MOST = 4, RSYNC_SECONDS = 6 * 3600, SHELL_SECONDS = 12 * 3600 };
 
-struct errand {
-    struct errand *next;
-    struct super *super;
-    struct server *server;
-    char account[NAME_MOST + 1];
-    uint64_t session;
-    uint32_t order, number;
-    uint32_t needs;             /* rights without which it ends */
-    struct link *shim;          /* first launch's; NULL until the disk is up */
-    struct link *status;        /* the session's; NULL when it has let go */
-    char why[100];              /* it was ended by us */
-};
+/* ---- the end ---- */
 
-/* All the session has of it; the rest of the pipes is the program's. */
-struct ends { int in, out, err, status; };
+void errand_close(struct errand *r)
+{
+    int *each[] = { &r->ends.in, &r->ends.out, &r->ends.err, &r->ends.status, &r->stdio[0], &r->stdio[1], &r->stdio[2] };
+    for (size_t i = 0; i < countof(each); i++)
+        if (*each[i] >= 0)
+            close(fd_steal(each[i]));
+}
 
 static void forget(struct errand *r)
 {
@@ -50,16 +37,44 @@ static void forget(struct errand *r)
         }
     link_free(r->shim);
     link_free(r->status);
-    cgroup_remove_errand(r->super, r->number);
+    link_free(r->job);
+    timer_free(r->wall);
+    errand_close(r);
+    if (r->joined)
+        shell_gone(r);
+    else
+        cgroup_remove_errand(r->super, r->number);
+    free(r->words);
     free(r);
     v->workers--;
     server_tidy(v);
 }
 
-static void finish(struct errand *r, uint32_t code, uint32_t sig)
+/* Kept with what else was done, as its beginning is, whatever has become of the session. */
+static void record_end(const struct errand *r, uint32_t code, uint32_t sig)
 {
-    log_info("errand.end", "errand=%u session=%llu account=%s server=%s code=%u signal=%u why=\"%s\"", r->number,
-             (unsigned long long)r->session, r->account, r->server->name, code, sig, r->why);
+    struct msg m;
+    if (r->words == NULL || !r->answered)
+        return;
+    msg_begin(&m, STORE_SHELL_END, 0);
+    msg_put_str(&m, r->account);
+    msg_put_str(&m, r->address);
+    msg_put_str(&m, r->server->name);
+    msg_put_u64(&m, sig ? 128 + sig : code);
+    store_send(r->super, &m);
+}
+
+void errand_finish(struct errand *r, uint32_t code, uint32_t sig)
+{
+    log_info("errand.end", "errand=%u session=%llu account=%s server=%s program=%s code=%u signal=%u why=\"%s\"", r->number,
+             (unsigned long long)r->session, r->account, r->server->name, r->kind->program, code, sig, r->why);
+    if (r->joined)
+        shell_gone(r);
+    record_end(r, code, sig);
+    if (!r->answered) {
+        errand_refuse(r, CODE_UNAVAILABLE, r->why);
+        return;
+    }
     struct msg m;
     msg_begin(&m, ERRAND_ENDED, 0);
     msg_put_u32(&m, code);
@@ -69,16 +84,22 @@ static void finish(struct errand *r, uint32_t code, uint32_t sig)
         link_send(r->status, &m);
     else
         msg_free(&m);
-    msg_begin(&m, SHIM_COLLECTED, 0);
-    link_send(r->shim, &m);
+    if (!r->joined) {
+        msg_begin(&m, SHIM_COLLECTED, 0);
+        link_send(r->shim, &m);
+    }
     forget(r);
 }
 
 /* Its end is told by the shim: only then nothing of it is left that holds the disk. */
-static void end(struct errand *r, const char *why)
+void errand_end(struct errand *r, const char *why)
 {
     if (r->why[0] == '\0')
         snprintf(r->why, sizeof r->why, "%s", why);
+    if (r->joined) {
+        shell_kill(r);
+        return;
+    }
     if (r->shim == NULL)
         return;
     struct msg m;
@@ -86,64 +107,6 @@ static void end(struct errand *r, const char *why)
     link_send(r->shim, &m);
     cgroup_kill_errand(r->super, r->number);
 }
-
-/* ---- the shim ---- */
-
-static void take_done(struct errand *r, struct msg *m)
-{
-    struct err e;
-    char line[400];
-    if (launch_answer(m, &e)) {
-        msg_get_u32(m);
-        msg_end(m);
-        return;
-    }
-    log_error("errand.launch", "errand=%u server=%s error=\"%s\"", r->number, r->server->name, err_text(&e, line, sizeof line));
-    snprintf(r->why, sizeof r->why, "it could not be started: see the log");
-    finish(r, CODE_DISABLED, 0);
-}
-
-static void take_ended(struct errand *r, struct msg *m)
-{
-    uint32_t code = msg_get_u32(m), sig = msg_get_u32(m), killed = msg_get_u32(m);
-    if (!msg_end(m))
-        return;
-    if (killed == KILLED_BY_TIME && r->why[0] == '\0')
-        snprintf(r->why, sizeof r->why, "it ran longer than %d s, the most that is allowed", SECONDS);
-    finish(r, code, sig);
-}
-
-static const struct {
-    uint16_t type;
-    void (*take)(struct errand *r, struct msg *m);
-} table[] = {
-    { LAUNCH_DONE, take_done },
-    { SHIM_ENDED, take_ended },
-};
-
-static void on_shim(void *data, struct link *l, struct msg *m)
-{
-    struct errand *r = data;
-    (void)l;
-    for (size_t i = 0; i < countof(table); i++)
-        if (table[i].type == m->type) {
-            table[i].take(r, m);
-            return;
-        }
-    log_warn("errand.message", "errand=%u type=%u", r->number, m->type);
-}
-
-static void on_shim_gone(void *data, struct link *l)
-{
-    struct errand *r = data;
-    (void)l;
-    cgroup_kill_errand(r->super, r->number);
-    if (r->why[0] == '\0')
-        snprintf(r->why, sizeof r->why, "its shim died");
-    finish(r, 0, 9);
-}
-
-static const struct link_events shim_events = { .msg = on_shim, .gone = on_shim_gone, .client = true };
 
 /* ---- the session ---- */
 
@@ -153,7 +116,7 @@ static void on_status(void *data, struct link *l, struct msg *m)
     struct errand *r = data;
     (void)l;
     log_warn("errand.word", "errand=%u session=%llu account=%s type=%u", r->number, (unsigned long long)r->session, r->account, m->type);
-    end(r, "its session broke a rule");
+    errand_end(r, "its session broke a rule");
 }
 
 static void on_status_gone(void *data, struct link *l)
@@ -161,155 +124,97 @@ static void on_status_gone(void *data, struct link *l)
     struct errand *r = data;
     link_free(l);
     r->status = NULL;
-    end(r, "its session let go");
+    errand_end(r, "its session let go");
 }
 
 static const struct link_events status_events = { .msg = on_status, .gone = on_status_gone, .client = true, .queue = 4 };
-
-/* ---- starting ---- */
-
-/* The server's configuration, turned into the errand's.  The command is ours whatever the session says: what rsync is to do it is told on its
-   stdin, by arguments that stand for a file system with nothing but this server's files and a public /usr in it. */
-static struct conf_server conf_of(const struct conf_server *c)
-{
-    static char command[] = "/usr/bin/rsync --server -s", folder[] = "/home";
-    struct conf_server t = *c;
-    t.command = command;
-    t.directory = folder;
-    t.environment = (struct conf_list){ 0 };
-    t.port = (struct conf_ports){ 0 };
-    t.ready = (struct conf_how){ .kind = HOW_NONE };
-    t.tty = CONF_NO;
-    t.network = NETWORK_NONE;
-    t.memory = c->memory < MEMORY_MOST ? c->memory : MEMORY_MOST;
-    t.memory_high = 0;
-    t.memory_reservation = 0;
-    t.tmp = TMP;
-    t.pids = c->pids < PIDS ? c->pids : PIDS;
-    t.nofile = c->nofile < NOFILE ? c->nofile : NOFILE;
-    return t;
-}
 
 /* PAIR[0] is read, PAIR[1] written. */
 static int open_pipe(int pair[2], struct err *e)
 {
     if (pipe2(pair, O_CLOEXEC) < 0)
         return err_set(e, errno, "pipe", "%s", "");
-    fcntl(pair[0], F_SETPIPE_SZ, PIPE_BYTES);   /* the usual size does as well */
+    fcntl(pair[0], F_SETPIPE_SZ, ERRAND_PIPE_BYTES);   /* the usual size does as well */
     return 0;
 }
 
-static int launch(struct errand *r, const int stdio[3], int filter, int status, struct err *e)
+static int open_stdio(struct errand *r, struct err *e)
 {
-    struct super *s = r->super;
-    struct conf_server c = conf_of(conf_server(&s->conf, r->server->name));
-    CLOSE_FD int root = disk_open(r->server, e);
-    if (root < 0)
-        return -1;
-    CLOSE_FD int group = cgroup_make_errand(r->server, r->number, &c, e);
-    if (group < 0 && e->no != 0)
-        return -1;
-    struct msg m MSG_FREE;
-    if (plan_write_errand(r->server, &c, (r->needs & RIGHT_FILES_WRITE) != 0, SECONDS, &m,
-                          (int[]){ root, stdio[0], stdio[1], stdio[2], group, filter }, e) < 0)
-        return -1;
-    int link = spare_launch(s, &m, e);
-    if (link < 0)
-        return -1;
-    r->shim = link_new(s->loop, link, &shim_events, r);
-    r->status = link_new(s->loop, status, &status_events, r);
-    return 0;
-}
-
-static int start(struct errand *r, int filter, struct ends *ends, struct err *e)
-{
-    int in[2], out[2], err[2], status[2];
-    if (open_pipe(in, e) < 0)
-        return -1;
-    CLOSE_FD int in_read = in[0], in_write = in[1];
-    if (open_pipe(out, e) < 0)
-        return -1;
-    CLOSE_FD int out_read = out[0], out_write = out[1];
-    if (open_pipe(err, e) < 0)
-        return -1;
-    CLOSE_FD int err_read = err[0], err_write = err[1];
-    if (io_pair(status) < 0)
-        return err_set(e, errno, "socketpair", "%s", "");
-    CLOSE_FD int ours = status[0], theirs = status[1];
-    if (launch(r, (int[]){ in_read, out_write, err_write }, filter, ours, e) < 0)
-        return -1;
-    fd_steal(&ours);
-    *ends = (struct ends){ fd_steal(&in_write), fd_steal(&out_read), fd_steal(&err_read), fd_steal(&theirs) };
-    return 0;
-}
-
-static void answer(struct errand *r, struct ends *ends)
-{
-    CLOSE_FD int in = ends->in, out = ends->out, err = ends->err, status = ends->status;
-    struct msg m;
-    result_begin(&m, r->order, CODE_DONE, "");
-    msg_put_fd(&m, in);
-    msg_put_fd(&m, out);
-    msg_put_fd(&m, err);
-    msg_put_fd(&m, status);
-    result_send(r->super, &m);
-}
-
-static const char *unfit(const struct errand *r);
-
-/* ERROR: it is in the log. */
-static void refuse(struct errand *r, const char *why, const char *error)
-{
-    result(r->super, r->order, why ? CODE_DENIED : CODE_UNAVAILABLE, "%s: %s", r->server->name, why ? why : error);
-    forget(r);
-}
-
-static void filter_ready(void *data, int filter, const char *error)
-{
-    struct errand *r = data;
-    struct super *s = r->super;
-    const char *why = r->why[0] ? r->why : unfit(r);
-    struct ends ends;
-    struct err e;
-    char line[400];
-    if (error || why)
-        refuse(r, why, "rsync cannot be started: see the log");
-    else if (start(r, filter, &ends, &e) < 0) {
-        log_error("errand.start", "server=%s error=\"%s\"", r->server->name, err_text(&e, line, sizeof line));
-        result(s, r->order, CODE_UNAVAILABLE, "rsync cannot be started on %s: see the log", r->server->name);
-        forget(r);
-    } else {
-        log_info("errand", "errand=%u session=%llu account=%s server=%s program=rsync writes=%d", r->number, (unsigned long long)r->session,
-                 r->account, r->server->name, (r->needs & RIGHT_FILES_WRITE) != 0);
-        answer(r, &ends);
+    int *ours[] = { &r->ends.in, &r->ends.out, &r->ends.err };
+    for (int i = 0; i < 3; i++) {
+        int pair[2];
+        if (open_pipe(pair, e) < 0)
+            return -1;
+        r->stdio[i] = pair[i != 0];
+        *ours[i] = pair[i == 0];
+        /* Else it could not open /dev/stdout, which is a link to it. */
+        if (r->words && fchown(r->stdio[i], server_uid(r->server), server_uid(r->server)) < 0)
+            return err_set(e, errno, "pipe", "fchown");
     }
+    return 0;
 }
 
-static void disk_ready(void *data, const char *error)
+int errand_pipes(struct errand *r, struct err *e)
 {
-    struct errand *r = data;
-    const char *why = r->why[0] ? r->why : unfit(r);
-    if (error || why)
-        refuse(r, why, "its files are not available");
-    else
-        policy_need(r->super, conf_server(&r->super->conf, r->server->name), PROFILE_TOOL, filter_ready, r);
+    int pair[2];
+    if (!r->terminal && open_stdio(r, e) < 0)
+        return -1;
+    if (io_pair(pair) < 0)
+        return err_set(e, errno, "socketpair", "%s", "");
+    r->ends.status = pair[1];
+    r->status = link_new(r->super->loop, pair[0], &status_events, r);
+    return 0;
+}
+
+void errand_answer(struct errand *r)
+{
+    const int fds[] = { r->ends.in, r->ends.out, r->ends.err, r->ends.status };
+    struct msg m;
+    r->answered = true;
+    result_begin(&m, r->order, CODE_DONE, "");
+    for (size_t i = 0; i < countof(fds); i++)
+        if (fds[i] >= 0)
+            msg_put_fd(&m, fds[i]);
+    result_send(r->super, &m);
+    errand_close(r);
+    log_info("errand", "errand=%u session=%llu account=%s server=%s program=%s writes=%d terminal=%d joined=%d", r->number,
+             (unsigned long long)r->session, r->account, r->server->name, r->kind->program,
+             r->words || (r->needs & RIGHT_FILES_WRITE) != 0, r->terminal, r->joined);
+}
+
+void errand_refuse(struct errand *r, int code, const char *why)
+{
+    result(r->super, r->order, code, "%s: %s", r->server->name, why);
+    forget(r);
 }
 
 /* ---- who may ---- */
 
-/* Why there are no errands on this server at all, whoever asks. */
-static const char *refusal(const struct super *s, const struct conf_server *c)
+static const char *rsync_refusal(const struct conf_server *c)
 {
     /* rsync goes by the sandbox, where nothing is hidden. */
-    if (c->deny.n)
-        return "some of its files are hidden by the admin (deny), which rsync would not know";
-    if (s->limits_missing[0] && s->conf.sandbox.limits == LIMITS_REQUIRED)
-        return "limits cannot be enforced on this machine";
-    return NULL;
+    return c->deny.n ? "some of its files are hidden by the admin (deny), which rsync would not know" : NULL;
 }
 
-/* Why R may not go on: asked again when the disk is there, and after each change of the configuration. */
-static const char *unfit(const struct errand *r)
+static const char *shell_refusal(const struct conf_server *c)
+{
+    if (c->shell != CONF_YES)
+        return "the admin has not allowed it (shell = yes in its section of the ini files)";
+    return c->deny.n ? "some of its files are hidden by the admin (deny), which a shell would not know" : NULL;
+}
+
+static const struct errand_kind rsync_kind = { .program = "rsync", .seconds = RSYNC_SECONDS, .refusal = rsync_refusal };
+static const struct errand_kind shell_kind = { .program = "shell", .seconds = SHELL_SECONDS, .refusal = shell_refusal };
+
+static const char *refusal(const struct super *s, const struct errand_kind *kind, const struct conf_server *c)
+{
+    const char *why = kind->refusal(c);
+    if (why == NULL && s->limits_missing[0] && s->conf.sandbox.limits == LIMITS_REQUIRED)
+        why = "limits cannot be enforced on this machine";
+    return why;
+}
+
+const char *errand_unfit(const struct errand *r)
 {
     const struct conf *conf = &r->super->conf;
     const struct conf_server *c = conf_server(conf, r->server->name);
@@ -318,55 +223,94 @@ static const char *unfit(const struct errand *r)
         return a ? "the account is suspended" : "the account was removed";
     if ((order_rights(conf, c, r->account) & r->needs) != r->needs)
         return "the right to do this was taken away";
-    return refusal(r->super, c);
+    return refusal(r->super, r->kind, c);
 }
 
-static const char *too_many(const struct super *s, const struct order *o)
+static const char *too_many(const struct super *s, const struct order *o, const struct errand_kind *kind)
 {
     unsigned on_server = 0, of_account = 0;
     for (const struct errand *r = s->errands; r; r = r->next) {
-        on_server += r->server == o->server;
-        of_account += strcmp(r->account, o->account) == 0;
+        on_server += r->kind == kind && r->server == o->server;
+        of_account += r->kind == kind && strcmp(r->account, o->account) == 0;
     }
     return on_server >= SERVER_MOST ? "on this server" : of_account >= ACCOUNT_MOST ? "of this account" : NULL;
 }
 
-void errand_rsync(struct super *s, struct order *o)
+/* NULL: the order was refused. */
+static struct errand *begin(struct super *s, struct order *o, const struct errand_kind *kind, uint32_t needs)
 {
     static uint32_t numbers;
-    uint32_t needs = o->number ? RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE : RIGHT_FILES_READ;
-    const char *why = refusal(s, o->conf), *many = too_many(s, o);
+    const char *why = refusal(s, kind, o->conf), *many = too_many(s, o, kind);
     if ((o->rights & needs) != needs)
         result(s, o->id, CODE_DENIED, "not permitted");
     else if (why)
-        result(s, o->id, CODE_DISABLED, "%s: no rsync here: %s", o->server->name, why);
+        result(s, o->id, CODE_DISABLED, "%s: no %s here: %s", o->server->name, kind->program, why);
     else if (many)
-        result(s, o->id, CODE_LATER, "%s: too many rsync run %s already, try later; allowed at once: %d a server, %d an account",
-               o->server->name, many, SERVER_MOST, ACCOUNT_MOST);
-    else {
-        struct errand *r = mem_new(sizeof *r);
-        *r = (struct errand){ .next = s->errands, .super = s, .server = o->server, .session = o->session->id, .order = o->id,
-                              .number = ++numbers, .needs = needs };
-        snprintf(r->account, sizeof r->account, "%s", o->account);
-        s->errands = r;
-        r->server->workers++;
-        disk_need(r->server, disk_ready, r);
-    }
+        result(s, o->id, CODE_LATER, "%s: too many %s run %s already, try later; allowed at once: %d a server, %d an account",
+               o->server->name, kind->program, many, SERVER_MOST, ACCOUNT_MOST);
+    if ((o->rights & needs) != needs || why || many)
+        return NULL;
+    struct errand *r = mem_new(sizeof *r);
+    *r = (struct errand){ .next = s->errands, .super = s, .server = o->server, .kind = kind, .session = o->session->id, .order = o->id,
+                          .number = ++numbers, .needs = needs, .ends = { -1, -1, -1, -1 }, .stdio = { -1, -1, -1 } };
+    snprintf(r->account, sizeof r->account, "%s", o->account);
+    snprintf(r->address, sizeof r->address, "%.*s", (int)strcspn(o->session->address, " "), o->session->address);
+    s->errands = r;
+    r->server->workers++;
+    return r;
 }
 
-static void change_limits(const struct errand *r)
+void errand_rsync(struct super *s, struct order *o)
 {
-    struct conf_server c = conf_of(conf_server(&r->super->conf, r->server->name));
-    cgroup_limits_errand(r->server, r->number, &c);
+    struct errand *r = begin(s, o, &rsync_kind, o->number ? RIGHT_FILES_READ | RIGHT_FILES_WRITE | RIGHT_FILES_DELETE : RIGHT_FILES_READ);
+    if (r)
+        errand_start(r);
+}
+
+/* The session was to see to it. */
+static bool words_ok(const char *text)
+{
+    static const char marks[] = { SHELL_MARK, '\0' };
+    size_t n = strcspn(text, marks), len = strlen(text);
+    return n <= TERM_MOST && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_-") >= n && text[n] == SHELL_MARK &&
+           text[len - 1] == SHELL_MARK;
+}
+
+void errand_shell(struct super *s, struct order *o)
+{
+    const struct server *v = o->server;
+    char why[400];
+    if (o->number > UINT32_MAX || !words_ok(o->text)) {
+        result(s, o->id, CODE_USAGE, "shell: malformed");
+        return;
+    }
+    if (v->state == STATE_LOCKED) {
+        result(s, o->id, CODE_STATE, "%s is %s", v->name, server_reason(v, why, sizeof why));
+        return;
+    }
+    struct errand *r = begin(s, o, &shell_kind, RIGHT_SHELL);
+    if (r == NULL)
+        return;
+    r->words = mem_str(o->text);
+    r->terminal = o->number > 0;
+    r->columns = (uint32_t)o->number >> 16;
+    r->rows = (uint32_t)o->number & UINT16_MAX;
+    if (server_alive(v) && !v->life.queued)
+        shell_join(r);
+    else
+        errand_start(r);
 }
 
 void errands_apply(struct super *s)
 {
-    for (struct errand *r = s->errands; r; r = r->next) {
-        const char *why = unfit(r);
+    for (struct errand *r = s->errands, *next; r; r = next) {
+        const char *why = errand_unfit(r);
+        next = r->next;
         if (why)
-            end(r, why);
+            errand_end(r, why);
+        else if (r->joined)
+            shell_change_limits(r);
         else if (r->shim)
-            change_limits(r);
+            errand_change_limits(r);
     }
 }

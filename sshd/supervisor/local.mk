@@ -6,6 +6,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/adopt.c sshd/supervisor/adopt.h \
 	sshd/supervisor/backup.c sshd/supervisor/backup.h \
 	sshd/supervisor/cgroup.c sshd/supervisor/cgroup.h \
+	sshd/supervisor/cgroup_shell.c sshd/supervisor/cgroup_shell.h \
 	sshd/supervisor/child.c sshd/supervisor/child.h \
 	sshd/supervisor/conn.c sshd/supervisor/conn.h \
 	sshd/supervisor/disk.c sshd/supervisor/disk.h \
@@ -13,6 +14,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/doctor_net.c sshd/supervisor/doctor_visit.h \
 	sshd/supervisor/doctor_quota.c quota/kind.h \
 	sshd/supervisor/errand.c sshd/supervisor/errand.h \
+	sshd/supervisor/errand_run.h sshd/supervisor/errand_start.c \
 	sshd/supervisor/filter.c sshd/supervisor/filter.h \
 	sshd/supervisor/policy.c sshd/supervisor/policy.h \
 	sshd/supervisor/folder.c sshd/supervisor/folder.h \
@@ -37,6 +39,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/secret.c sshd/supervisor/secret.h \
 	sshd/supervisor/server.c sshd/supervisor/server.h \
 	sshd/supervisor/shares.c sshd/supervisor/shares.h \
+	sshd/supervisor/shell.c \
 	sshd/supervisor/source.c sshd/supervisor/source.h \
 	sshd/supervisor/source_keep.c sshd/supervisor/source_keep.h \
 	sshd/supervisor/source_table.c sshd/supervisor/source_table.h \

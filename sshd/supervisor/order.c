@@ -253,6 +253,7 @@ static const struct row {
     [OP_LOGS] = { RIGHT_LOGS, false, false, do_logs },
     [OP_QUOTA] = { RIGHT_STATUS, false, false, do_quota },
     [OP_RSYNC] = { RIGHT_FILES_READ, true, false, errand_rsync },
+    [OP_SHELL] = { RIGHT_SHELL, true, false, errand_shell },
     [OP_LIMITS] = { 0, true, true, standing_tell },
     [OP_BACKUP_CREATE] = { RIGHT_BACKUP_CREATE, false, false, backup_create },
     [OP_BACKUP_GET] = { RIGHT_BACKUP_READ, false, false, backup_get },

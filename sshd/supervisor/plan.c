@@ -66,7 +66,8 @@ static void put_notify(const struct conf_server *c, struct msg *m)
     }
 }
 
-static void put_environment(const struct server *v, const struct conf_server *c, bool notify, struct msg *m)
+/* TERM: NULL: as the server has it. */
+static void put_environment(const struct server *v, const struct conf_server *c, bool notify, const char *term, struct msg *m)
 {
     uint32_t a = server_inside_address(v);
     char six[INET6_ADDRSTRLEN];
@@ -74,7 +75,7 @@ static void put_environment(const struct server *v, const struct conf_server *c,
     char *ours[] = {
         mem_str("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"), mem_str("HOME=/home/server"),
         mem_str("USER=server"), mem_str("LOGNAME=server"), mem_str("SHELL=/bin/sh"), mem_str("LANG=C.UTF-8"),
-        mem_str("TMPDIR=/tmp"), mem_fmt("TERM=%s", c->tty == CONF_YES ? "xterm-256color" : "dumb"),
+        mem_str("TMPDIR=/tmp"), mem_fmt("TERM=%s", term ? term : c->tty == CONF_YES ? "xterm-256color" : "dumb"),
         mem_fmt("SERVER_NAME=%s", v->name), mem_fmt("SERVER_MEMORY=%llu", (unsigned long long)(c->memory >> 20)),
         mem_fmt("SERVER_IP=%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255),
         mem_fmt("SERVER_IP6=%s", six),
@@ -90,6 +91,52 @@ static void put_environment(const struct server *v, const struct conf_server *c,
         put_notify(c, m);
     for (size_t i = 0; i < c->environment.n; i++)
         msg_put_str(m, c->environment.v[i]);
+}
+
+/* Up to the next mark; AT goes behind it. */
+static char *next_word(const char **at)
+{
+    const char *mark = strchr(*at, SHELL_MARK);
+    char *word = mem_strn(*at, (size_t)(mark - *at));
+    *at = mark + 1;
+    return word;
+}
+
+static uint32_t count_words(const char *at)
+{
+    uint32_t n = 0;
+    while ((at = strchr(at, SHELL_MARK)) != NULL)
+        n++, at++;
+    return n;
+}
+
+/* Without a command, one word that is empty: the shell that there is. */
+static void put_words(const char *words, struct msg *m)
+{
+    uint32_t n = count_words(words) - 1;
+    const char *at = words;
+    free(next_word(&at));
+    msg_put_u32(m, n ? n : 1);
+    if (n == 0)
+        msg_put_str(m, "");
+    while (*at) {
+        FREE_MEM char *word = next_word(&at);
+        msg_put_str(m, word);
+    }
+}
+
+static void put_shell_environment(const struct server *v, const struct conf_server *c, const char *words, struct msg *m)
+{
+    FREE_MEM char *term = next_word(&words);
+    put_environment(v, c, false, term[0] ? term : "dumb", m);
+}
+
+void plan_put_shell(const struct server *v, const struct conf_server *c, const char *words, bool terminal, struct msg *m)
+{
+    put_words(words, m);
+    msg_put_str(m, "/home/server");
+    put_shell_environment(v, c, words, m);
+    msg_put_u32(m, INIT_TELLS | (terminal ? INIT_TTY : 0));
 }
 
 static int put_network(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
@@ -112,7 +159,9 @@ static int put_network(const struct server *v, const struct conf_server *c, stru
     return 0;
 }
 
-static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, bool filter, bool image, struct msg *m, struct err *e)
+/* WORDS: of a shell, as of OP_SHELL; else NULL. */
+static int put_plan(const struct server *v, const struct conf_server *c, uint16_t type, bool filter, bool image, const char *words, struct msg *m,
+                    struct err *e)
 {
     const struct conf *conf = &v->super->conf;
     FREE_MEM char *init = mem_fmt("%s/holdfast-init", conf->paths.libexec);
@@ -122,10 +171,15 @@ static int put_plan(const struct server *v, const struct conf_server *c, uint16_
     msg_put_u32(m, server_uid_base(v));
     msg_put_u32(m, conf->ids.shim);
     msg_put_u32(m, (uint32_t)conf->log.level);
-    if (put_command(c, m, e) < 0)
+    if (words)
+        put_words(words, m);
+    else if (put_command(c, m, e) < 0)
         return -1;
     msg_put_str(m, c->directory);
-    put_environment(v, c, type == LAUNCH_RUN, m);
+    if (words)
+        put_shell_environment(v, c, words, m);
+    else
+        put_environment(v, c, type == LAUNCH_RUN, NULL, m);
     msg_put_u32(m, c->tty == CONF_YES);
     msg_put_u64(m, c->tmp);
     msg_put_u64(m, c->memory);
@@ -155,7 +209,7 @@ static void put_fds(struct msg *m, const int *fds, int n)
 
 int plan_write(const struct server *v, const struct conf_server *c, struct msg *m, const int fds[6], struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, fds[5] >= 0, fds[3] >= 0, m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, fds[5] >= 0, fds[3] >= 0, NULL, m, e) < 0)
         return -1;
     msg_put_u32(m, fds[4] >= 0);
     put_fds(m, fds, 6);
@@ -164,21 +218,25 @@ int plan_write(const struct server *v, const struct conf_server *c, struct msg *
 
 int plan_write_dry(const struct server *v, const struct conf_server *c, struct msg *m, struct err *e)
 {
-    if (put_plan(v, c, LAUNCH_RUN, c->seccomp.n > 0, !image_is_host(c->image), m, e) < 0)
+    if (put_plan(v, c, LAUNCH_RUN, c->seccomp.n > 0, !image_is_host(c->image), NULL, m, e) < 0)
         return -1;
     msg_put_u32(m, v->super->cgroup != NULL);
     return 0;
 }
 
-int plan_write_errand(const struct server *v, const struct conf_server *c, bool writes, uint32_t seconds, struct msg *m, const int fds[6],
-                      struct err *e)
+int plan_write_errand(const struct server *v, const struct conf_server *c, const struct plan_errand *r, struct msg *m, struct err *e)
 {
-    /* Its program is the machine's: an image need not have it. */
-    if (put_plan(v, c, LAUNCH_ERRAND, fds[5] >= 0, false, m, e) < 0)
+    const int fds[] = { r->root, r->stdio[0], r->stdio[1], r->stdio[2], r->image, r->group, r->filter };
+    /* rsync is the machine's: an image need not have it. */
+    if (put_plan(v, c, r->words ? LAUNCH_SHELL : LAUNCH_ERRAND, r->filter >= 0, r->image >= 0, r->words, m, e) < 0)
         return -1;
-    msg_put_u32(m, fds[4] >= 0);
-    msg_put_u32(m, writes);
-    msg_put_u32(m, seconds);
-    put_fds(m, fds, 6);
+    msg_put_u32(m, r->group >= 0);
+    msg_put_u32(m, r->writes);
+    msg_put_u32(m, r->seconds);
+    if (r->words) {
+        msg_put_u32(m, r->columns);
+        msg_put_u32(m, r->rows);
+    }
+    put_fds(m, fds, countof(fds));
     return 0;
 }

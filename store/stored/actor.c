@@ -216,6 +216,19 @@ void actor_order(struct store *store, const struct deed *d)
         complain(store, d->account, &e);
 }
 
+enum { SHELL_ADDRESS_MOST = 64 };
+
+void shell_end_told(struct store *s, struct msg *m)
+{
+    FREE_MEM char *account = msg_get_text(m, NAME_MOST);
+    FREE_MEM char *address = msg_get_text(m, SHELL_ADDRESS_MOST);
+    FREE_MEM char *server = msg_get_text(m, NAME_MOST);
+    struct deed d = { .account = account, .address = address, .server = server, .action = ACTIVITY_SHELL_END, .path = "", .other = "",
+                      .number = msg_get_u64(m) };
+    msg_end(m);
+    actor_order(s, &d);
+}
+
 /* Its last words may have been sent after the last look, and the supervisor may tell of its end before they are read. */
 static void unread(struct session *s)
 {

@@ -7,6 +7,8 @@
 
 /* The same as a session's, for its orders; it may have gone since. */
 void actor_order(struct store *store, const struct deed *d);
+/* STORE_SHELL_END. */
+void shell_end_told(struct store *s, struct msg *m);
 /* S could see SERVER and cannot any more: what it did with it before may still come. */
 void actor_saw(struct session *s, const char *server);
 /* All that has been read from S is in its transaction: writes it. */

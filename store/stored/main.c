@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/proto.h"
+#include "store/stored/actor.h"
 #include "store/stored/activity.h"
 #include "store/stored/aid.h"
 #include "store/stored/backup.h"
@@ -44,6 +45,7 @@ static const struct {
     { STORE_WISH_SAVE, wanted_save },
     { STORE_SOURCES_SAVE, sources_save },
     { STORE_EVENT, event_told },
+    { STORE_SHELL_END, shell_end_told },
 };
 
 static void on_super(void *data, struct link *l UNUSED, struct msg *m)

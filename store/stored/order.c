@@ -71,6 +71,7 @@ static const struct rule {
     [OP_TOTP_REMOVE] =   { .word = "change it", .none = true, .secret = true, .text_most = CODE_MOST, .fn = totp_remove },
     [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
     [OP_EVENTS] =        { .word = "see its state", .all = RIGHT_STATUS, .none = true, .fn = events_list },
+    [OP_SHELL] =         { .word = "open a shell in it", .all = RIGHT_SHELL, .text_most = SHELL_WORDS, .action = ACTIVITY_SHELL },
     [OP_LIMITS] =        { .word = "have its limits", .none = true, .fn = limits },
     [OP_SESSIONS] =      { .word = "have its sessions", .none = true, .fn = sessions_own },
 };
