@@ -232,6 +232,9 @@ enum op {
                                                                       is now, u32 n, per event: u64 id, u64 wall ms, str what (a word of
                                                                       sshd/supervisor/news.h), str server, str account, str text; with
                                                                       "wait" the answer comes when there is something, or after 20 s */
+    OP_PROMPT = 28, /* -             columns << 16 | rows  TERM       server "": fds: a link to a line editor's process (PROMPT_* in
+                                                                      sshd/proto.h), the terminal that it sits on (a pty's master).  TERM:
+                                                                      PROMPT_TERM_MOST of a-z A-Z 0-9 . _ + -, or "" */
     OP_COUNT
 };
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/mem.h"
+#include "sshd/proto.h"
 #include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/wire.h"
@@ -35,6 +36,8 @@ struct channel {
     char *command;                     /* owned */
     bool terminal;
     unsigned columns, rows;
+    char term[PROMPT_TERM_MOST + 1];
+    uint8_t last;                      /* byte written; 0: none */
     struct buf out, err, held;
     size_t left;                       /* input libssh holds for us, behind `held` */
     size_t since;                      /* input since the window was widened */
@@ -103,12 +106,19 @@ static unsigned side(int n)
     return n < 1 ? 80 : n > TERMINAL_SIDE_MOST ? TERMINAL_SIDE_MOST : (unsigned)n;
 }
 
+static void set_term(struct channel *c, const char *term)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+    size_t n = strlen(term);
+    if (n < sizeof c->term && strspn(term, allowed) == n)
+        memcpy(c->term, term, n + 1);
+}
+
 static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int columns, int rows, int px, int py, void *data)
 {
     struct channel *c = data;
     (void)ssh;
     (void)channel;
-    (void)term;
     (void)px;
     (void)py;
     if (c->state != ASKED_NOTHING)
@@ -119,6 +129,7 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
         return 1;
     }
     c->terminal = true;
+    set_term(c, term);
     c->columns = side(columns);
     c->rows = side(rows);
     return 0;
@@ -267,6 +278,8 @@ void channel_write(struct channel *c, const void *bytes, size_t size)
     if (c->exiting || c->closed)
         return;
     buf_put(&c->out, bytes, size);
+    if (size > 0)
+        c->last = ((const uint8_t *)bytes)[size - 1];
     queued(c, &c->out);
 }
 
@@ -284,6 +297,8 @@ void channel_wrote(struct channel *c, size_t size)
     if (c->exiting || c->closed)
         return;
     buf_added(&c->out, size);
+    if (size > 0)
+        c->last = c->out.p[c->out.len - 1];
     queued(c, &c->out);
 }
 
@@ -325,6 +340,8 @@ void channel_cut(struct channel *c)
 }
 
 bool channel_has_terminal(const struct channel *c) { return c->terminal; }
+const char *channel_term(const struct channel *c) { return c->term; }
+bool channel_midline(const struct channel *c) { return c->last && c->last != '\n'; }
 
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
 {
@@ -355,6 +372,8 @@ static void begin(struct channel *c)
         sftp_start(c);
     else if (refused)
         exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");
+    else if (command[0] == '\0' && c->terminal && session_enrolling(c->s) == NULL)
+        shell_start(c);
     else
         exec_start(c, command);
 }

@@ -44,12 +44,17 @@ void channel_exit(struct channel *c, int code);
 void channel_cut(struct channel *c);
 
 bool channel_has_terminal(const struct channel *c);
+/* As the client calls its kind of terminal, if that is a name like those of terminfo; else "". */
+const char *channel_term(const struct channel *c);
+/* The last byte that was written was no end of a line. */
+bool channel_midline(const struct channel *c);
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows);
 struct session *channel_session(const struct channel *c);
 
 /* Entry points of what runs on channels. */
 void sftp_start(struct channel *c);                          /* sshd/session/sftp.c */
 void exec_start(struct channel *c, const char *command);     /* sshd/session/exec.c: one command line, "" is no command */
+void shell_start(struct channel *c);                         /* sshd/session/shell.c: no command, on a terminal */
 void exec_refuse(struct channel *c, const char *why);        /* there: a command that is not permitted */
 
 #endif
