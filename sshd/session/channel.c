@@ -421,7 +421,8 @@ static void give(struct channel *c)
             channel_resume(c);
         else if (used > 0 && used < size && c->resume)
             work(c);
-    }
+    } else if (c->ops->resumed && !c->exiting)
+        c->ops->resumed(c->data, c);
     if (buf_size(&c->held) == 0 && c->left == 0 && c->eof)
         work(c);
 }

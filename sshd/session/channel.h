@@ -13,6 +13,8 @@ struct channel_ops {
     /* Bytes from the client.  Returns how many were used; the rest stays with libssh (and holds the window shut) and is offered again
        after channel_resume. */
     size_t (*data)(void *data, struct channel *c, const uint8_t *bytes, size_t size);
+    /* channel_resume, and there are no bytes.  May be NULL. */
+    void (*resumed)(void *data, struct channel *c);
     /* The client will send no more.  May be NULL. */
     void (*eof)(void *data, struct channel *c);
     /* channel_room went from less than CHANNEL_LOW to at least CHANNEL_LOW.  May be NULL. */

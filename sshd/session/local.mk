@@ -6,6 +6,8 @@ holdfast_session_SOURCES = \
 	sshd/session/auth_code.c \
 	sshd/session/blob.c sshd/session/blob.h \
 	sshd/session/channel.c sshd/session/channel.h \
+	sshd/session/complete.c sshd/session/complete.h \
+	sshd/session/complete_files.c sshd/session/complete_files.h \
 	sshd/session/conn.c sshd/session/conn.h \
 	sshd/session/display.c sshd/session/display.h \
 	sshd/session/exec.c sshd/session/exec.h \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "sshd/session/complete_files.h"
 #include "sshd/session/exec.h"
 #include "sshd/session/prompt.h"
 #include "sshd/session/verbs.h"
@@ -19,6 +20,8 @@ struct shell {
     bool full;                  /* more of it waits with the channel */
     bool reading;               /* a line is edited */
     bool eof, leaving;
+    struct finding *finding;    /* names for the completion ASKED for */
+    uint32_t asked;
     int gone;                   /* 0; or the exit code of the end of the editor */
     char *why;                  /* owned */
 };
@@ -62,6 +65,11 @@ static void done(void *data, struct exec *x, int code)
     bool left = x->verb && strcmp(x->verb->name, "exit") == 0 && code == EXIT_DONE;
     h->x = NULL;
     exec_ops.closed(x, h->c);
+    /* What a command used it for, it was told in our place. */
+    if (h->prompt && !h->gone && !prompt_alive(h->prompt)) {
+        h->gone = EXIT_UNAVAILABLE;
+        h->why = mem_str("the line editor of this terminal has ended");
+    }
     if (left) {
         leave(h, EXIT_DONE);
     } else if (h->gone) {
@@ -103,6 +111,42 @@ static void on_stopped(void *data)
     leave(h, EXIT_DONE);
 }
 
+static void answer(struct shell *h, uint32_t id, const struct completions *c)
+{
+    size_t fit = c->n < COMPLETIONS_MOST ? c->n : COMPLETIONS_MOST;
+    prompt_completions(h->prompt, id, c->from, c->n - fit, c->words, fit);
+}
+
+static void forget_finding(struct shell *h)
+{
+    finding_free(h->finding);
+    h->finding = NULL;
+}
+
+static void found(void *data, struct completions *c)
+{
+    struct shell *h = data;
+    if (h->prompt && h->reading)
+        answer(h, h->asked, c);
+    forget_finding(h);
+}
+
+static void on_complete(void *data, uint32_t id, const char *left)
+{
+    struct shell *h = data;
+    struct completions c;
+    size_t n;
+    const struct server_right *servers = session_servers(h->s, &n);
+    complete(left, servers, n, &c);
+    forget_finding(h);
+    h->asked = id;
+    if (c.folder)
+        h->finding = finding_new(h->s, &c, found, h);
+    else
+        answer(h, id, &c);
+    completions_free(&c);
+}
+
 static void on_hungry(void *data) { pump(data); }
 
 static void on_prompt_gone(void *data, int code, const char *why)
@@ -115,7 +159,14 @@ static void on_prompt_gone(void *data, int code, const char *why)
         no_prompt(h);
 }
 
-static const struct prompt_events events = { .ready = on_ready, .line = on_line, .stopped = on_stopped, .hungry = on_hungry, .gone = on_prompt_gone };
+static const struct prompt_events events = {
+    .ready = on_ready,
+    .line = on_line,
+    .stopped = on_stopped,
+    .complete = on_complete,
+    .hungry = on_hungry,
+    .gone = on_prompt_gone,
+};
 
 /* ---- keys ---- */
 
@@ -178,6 +229,12 @@ static size_t on_data(void *data, struct channel *c, const uint8_t *bytes, size_
     return n;
 }
 
+static void on_resumed(void *data, struct channel *c)
+{
+    (void)c;
+    pump(data);
+}
+
 static void on_eof(void *data, struct channel *c)
 {
     struct shell *h = data;
@@ -217,6 +274,7 @@ static void on_closed(void *data, struct channel *c)
     struct shell *h = data;
     if (h->x)
         exec_ops.closed(h->x, c);
+    finding_free(h->finding);
     prompt_free(h->prompt);
     buf_free(&h->ahead);
     free(h->why);
@@ -225,6 +283,7 @@ static void on_closed(void *data, struct channel *c)
 
 static const struct channel_ops ops = {
     .data = on_data,
+    .resumed = on_resumed,
     .eof = on_eof,
     .writable = on_writable,
     .resize = on_resize,
