@@ -23,6 +23,9 @@ enum start_type {
     /* sink: u32 log level, u64 ms it may run, u32 n, str each: the program and its arguments; str time, str what, str server or "", str account or "",
        str text: for its environment; str line: the event as JSON, for its stdin.  Nothing is answered. */
     START_SINK = 0x0105,
+    /* prompt: u64 session id, u32 log level, str account (for the log), str TERM, u32 columns, u32 rows; fd: the slave of a pty.  The rest of the
+       link is the session's (PROMPT_* below). */
+    START_PROMPT = 0x0106,
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
 
@@ -74,5 +77,26 @@ enum tool_type {
 enum errand_type {
     ERRAND_ENDED = 0x0601,         /* u32 exit code (126 or 127: it could not be started), u32 signal, str why the supervisor ended it or "" */
 };
+
+/* session <-> prompt, on the link of OP_PROMPT.  Keys of the client are written to the pty's master by the session, which reads there what is to be shown.
+   Between a READ and its LINE or STOPPED the terminal is the prompt's alone; with these two it writes PROMPT_MARK to the terminal, behind all else
+   that it wrote, so that the session, which lets it vanish, knows that all of it has come.  After a key that ends a line (CR or LF) the session
+   writes no more until LINE or MORE has come: what was typed ahead is the session's to keep. */
+enum prompt_type {
+    PROMPT_READY = 0x0801,         /* from prompt: the terminal is set up; once, first */
+    PROMPT_READ = 0x0802,          /* to prompt: u32 prompt_kind, str name of the history, str prompt: edit one line */
+    PROMPT_LINE = 0x0803,          /* from prompt: u32 is it the end (ctrl-D), bytes line, at most PROMPT_LINE_MOST, without its end */
+    PROMPT_MORE = 0x0804,          /* from prompt: what should have ended the line did not */
+    PROMPT_COMPLETE = 0x0805,      /* from prompt, with an id: bytes line up to the cursor */
+    PROMPT_COMPLETIONS = 0x0806,   /* to prompt, with the same: u32 where the word begins, u32 that were left out, u32 n (at most COMPLETIONS_MOST), bytes
+                                      each: the whole word, with what goes behind it */
+    PROMPT_OUTPUT = 0x0807,        /* to prompt, any time: u32 does it begin a line of its own, bytes (UTF-8, made safe): shown above the line being edited */
+    PROMPT_RESIZE = 0x0808,        /* to prompt, any time: the terminal has another size */
+    PROMPT_STOP = 0x0809,          /* to prompt, while it edits: u64 bytes that were written to the terminal so far: the line is given up */
+    PROMPT_STOPPED = 0x080a,       /* from prompt, instead of LINE */
+};
+/* COMMANDS: TAB completes.  TEXT: it is a character. */
+enum prompt_kind { PROMPT_COMMANDS, PROMPT_TEXT, PROMPT_KINDS };
+enum { PROMPT_LINE_MOST = 4096, TERM_MOST = 64, PROMPT_PIECE = 16 * 1024, COMPLETIONS_MOST = 200, PROMPT_MARK = 0xff };
 
 #endif

@@ -239,13 +239,16 @@ enum op {
                                                                       is now, u32 n, per event: u64 id, u64 wall ms, str what (a word of
                                                                       sshd/supervisor/news.h), str server, str account, str text; with
                                                                       "wait" the answer comes when there is something, or after 20 s */
+    OP_PROMPT = 28, /* -             columns << 16 | rows  TERM       server "": fds: a link to a line editor's process (PROMPT_* in
+                                                                      sshd/proto.h), the terminal that it sits on (a pty's master).  TERM:
+                                                                      TERM_MOST of a-z A-Z 0-9 . _ + -, or "" */
     OP_SHELL = 29,  /* shell          0, or of its   TERM, words     fds: with a terminal its master, else stdin, stdout, stderr; and the link
                                       terminal columns                of the errand (ERRAND_ENDED).  TERM and each word of the command are
                                       << 16 | rows                    followed by a byte SHELL_MARK; no word: an interactive shell */
     OP_COUNT
 };
-/* SHELL_WORDS: bytes of OP_SHELL's text; TERM_MOST: of its first word, of letters, digits and ".+_-". */
-enum { SHELL_MARK = 0x1f, SHELL_WORDS = 32 * 1024, TERM_MOST = 32 };
+/* SHELL_WORDS: bytes of OP_SHELL's text; TERM_MOST (sshd/proto.h): of its first word, of letters, digits and ".+_-". */
+enum { SHELL_MARK = 0x1f, SHELL_WORDS = 32 * 1024 };
 
 /* May an account change its keys: no; yes; not in a session that a limited key opened. */
 enum keys_change { KEYS_FIXED, KEYS_OWN, KEYS_NOT_BY_THIS };

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/mem.h"
+#include "sshd/proto.h"
 #include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/wire.h"
@@ -35,8 +36,9 @@ struct channel {
     enum asked state;
     char *command;                     /* owned */
     bool terminal;
-    char term[TERM_MOST + 1];
     unsigned columns, rows;
+    char term[TERM_MOST + 1];
+    uint8_t last;                      /* byte written; 0: none */
     struct buf out, err, held;
     size_t left;                       /* input libssh holds for us, behind `held` */
     size_t since;                      /* input since the window was widened */
@@ -105,7 +107,13 @@ static unsigned side(int n)
     return n < 1 ? 80 : n > TERMINAL_SIDE_MOST ? TERMINAL_SIDE_MOST : (unsigned)n;
 }
 
-static const char term_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_-";
+static void set_term(struct channel *c, const char *term)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+    size_t n = strlen(term);
+    if (n < sizeof c->term && strspn(term, allowed) == n)
+        memcpy(c->term, term, n + 1);
+}
 
 static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int columns, int rows, int px, int py, void *data)
 {
@@ -122,8 +130,7 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
         return 1;
     }
     c->terminal = true;
-    if (strlen(term) <= TERM_MOST && term[strspn(term, term_bytes)] == '\0')
-        snprintf(c->term, sizeof c->term, "%s", term);
+    set_term(c, term);
     c->columns = side(columns);
     c->rows = side(rows);
     return 0;
@@ -272,6 +279,8 @@ void channel_write(struct channel *c, const void *bytes, size_t size)
     if (c->exiting || c->closed)
         return;
     buf_put(&c->out, bytes, size);
+    if (size > 0)
+        c->last = ((const uint8_t *)bytes)[size - 1];
     queued(c, &c->out);
 }
 
@@ -289,6 +298,8 @@ void channel_wrote(struct channel *c, size_t size)
     if (c->exiting || c->closed)
         return;
     buf_added(&c->out, size);
+    if (size > 0)
+        c->last = c->out.p[c->out.len - 1];
     queued(c, &c->out);
 }
 
@@ -331,6 +342,7 @@ void channel_cut(struct channel *c)
 
 bool channel_has_terminal(const struct channel *c) { return c->terminal; }
 const char *channel_term(const struct channel *c) { return c->term; }
+bool channel_midline(const struct channel *c) { return c->last && c->last != '\n'; }
 
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
 {
@@ -361,6 +373,8 @@ static void begin(struct channel *c)
         sftp_start(c);
     else if (refused)
         exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");
+    else if (command[0] == '\0' && c->terminal && session_enrolling(c->s) == NULL)
+        shell_start(c);
     else
         exec_start(c, command);
 }
@@ -408,7 +422,8 @@ static void give(struct channel *c)
             channel_resume(c);
         else if (used > 0 && used < size && c->resume)
             work(c);
-    }
+    } else if (c->ops->resumed && !c->exiting)
+        c->ops->resumed(c->data, c);
     if (buf_size(&c->held) == 0 && c->left == 0 && c->eof)
         work(c);
 }

@@ -13,6 +13,8 @@ struct channel_ops {
     /* Bytes from the client.  Returns how many were used; the rest stays with libssh (and holds the window shut) and is offered again
        after channel_resume. */
     size_t (*data)(void *data, struct channel *c, const uint8_t *bytes, size_t size);
+    /* channel_resume, and there are no bytes.  May be NULL. */
+    void (*resumed)(void *data, struct channel *c);
     /* The client will send no more.  May be NULL. */
     void (*eof)(void *data, struct channel *c);
     /* channel_room went from less than CHANNEL_LOW to at least CHANNEL_LOW.  May be NULL. */
@@ -44,13 +46,17 @@ void channel_exit(struct channel *c, int code);
 void channel_cut(struct channel *c);
 
 bool channel_has_terminal(const struct channel *c);
-const char *channel_term(const struct channel *c);   /* of what kind, as the client says; "" if it says what no terminal is called */
+/* As the client calls its kind of terminal, if that is a name like those of terminfo; else "". */
+const char *channel_term(const struct channel *c);
+/* The last byte that was written was no end of a line. */
+bool channel_midline(const struct channel *c);
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows);
 struct session *channel_session(const struct channel *c);
 
 /* Entry points of what runs on channels. */
 void sftp_start(struct channel *c);                          /* sshd/session/sftp.c */
 void exec_start(struct channel *c, const char *command);     /* sshd/session/exec.c: one command line, "" is no command */
+void shell_start(struct channel *c);                         /* sshd/session/shell.c: no command, on a terminal */
 void exec_refuse(struct channel *c, const char *why);        /* there: a command that is not permitted */
 
 #endif

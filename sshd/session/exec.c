@@ -10,15 +10,13 @@
 #include "base/die.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sshd/proto.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/exec_files.h"
 #include "base/io.h"
 #include "base/json.h"
-#include "sshd/session/since.h"
 #include "sshd/session/verbs.h"
 
-enum { DEADLINE_MS = 90000, COMMAND_MOST = 32 * 1024, TEXT_MOST = 4096, TIMEOUT_MOST_S = 3600, LINES_MOST = 10 * 1000 * 1000 };
+enum { DEADLINE_MS = 90000, COMMAND_MOST = 32 * 1024, TEXT_MOST = 4096 };
 
 /* ---- output ---- */
 
@@ -102,12 +100,25 @@ static void let_go(struct exec *x)
     x->rights = NULL;
 }
 
+/* From the loop: who ended it may still use it. */
+static void tell_done(void *data)
+{
+    struct exec *x = data;
+    x->turn = NULL;
+    x->done(x->done_data, x, x->code);
+}
+
 void exec_end(struct exec *x, int code)
 {
     if (x->ended)
         return;
     let_go(x);
-    channel_exit(x->channel, code);
+    if (x->done == NULL || x->cut) {
+        channel_exit(x->channel, code);
+        return;
+    }
+    x->code = code;
+    x->turn = session_turn_new(x->session, tell_done, x);
 }
 
 static void fail_text(struct exec *x, int code, const char *text)
@@ -215,6 +226,7 @@ static void rights_changed(void *data, const char *server, uint32_t rights, uint
         return;
     session_log(x->session, "channel.cut", "program=%s server=%s why=a right was taken away", x->verb->name, server);
     channel_cut(x->channel);
+    x->cut = true;
     exec_fail(x, EXIT_NOT_PERMITTED, "%s: the right to do this was taken away", server);
 }
 
@@ -275,13 +287,14 @@ static void on_closed(void *data, struct channel *c)
     struct exec *x = data;
     (void)c;
     let_go(x);
+    session_turn_free(x->turn);
     conf_words_free(x->words);
     free(x->args);
     free(x->server);
     free(x);
 }
 
-static const struct channel_ops ops = {
+const struct channel_ops exec_ops = {
     .data = on_data,
     .eof = on_eof,
     .writable = on_writable,
@@ -291,114 +304,6 @@ static const struct channel_ops ops = {
 };
 
 /* ---- the command line ---- */
-
-static bool number_of(const char *text, uint64_t most, uint64_t *n)
-{
-    size_t len = strlen(text);
-    if (len == 0 || len > 18 || strspn(text, "0123456789") != len)
-        return false;
-    *n = strtoull(text, NULL, 10);
-    return *n <= most;
-}
-
-static bool set_timeout(struct exec *x, const char *value)
-{
-    uint64_t s;
-    size_t len = strlen(value);
-    FREE_MEM char *digits = mem_strn(value, len > 0 && value[len - 1] == 's' ? len - 1 : len);
-    if (!number_of(digits, TIMEOUT_MOST_S, &s) || s == 0) {
-        exec_fail(x, EXIT_USAGE, "--timeout: '%s' is no number of seconds; allowed: 1 to %d", escn(value, len), TIMEOUT_MOST_S);
-        return false;
-    }
-    x->timeout_ms = s * 1000;
-    return true;
-}
-
-static bool set_lines(struct exec *x, const char *value)
-{
-    if (number_of(value, LINES_MOST, &x->lines))
-        return true;
-    exec_fail(x, EXIT_USAGE, "-n: '%s' is no number of lines; allowed: 0 to %d", esc(value), LINES_MOST);
-    return false;
-}
-
-static bool set_after(struct exec *x, const char *value)
-{
-    if (number_of(value, INT64_MAX, &x->after))
-        return true;
-    exec_fail(x, EXIT_USAGE, "--after: '%s' is no id of an event", esc(value));
-    return false;
-}
-
-static bool set_top(struct exec *x, const char *value)
-{
-    if (number_of(value, DU_TOP_MOST, &x->top) && x->top > 0)
-        return true;
-    exec_fail(x, EXIT_USAGE, "--top: '%s' is no number; allowed: 1 to %d", esc(value), DU_TOP_MOST);
-    return false;
-}
-
-static bool set_since(struct exec *x, const char *value)
-{
-    if (since_parse(value, wall_ms(), &x->since))
-        return true;
-    exec_fail(x, EXIT_USAGE, "--since: '%s' is no time; allowed: %s", esc_text(value), SINCE_FORMS);
-    return false;
-}
-
-static bool set_expect(struct exec *x, const char *value)
-{
-    x->expect = value;
-    return true;
-}
-
-static const struct {
-    const char *word;
-    enum option bit;
-    bool (*set)(struct exec *x, const char *value);   /* NULL: takes no value */
-} options[] = {
-    { "--json", OPTION_JSON, NULL },         { "--wait", OPTION_WAIT, NULL },   { "--timeout", OPTION_TIMEOUT, set_timeout },
-    { "-n", OPTION_LINES, set_lines },       { "-f", OPTION_FOLLOW, NULL },     { "--expect", OPTION_EXPECT, set_expect },
-    { "--raw", OPTION_RAW, NULL },           { "--force", OPTION_FORCE, NULL }, { "--qr", OPTION_QR, NULL },
-    { "--after", OPTION_AFTER, set_after },
-    { "--top", OPTION_TOP, set_top },
-    { "--since", OPTION_SINCE, set_since },
-};
-
-static bool refuse_option(struct exec *x, const char *word)
-{
-    char allowed[256] = "";
-    size_t at = 0;
-    for (size_t i = 0; i < countof(options); i++)
-        if (x->verb->options & options[i].bit)
-            at += (size_t)snprintf(allowed + at, sizeof allowed - at, "%s%s", at ? " " : "", options[i].word);
-    exec_fail(x, EXIT_USAGE, "%s: option '%s' is not known here; allowed: %s", x->verb->name, esc(word), at ? allowed : "none");
-    return false;
-}
-
-/* Takes the option at WORDS[*I] (and its value); false when the command has been ended. */
-static bool take_option(struct exec *x, char **words, size_t *i)
-{
-    const char *word = words[*i];
-    const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-    size_t len = equals ? (size_t)(equals - word) : strlen(word);
-    for (size_t k = 0; k < countof(options); k++) {
-        if (strlen(options[k].word) != len || strncmp(options[k].word, word, len) != 0)
-            continue;
-        if (!(x->verb->options & options[k].bit))
-            break;
-        x->options |= options[k].bit;
-        if (options[k].set == NULL)
-            return equals ? refuse_option(x, word) : true;
-        const char *value = equals ? equals + 1 : words[++*i];
-        if (value == NULL) {
-            exec_fail(x, EXIT_USAGE, "%s: option '%s' needs a value", x->verb->name, esc(word));
-            return false;
-        }
-        return options[k].set(x, value);
-    }
-    return refuse_option(x, word);
-}
 
 static bool is_option(const char *word) { return word[0] == '-' && word[1] != '\0'; }
 
@@ -413,7 +318,7 @@ static bool take_words(struct exec *x, char **words)
             continue;
         }
         if (!only_args && !x->verb->plain && is_option(words[i])) {
-            if (!take_option(x, words, &i))
+            if (!exec_option(x, words, &i))
                 return false;
             continue;
         }
@@ -581,14 +486,25 @@ static struct exec *new(struct channel *c)
 void exec_refuse(struct channel *c, const char *why)
 {
     struct exec *x = new(c);
-    channel_run(c, &ops, x);
+    channel_run(c, &exec_ops, x);
     exec_fail(x, EXIT_NOT_PERMITTED, "%s", why);
 }
 
 void exec_start(struct channel *c, const char *command)
 {
     struct exec *x = new(c);
-    channel_run(c, &ops, x);
+    channel_run(c, &exec_ops, x);
     x->line = command;
     run_line(x, command);
+}
+
+struct exec *exec_within(struct channel *c, struct prompt *prompt, const char *command, exec_done_fn *done, void *data)
+{
+    struct exec *x = new(c);
+    x->prompt = prompt;
+    x->done = done;
+    x->done_data = data;
+    x->line = command;
+    run_line(x, command);
+    return x;
 }

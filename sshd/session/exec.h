@@ -29,6 +29,13 @@ enum server_word { SERVER_NONE, SERVER_ONE, SERVER_ALL };
 
 struct exec;
 struct exec_files;
+struct prompt;
+
+/* What COMPLETED words behind the verb are, beside the server that it takes and its options. */
+enum completed { COMPLETE_NOTHING, COMPLETE_PATHS, COMPLETE_SERVERS_AND_PATHS, COMPLETE_VERBS };
+
+/* Called from the loop: the command has ended with CODE.  The caller of exec_within frees it, by exec_ops.closed. */
+typedef void exec_done_fn(void *data, struct exec *x, int code);
 
 struct verb {
     const char *name;            /* one word, or two: "backup create" */
@@ -41,6 +48,8 @@ struct verb {
     bool streams;                /* no deadline of its own */
     bool enrolling;              /* for who must set up a second factor, too */
     bool secret;                 /* its words are kept out of the log */
+    bool protocol;               /* its input is a program's, not a person's: ctrl-C on a terminal ends it */
+    enum completed completed;
     void (*run)(struct exec *x);
     const char *usage, *help;
 };
@@ -76,7 +85,29 @@ struct exec {
     struct exec_files *files;    /* exec_files.c */
     uint32_t relied;             /* rights without which the command ends; the verb's, and what it adds */
     bool ended;
+
+    /* Of one that was typed at a prompt. */
+    struct prompt *prompt;       /* lent, for what the verb reads; NULL: there is none */
+    exec_done_fn *done;          /* NULL: its end is the channel's */
+    void *done_data;
+    struct session_turn *turn;
+    int code;
+    bool cut;                    /* the channel ends with it all the same */
 };
+
+struct exec_option {
+    const char *word;            /* NULL: the last */
+    enum option bit;
+    bool (*set)(struct exec *x, const char *value);   /* NULL: takes no value */
+};
+extern const struct exec_option exec_options[];
+/* Takes the option at WORDS[*I] (and its value); false when the command has been ended. */
+bool exec_option(struct exec *x, char **words, size_t *i);
+
+/* What a command makes of its channel's events; DATA is the command. */
+extern const struct channel_ops exec_ops;
+/* Runs COMMAND on C, whose program is the caller, who hands it the channel's events by exec_ops and is told its end by DONE. */
+struct exec *exec_within(struct channel *c, struct prompt *prompt, const char *command, exec_done_fn *done, void *data);
 
 /* stdout, with "\r\n" on a terminal; stderr the same way, a line each. */
 void exec_out(struct exec *x, const void *bytes, size_t size);

@@ -6,15 +6,20 @@ holdfast_session_SOURCES = \
 	sshd/session/auth_code.c \
 	sshd/session/blob.c sshd/session/blob.h \
 	sshd/session/channel.c sshd/session/channel.h \
+	sshd/session/complete.c sshd/session/complete.h \
+	sshd/session/complete_files.c sshd/session/complete_files.h \
 	sshd/session/conn.c sshd/session/conn.h \
 	sshd/session/display.c sshd/session/display.h \
 	sshd/session/eager.c sshd/session/eager.h \
 	sshd/session/errand.c sshd/session/errand.h \
 	sshd/session/exec.c sshd/session/exec.h \
+	sshd/session/exec_options.c \
 	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
+	sshd/session/prompt.c sshd/session/prompt.h \
+	sshd/session/shell.c \
 	sshd/session/proof.c sshd/session/proof.h \
 	sshd/session/qr.c sshd/session/qr.h \
 	sshd/session/random.c \

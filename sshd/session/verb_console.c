@@ -1,22 +1,29 @@
-/* The console: on a terminal a line editor in front of the server, else a filter. */
+/* The console: on a terminal a line editor (prompt.h) in front of the server, else a filter. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/display.h"
+#include "sshd/session/prompt.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
 
-enum { HISTORY = 64 * 1024, LINE_MOST = 4096, DRAIN_MS = 300, DRAIN_MOST_MS = 5000, KEY_DETACH = 0x1d };
+enum { HISTORY = 64 * 1024, LINE_MOST = PROMPT_LINE_MOST + 1, DRAIN_MS = 300, DRAIN_MOST_MS = 5000, KEY_INTERRUPT = 3, KEY_DETACH = 0x1d };
 
 struct console {
     struct exec *x;
     struct viewer *viewer;
     bool writes, raw;
-    struct buf line;        /* being typed */
+    struct prompt *prompt;  /* edits what is typed; NULL: nothing is */
+    bool prompt_ours;       /* and not that of the prompt where the verb was typed */
+    bool editing;
+    bool leaving;           /* with: */
+    int code;
+    char *words;            /* owned */
     struct buf waiting;     /* input the shim has not taken yet */
-    int escape;             /* inside a key's escape sequence: 1 after ESC, 2 after ESC [ */
     uint8_t last;           /* last byte shown */
     struct display display;
     bool ending;            /* the filter's input has ended */
@@ -29,7 +36,9 @@ static void drop(struct exec *x)
     struct console *k = x->state;
     viewer_free(k->viewer);
     timer_free(k->drain);
-    buf_free(&k->line);
+    if (k->prompt_ours)
+        prompt_free(k->prompt);
+    free(k->words);
     buf_free(&k->waiting);
     free(k);
 }
@@ -52,37 +61,26 @@ static void show(struct console *k, const uint8_t *p, size_t size)
     channel_write(c, p + from, size - from);
 }
 
-static void show_line(struct console *k)
-{
-    channel_write(k->x->channel, buf_head(&k->line), buf_size(&k->line));
-}
-
-static void put(struct console *k, const char *text) { channel_write(k->x->channel, text, strlen(text)); }
-
-/* What is being typed is taken away, and put back behind what came. */
+/* Made safe, and above what is being typed. */
 static void output_terminal(struct console *k, const uint8_t *bytes, size_t size)
 {
-    bool typing = buf_size(&k->line) > 0;
     FREE_MEM uint8_t *shown = mem_new(size + DISPLAY_HELD);
     size = display(&k->display, bytes, size, shown);
-    if (size == 0)
-        return;
-    if (typing)
-        put(k, "\r\033[K");
-    show(k, shown, size);
-    if (typing) {
-        if (k->last != '\n')
-            put(k, "\r\n");
-        show_line(k);
-    }
+    if (k->prompt == NULL)
+        show(k, shown, size);
+    else if (size > 0 && !prompt_output(k->prompt, false, shown, size))
+        viewer_pause(k->viewer, true);
 }
 
 /* Its colours are not ours. */
 static void output_ends(struct console *k)
 {
     uint8_t plain[DISPLAY_HELD];
-    if (!k->raw)
-        channel_write(k->x->channel, plain, display_end(&k->display, plain));
+    size_t n = k->raw ? 0 : display_end(&k->display, plain);
+    if (k->prompt)
+        prompt_output(k->prompt, false, plain, n);
+    else
+        channel_write(k->x->channel, plain, n);
 }
 
 static void drained(void *data);
@@ -96,7 +94,7 @@ static void output(void *data, const uint8_t *bytes, size_t size)
         show(k, bytes, size);
     else
         channel_write(k->x->channel, bytes, size);
-    if (channel_room(k->x->channel) < CHANNEL_LOW)
+    if (k->prompt == NULL && channel_room(k->x->channel) < CHANNEL_LOW)
         viewer_pause(k->viewer, true);
     if (k->ending && k->drained_ms < DRAIN_MOST_MS) {
         timer_free(k->drain);
@@ -108,13 +106,20 @@ static void output(void *data, const uint8_t *bytes, size_t size)
 static void room(struct exec *x)
 {
     struct console *k = x->state;
-    viewer_pause(k->viewer, false);
+    if (k->prompt_ours)
+        prompt_room(k->prompt);
+    if (k->prompt == NULL)
+        viewer_pause(k->viewer, false);
 }
 
 static void say(struct console *k, const char *text)
 {
     output_ends(k);
-    exec_note(k->x, "[%s]", text);
+    FREE_MEM char *line = mem_fmt("[%s]\n", text);
+    if (k->editing)
+        prompt_output(k->prompt, true, line, strlen(line));
+    else
+        exec_note(k->x, "[%s]", text);
 }
 
 static void notice(void *data, const char *text)
@@ -122,20 +127,51 @@ static void notice(void *data, const char *text)
     say(data, text);
 }
 
+/* The terminal is ours again, or was all the time.  The editor leaves it at the beginning of a line. */
+static void left(struct console *k)
+{
+    struct exec *x = k->x;
+    int code = k->code;
+    if (k->prompt == NULL && channel_midline(x->channel))
+        exec_print(x, "\n");
+    exec_note(x, "%s", k->words);
+    exec_end(x, code);
+}
+
+static void leave(struct console *k, int code, const char *fmt, ...) PRINTF(3, 4);
+
+static void leave(struct console *k, int code, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+    if (k->leaving)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    k->leaving = true;
+    k->code = code;
+    k->words = mem_str(text);
+    if (k->editing)
+        prompt_stop(k->prompt);
+    else
+        left(k);
+}
+
 static void end(void *data, bool bye, unsigned code, unsigned signal)
 {
     struct console *k = data;
-    struct exec *x = k->x;
+    bool terminal = exec_terminal(k->x);
+    viewer_pause(k->viewer, true);
     output_ends(k);
-    if (!bye) {
-        exec_fail(x, EXIT_UNAVAILABLE, "the console was closed");
-        return;
-    }
-    if (signal)
-        exec_note(x, "[the server has ended by signal %u]", signal);
+    if (!bye && !terminal)
+        exec_fail(k->x, EXIT_UNAVAILABLE, "the console was closed");
+    else if (!bye)
+        leave(k, EXIT_UNAVAILABLE, "the console was closed");
+    else if (signal)
+        leave(k, EXIT_DONE, "[the server has ended by signal %u]", signal);
     else
-        exec_note(x, "[the server has ended with exit code %u]", code);
-    exec_end(x, EXIT_DONE);
+        leave(k, EXIT_DONE, "[the server has ended with exit code %u]", code);
 }
 
 /* ---- input ---- */
@@ -178,104 +214,124 @@ static size_t feed(struct console *k, const uint8_t *bytes, size_t size)
     return viewer_input(k->viewer, bytes, size);
 }
 
-static void send_line(struct console *k)
+static void edit(struct console *k)
 {
-    put(k, "\r\n");
-    buf_put_u8(&k->line, '\n');
-    buf_put(&k->waiting, buf_head(&k->line), buf_size(&k->line));
-    buf_reset(&k->line);
+    k->editing = true;
+    prompt_read(k->prompt, PROMPT_TEXT, k->x->server, "");
+    channel_resume(k->x->channel);
+}
+
+static void send_line(struct console *k, const char *line)
+{
+    buf_put(&k->waiting, line, strlen(line));
+    buf_put_u8(&k->waiting, '\n');
     push(k);
 }
 
-/* The last character, of one to four bytes. */
-static void erase(struct console *k)
+static void typed(void *data, const char *line, bool end_key)
 {
-    size_t n = buf_size(&k->line);
-    if (n == 0)
-        return;
-    do
-        n--;
-    while (n > 0 && (buf_head(&k->line)[n] & 0xc0) == 0x80);
-    k->line.len = k->line.off + n;
-    put(k, "\b \b");
-}
-
-static void erase_all(struct console *k)
-{
-    buf_reset(&k->line);
-    put(k, "\r\033[K");
-}
-
-static void printable(struct console *k, uint8_t key)
-{
-    /* One byte stays free for the newline. */
-    if (buf_size(&k->line) >= LINE_MOST - 1) {
-        put(k, "\a");
+    struct console *k = data;
+    k->editing = false;
+    if (!end_key)
+        send_line(k, line);
+    if (k->leaving) {
+        left(k);
         return;
     }
-    buf_put_u8(&k->line, key);
-    channel_write(k->x->channel, &key, 1);
-}
-
-/* Arrow keys and their like have no meaning here; their bytes must not become text. */
-static bool in_escape(struct console *k, uint8_t key)
-{
-    if (k->escape == 1) {
-        k->escape = key == '[' || key == 'O' ? 2 : 0;
-        return true;
-    }
-    if (k->escape == 2) {
-        if (key >= 0x40)
-            k->escape = 0;
-        return true;
-    }
-    k->escape = key == 0x1b;
-    return k->escape;
-}
-
-/* False when the console has been left. */
-static bool key(struct console *k, uint8_t c)
-{
-    if (c == KEY_DETACH) {
-        put(k, "\r\n");
-        say(k, "detached; the server runs on");
-        exec_end(k->x, EXIT_DONE);
-        return false;
-    }
-    if (c == 3 || c == 4)
+    if (end_key)
         say(k, "nothing was sent; ctrl-] leaves the console, 'stop' stops the server");
-    else if (!k->writes && !in_escape(k, c))
-        put(k, "\a");
-    else if (in_escape(k, c))
-        return true;
-    else if (c == '\r' || c == '\n')
-        send_line(k);
-    else if (c == 0x7f || c == '\b')
-        erase(k);
-    else if (c == 0x15)
-        erase_all(k);
-    else if (c >= ' ' || c == '\t')
-        printable(k, c);
-    return true;
+    edit(k);
 }
 
-static size_t input_keys(struct exec *x, const uint8_t *bytes, size_t size)
+static void stopped(void *data)
+{
+    struct console *k = data;
+    k->editing = false;
+    left(k);
+}
+
+static void editor_ready(void *data)
+{
+    struct console *k = data;
+    viewer_pause(k->viewer, false);
+    edit(k);
+}
+
+static void editor_hungry(void *data) { channel_resume(((struct console *)data)->x->channel); }
+static void editor_room(void *data) { viewer_pause(((struct console *)data)->viewer, false); }
+
+static void editor_gone(void *data, int code, const char *why)
+{
+    struct console *k = data;
+    k->editing = false;
+    if (channel_midline(k->x->channel))
+        exec_print(k->x, "\n");
+    exec_fail(k->x, code, "%s; the server runs on", why);
+}
+
+static const struct prompt_events editor = {
+    .ready = editor_ready,
+    .line = typed,
+    .stopped = stopped,
+    .hungry = editor_hungry,
+    .room = editor_room,
+    .gone = editor_gone,
+};
+
+static void detach(struct console *k)
+{
+    leave(k, EXIT_DONE, "[detached; the server runs on]");
+}
+
+/* What stands before a key of ours goes first, unless nobody takes it now. */
+static size_t input_edited(struct exec *x, const uint8_t *bytes, size_t size)
 {
     struct console *k = x->state;
-    size_t i = 0;
-    while (i < size && buf_size(&k->waiting) == 0)
-        if (!key(k, bytes[i++]))
-            return size;
-    return i;
+    size_t at = 0;
+    const uint8_t *out = buf_size(&k->waiting) > 0 ? memchr(bytes, KEY_DETACH, size) : NULL;
+    if (out) {
+        detach(k);
+        return (size_t)(out - bytes) + 1;
+    }
+    while (at < size && buf_size(&k->waiting) == 0 && !k->leaving) {
+        size_t n = at;
+        while (n < size && bytes[n] != KEY_DETACH && bytes[n] != KEY_INTERRUPT)
+            n++;
+        size_t took = n > at ? prompt_feed(k->prompt, bytes + at, n - at) : 0;
+        at += took;
+        if (at < n || (n < size && prompt_fed(k->prompt)))
+            return at;
+        if (n < size && bytes[n] == KEY_DETACH) {
+            detach(k);
+            return n + 1;
+        }
+        if (n < size) {
+            if (prompt_feed(k->prompt, bytes + n, 1) == 0)
+                return at;
+            say(k, "nothing was sent; ctrl-] leaves the console, 'stop' stops the server");
+            at = n + 1;
+        }
+    }
+    return at;
+}
+
+static size_t input_watched(struct exec *x, const uint8_t *bytes, size_t size)
+{
+    struct console *k = x->state;
+    if (memchr(bytes, KEY_DETACH, size))
+        detach(k);
+    else
+        channel_write(x->channel, "\a", 1);
+    return size;
 }
 
 static size_t input_raw(struct exec *x, const uint8_t *bytes, size_t size)
 {
     struct console *k = x->state;
-    const uint8_t *detach = memchr(bytes, KEY_DETACH, size);
-    size_t n = k->writes ? feed(k, bytes, detach ? (size_t)(detach - bytes) : size) : size;
-    if (detach && bytes + n >= detach) {
-        key(k, KEY_DETACH);
+    const uint8_t *detach_key = memchr(bytes, KEY_DETACH, size);
+    size_t n = k->writes ? feed(k, bytes, detach_key ? (size_t)(detach_key - bytes) : size) : size;
+    if (detach_key && bytes + n >= detach_key) {
+        detach(k);
         return size;
     }
     return n;
@@ -302,6 +358,8 @@ static void resize(struct exec *x, unsigned columns, unsigned rows)
 {
     struct console *k = x->state;
     viewer_resize(k->viewer, columns, rows);
+    if (k->prompt_ours)
+        prompt_resize(k->prompt, columns, rows);
 }
 
 static void interrupt(struct exec *x, const char *signal)
@@ -316,6 +374,16 @@ static void interrupt(struct exec *x, const char *signal)
 
 static const struct viewer_events events = { .output = output, .notice = notice, .writable = writable, .end = end };
 
+static void begin_editing(struct console *k)
+{
+    k->prompt = k->x->prompt;
+    k->prompt_ours = k->prompt == NULL;
+    if (k->prompt_ours)
+        k->prompt = prompt_new(k->x->channel, &editor, k);
+    else
+        prompt_use(k->prompt, &editor, k);
+}
+
 static void attached(struct exec *x, int code, const char *text, struct msg *m)
 {
     if (!exec_ok(x, code, text))
@@ -323,7 +391,7 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
     int fd = msg_get_fd(m);
     msg_end(m);
     struct console *k = mem_new(sizeof *k);
-    *k = (struct console){ .x = x, .line = BUF(LINE_MOST), .waiting = BUF(LINE_MOST), .raw = x->options & OPTION_RAW };
+    *k = (struct console){ .x = x, .waiting = BUF(LINE_MOST), .raw = x->options & OPTION_RAW };
     const struct server_right *r = session_server(x->session, x->server);
     k->writes = r && (r->rights & RIGHT_SEND);
     if (k->writes)
@@ -334,7 +402,9 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
     x->room = room;
     x->interrupt = interrupt;
     bool terminal = exec_terminal(x);
-    x->input = !terminal ? input_filter : k->raw ? input_raw : input_keys;
+    x->input = !terminal ? input_filter : k->raw ? input_raw : k->writes ? input_edited : input_watched;
+    if (x->input == input_edited)
+        begin_editing(k);
     if (terminal) {
         say(k, k->writes ? "attached; ctrl-] leaves the console" : "attached, to watch only; ctrl-] leaves the console");
         x->resize = resize;
@@ -349,6 +419,10 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
         channel_size(x->channel, &columns, &rows);
         viewer_resize(k->viewer, columns, rows);
     }
+    if (k->prompt && !k->prompt_ours)
+        edit(k);
+    else if (k->prompt)
+        viewer_pause(k->viewer, true);
     /* An empty input may have ended before; on a terminal nobody asks. */
     if (x->lines == 0 && x->input_end)
         input_end(x);

@@ -66,9 +66,10 @@ static void print_greeting(struct exec *x, const struct statuses *all)
         status_print(x, all);
     else
         exec_print(x, "There is no server you may see.\n");
-    exec_print(x, "\nFiles: sftp. Commands: ssh ... VERB [SERVER]; 'help' lists them.\n");
-    if (exec_terminal(x))
-        exec_note(x, "There is no shell here; try: ssh -t ... console SERVER");
+    if (x->done)
+        exec_print(x, "\nFiles: sftp. 'help' lists what can be typed here, TAB completes it, ctrl-D ends.\n");
+    else
+        exec_print(x, "\nFiles: sftp. Commands: ssh ... VERB [SERVER]; 'help' lists them.\n");
     exec_end(x, EXIT_DONE);
 }
 

@@ -5,7 +5,8 @@
 #define POWER (OPTION_WAIT | OPTION_TIMEOUT)
 #define ANY 100000
 #define SUM(word)                                                                                                                  \
-    { .name = word, .most = ANY, .plain = true, .streams = true, .run = verb_sum, .usage = word " [-btz] [--tag] [PATH...]",       \
+    { .name = word, .most = ANY, .plain = true, .streams = true, .completed = COMPLETE_PATHS, .run = verb_sum,                     \
+      .usage = word " [-btz] [--tag] [PATH...]",                                                                                   \
       .help = "digests of files, or of the input" }
 
 const struct verb verbs[] = {
@@ -35,7 +36,7 @@ const struct verb verbs[] = {
       .help = "the last lines of its output (100), or all since a time (10m, today, 2026-01-31T12:00:00Z); -f: and what follows" },
     { .name = "quota", .server = SERVER_ALL, .right = RIGHT_STATUS, .options = OPTION_JSON, .run = verb_quota,
       .usage = "quota [SERVER] [--json]", .help = "disk and files used, and the limits" },
-    { .name = "du", .options = OPTION_JSON | OPTION_TOP, .most = ANY, .streams = true, .run = verb_du,
+    { .name = "du", .options = OPTION_JSON | OPTION_TOP, .most = ANY, .streams = true, .completed = COMPLETE_SERVERS_AND_PATHS, .run = verb_du,
       .usage = "du [SERVER] [PATH...] [--top N] [--json]", .help = "what files and folders take; --top: and the N largest of each" },
     { .name = "backup create", .server = SERVER_ONE, .right = RIGHT_BACKUP_CREATE, .options = OPTION_JSON, .most = 1, .streams = true,
       .run = verb_backup_create, .usage = "backup create [SERVER] [LABEL] [--json]", .help = "make a backup and print its id" },
@@ -71,21 +72,22 @@ const struct verb verbs[] = {
       .help = "connections, rates and tries: what is used and what is left" },
     { .name = "sessions", .options = OPTION_JSON, .run = verb_sessions, .usage = "sessions [--json]",
       .help = "who is logged in as you, from where" },
-    { .name = "help", .enrolling = true, .most = 2, .run = verb_help, .usage = "help [VERB]", .help = "this" },
+    { .name = "help", .enrolling = true, .most = 2, .completed = COMPLETE_VERBS, .run = verb_help, .usage = "help [VERB]", .help = "this" },
     { .name = "version", .options = OPTION_JSON, .run = verb_version, .usage = "version [--json]", .help = "of this service" },
     /* What stock clients send to find out what is at the other end. */
-    { .name = "df", .most = ANY, .plain = true, .streams = true, .run = verb_df, .usage = "df [-k | -h] [PATH...]",
+    { .name = "df", .most = ANY, .plain = true, .completed = COMPLETE_PATHS, .streams = true, .run = verb_df, .usage = "df [-k | -h] [PATH...]",
       .help = "space on your servers' disks, in KiB" },
     SUM("md5sum"), SUM("sha1sum"), SUM("sha224sum"), SUM("sha256sum"), SUM("sha384sum"), SUM("sha512sum"),
-    { .name = "scp", .most = ANY, .plain = true, .streams = true, .run = verb_scp, .usage = "scp -t|-f [-r] [-p] [-d] PATH...",
+    { .name = "scp", .most = ANY, .plain = true, .protocol = true, .streams = true, .run = verb_scp, .usage = "scp -t|-f [-r] [-p] [-d] PATH...",
       .help = "the far end of a copy by an old client (scp -O, pscp -scp)" },
-    { .name = "rsync", .most = ANY, .plain = true, .streams = true, .run = verb_rsync, .usage = "rsync --server ...",
+    { .name = "rsync", .most = ANY, .plain = true, .protocol = true, .streams = true, .run = verb_rsync, .usage = "rsync --server ...",
       .help = "the far end of a copy by rsync, which runs on your machine" },
-    { .name = "test", .most = ANY, .plain = true, .run = verb_test, .usage = "test -e|-f|-d|-L|-s PATH",
+    { .name = "test", .most = ANY, .plain = true, .completed = COMPLETE_PATHS, .run = verb_test, .usage = "test -e|-f|-d|-L|-s PATH",
       .help = "exit 0 if PATH is there, a file, a folder, a link, not empty; else 1" },
     { .name = "echo", .most = ANY, .plain = true, .run = verb_echo, .usage = "echo [-n] [WORD...]", .help = "print the words" },
     { .name = "true", .most = ANY, .plain = true, .run = verb_true, .usage = "true", .help = "do nothing, exit 0" },
-    { .name = "exit", .most = ANY, .plain = true, .run = verb_true, .usage = "exit", .help = "the same; ssh-copy-id tries a key with it" },
+    { .name = "exit", .most = ANY, .plain = true, .run = verb_true, .usage = "exit",
+      .help = "leave the prompt; without one the same as true, as ssh-copy-id tries a key with it" },
     { .name = "pwd", .most = ANY, .plain = true, .run = verb_pwd, .usage = "pwd", .help = "print /" },
     { .name = NULL },
 };

@@ -37,6 +37,7 @@ static const struct role_row {
     [ROLE_PLAN] = { .name = "plan", .program = "holdfast-launch", .argument = "-n", .logs = true, .with_us = true },
     [ROLE_POLICY] = { .name = "policy", .program = "holdfast-policy", .logs = true, .with_us = true },
     [ROLE_FILTER] = { .name = "filter", .program = "holdfast-filter", .logs = true, .with_us = true, .net_admin = true },
+    [ROLE_PROMPT] = { .name = "prompt", .program = "holdfast-prompt", .logs = true, .with_us = true },
     [ROLE_SINK] = { .name = "sink", .program = "holdfast-sink", .logs = true, .with_us = true },
 };
 

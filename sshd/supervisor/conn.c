@@ -20,6 +20,7 @@
 #include "sshd/supervisor/handles.h"
 #include "sshd/supervisor/listen.h"
 #include "sshd/supervisor/news.h"
+#include "sshd/supervisor/prompt.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source.h"
 #include "sshd/supervisor/store.h"
@@ -113,6 +114,7 @@ static void on_end(void *data, pid_t pid, int status)
              c->account[0] ? c->account : "-", c->address, (int)pid, status_text(status));
     store_session_gone(super, c->id, crashed(status));
     server_waits_drop(super, c->id, c->account[0] ? c->account : "-");
+    prompts_end(c->id);
     free_session(c);
 }
 

@@ -33,6 +33,7 @@ holdfastd_SOURCES = \
 	sshd/supervisor/notify.c sshd/supervisor/notify.h \
 	sshd/supervisor/order.c sshd/supervisor/order.h \
 	sshd/supervisor/plan.c sshd/supervisor/plan.h \
+	sshd/supervisor/prompt.c sshd/supervisor/prompt.h \
 	sshd/supervisor/reason.c sshd/supervisor/reason.h \
 	sshd/supervisor/refuse.c sshd/supervisor/refuse.h \
 	sshd/supervisor/reload.c sshd/supervisor/reload.h \

@@ -19,6 +19,7 @@
 #include "sshd/supervisor/disk.h"
 #include "sshd/supervisor/errand.h"
 #include "sshd/supervisor/launch.h"
+#include "sshd/supervisor/prompt.h"
 #include "sshd/supervisor/standing.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/worker.h"
@@ -255,6 +256,7 @@ static const struct row {
     [OP_RSYNC] = { RIGHT_FILES_READ, true, false, errand_rsync },
     [OP_SHELL] = { RIGHT_SHELL, true, false, errand_shell },
     [OP_LIMITS] = { 0, true, true, standing_tell },
+    [OP_PROMPT] = { 0, true, true, prompt_order },
     [OP_BACKUP_CREATE] = { RIGHT_BACKUP_CREATE, false, false, backup_create },
     [OP_BACKUP_GET] = { RIGHT_BACKUP_READ, false, false, backup_get },
 };

@@ -28,7 +28,7 @@ struct order {
     char account[NAME_MOST + 1], server[NAME_MOST + 1], address[64], text[BACKUP_ID];
 };
 
-static wish_fn every_server, files, console, rsync;
+static wish_fn every_server, files, console, rsync, prompt;
 
 /* `all` must all be there, of `any` one at least; `also` count in what is asked for more. */
 static const struct rule {
@@ -71,6 +71,7 @@ static const struct rule {
     [OP_TOTP_REMOVE] =   { .word = "change it", .none = true, .secret = true, .text_most = CODE_MOST, .fn = totp_remove },
     [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
     [OP_EVENTS] =        { .word = "see its state", .all = RIGHT_STATUS, .none = true, .fn = events_list },
+    [OP_PROMPT] =        { .word = "have a prompt", .none = true, .fn = prompt },
     [OP_SHELL] =         { .word = "open a shell in it", .all = RIGHT_SHELL, .text_most = SHELL_WORDS, .action = ACTIVITY_SHELL },
     [OP_LIMITS] =        { .word = "have its limits", .none = true, .fn = limits },
     [OP_SESSIONS] =      { .word = "have its sessions", .none = true, .fn = sessions_own },
@@ -154,6 +155,15 @@ static bool rsync(struct wish *w)
                     w->session->account);
     else
         return true;
+    return false;
+}
+
+/* It is an account's, not a server's. */
+static bool prompt(struct wish *w)
+{
+    if (w->server[0] == '\0')
+        return true;
+    wish_refuse(w, CODE_USAGE, "a prompt is of no server, '%s' was named", w->server);
     return false;
 }
 
@@ -330,6 +340,9 @@ static bool still_permitted(struct store *store, const struct order *o)
 {
     struct err e = { 0 };
     uint32_t now = 0;
+    /* What is of no server is the session's as long as there is one. */
+    if (o->server[0] == '\0')
+        return true;
     return account_rights(store->db, o->account, o->server, &now, &e) == 1 && (o->rights & ~now) == 0;
 }
 

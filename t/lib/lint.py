@@ -10,7 +10,7 @@ import tempfile
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # One process each; what stands in these folders is nobody else's.
-PROCESSES = ("sshd/supervisor", "sshd/session", "sshd/files", "sshd/tool", "sandbox/launch", "sandbox/init", "sandbox/shim", "sandbox/policy", "sandbox/filter",
+PROCESSES = ("sshd/supervisor", "sshd/session", "sshd/files", "sshd/prompt", "sshd/tool", "sandbox/launch", "sandbox/init", "sandbox/shim", "sandbox/policy", "sandbox/filter",
              "quota/quotafs", "quota/count", "quota/copy", "store/stored", "store/archive")
 CODE = ("base", "sshd", "sandbox", "quota", "store")
 

@@ -29,6 +29,7 @@ KINDS = {
     "holdfast-archive": r"%P/state/.*|/.*",
     "holdfast-count": r"%P/state/servers/[^/]+(/.*)?|/.*|anon_inode:inotify",
     "holdfast-policy": r"/memfd:.*",
+    "holdfast-prompt": r"/dev/pts/\d+",
     "holdfast-copy": r"/.*",        # folders and files of mounts that only its launch sees
     "holdfast-launch": r".*",
     "holdfast-quotafs": r"/dev/fuse|/.*",
@@ -80,7 +81,7 @@ def uid_problem(name, uid, env):
     sessions, servers = int(env["SESSIONS_UID"]), int(env["SERVERS_UID"])
     ranges = {
         "holdfastd": (0, 1), "holdfast-launch": (int(env["SHIM_UID"]) if uid else 0, 1),      # until it becomes the shim
-        "holdfast-session": (sessions, 1024),
+        "holdfast-session": (sessions, 1024), "holdfast-prompt": (sessions, 1024),
         "holdfast-policy": (sessions + 256, 1), "holdfast-store": (int(env["STORE_UID"]), 1), "holdfast-shim": (int(env["SHIM_UID"]), 1),
         "holdfast-filter": (int(env["FILTER_UID"]), 1),
         "holdfast-files": (servers, 32 * 65536), "holdfast-init": (servers, 32 * 65536), "holdfast-archive": (servers, 32 * 65536),

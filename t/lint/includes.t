@@ -14,6 +14,7 @@ LIBRARIES = {
     r"archive": ("store/archive/",), r"nftables/": ("sandbox/filter/",),
     r"ini\.h": ("sshd/supervisor/",),
     r"fuse": ("quota/quotafs/",),
+    r"histedit": ("sshd/prompt/",),
     r"seccomp\.h": ("sandbox/lock/policyc.c",),
     r"sys/capability\.h": ("sshd/supervisor/", "sandbox/launch/"),
 }

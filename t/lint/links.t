@@ -20,6 +20,7 @@ TABLE = {
     "holdfast-launch": {LIBC, "libcap.so.2"},
     "holdfast-filter": {LIBC, "libnftables.so.1"},
     "holdfast-sink": {LIBC},
+    "holdfast-prompt": {LIBC, "libedit.so.2"},
     "holdfast-shim": {LIBC},
     "holdfast-policy": {LIBC},
     "holdfast-copy": {LIBC},

@@ -11,7 +11,7 @@ from lint import TREE, Tap, files, lint, read
 WORDS = re.compile(r"weaken|weak_(launch|init)|(launch|init)_weak|__wrap_|__real_", re.I)
 MARKS = (b"HOLDFAST_WEAKEN", b"weaken", b"__wrap_", b"__real_")
 INSTALLED = ("holdfastd", "holdfast", "holdfast-session", "holdfast-files", "holdfast-store", "holdfast-archive", "holdfast-launch",
-             "holdfast-sink", "holdfast-shim", "holdfast-init")
+             "holdfast-sink", "holdfast-prompt", "holdfast-shim", "holdfast-init")
 
 
 def check(tree):
