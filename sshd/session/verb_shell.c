@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sshd/proto.h"
 #include "sshd/session/errand.h"
 #include "sshd/session/verbs.h"
 
