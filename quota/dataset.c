@@ -124,9 +124,9 @@ int dataset_make(const struct dataset *s, const char *server, uint64_t bytes, st
     struct said said;
     snprintf(owner, sizeof owner, "%s=%s", PROPERTY, server);
     snprintf(limit, sizeof limit, "refquota=%" PRIu64, bytes);
-    /* mountpoint=legacy: neither `zfs mount -a` nor an import shows it anywhere. */
+    /* mountpoint=legacy: neither `zfs mount -a` nor an import shows it anywhere.  acltype: files that are moved here may have ACLs. */
     const char *const argv[] = { "zfs", "create", "-o", "mountpoint=legacy", "-o", "setuid=off", "-o", "devices=off", "-o", "snapdir=hidden", "-o", "xattr=sa",
-                                 "-o", limit, "-o", owner, s->name, NULL };
+                                 "-o", "acltype=posixacl", "-o", limit, "-o", owner, s->name, NULL };
     return zfs(argv, &said, e) < 0 ? -1 : said.code == 0 ? 0 : failed("create", &said, e);
 }
 

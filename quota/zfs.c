@@ -19,7 +19,7 @@
 #include "quota/project.h"
 #include "quota/tree.h"
 
-enum { ZFS_MAGIC = 0x2fc12fc1, MOUNTINFO_MOST = 16 << 20, LEAST = 1 << 20 };
+enum { MOUNTINFO_MOST = 16 << 20, LEAST = 1 << 20 };
 
 struct shown { char type[16], source[DATASET_MOST + 1]; };
 
@@ -67,7 +67,7 @@ static int on_zfs(const struct place *p, struct err *e)
     struct statfs f;
     if (fstatfs(p->servers, &f) < 0)
         return err_set(e, errno, "statfs", "servers");
-    return f.f_type == ZFS_MAGIC ? 0 : err_set(e, EOPNOTSUPP, "zfs", "the state folder is not on ZFS (statfs says %#lx)", (unsigned long)f.f_type);
+    return (uint64_t)f.f_type == PRJQUOTA_ZFS ? 0 : err_set(e, EOPNOTSUPP, "zfs", "the state folder is not on ZFS (statfs says %#lx)", (unsigned long)f.f_type);
 }
 
 /* 1 it is there and ours, 0 there is none, -1 with E. */

@@ -142,7 +142,7 @@ Test(zfs, make)
 {
     reply(0, NULL, NULL);
     cr_assert_eq(dataset_make(&s, "arena", 67108864, &e), 0);
-    cr_assert_str_eq(asked[0], "zfs create -o mountpoint=legacy -o setuid=off -o devices=off -o snapdir=hidden -o xattr=sa -o refquota=67108864 "
+    cr_assert_str_eq(asked[0], "zfs create -o mountpoint=legacy -o setuid=off -o devices=off -o snapdir=hidden -o xattr=sa -o acltype=posixacl -o refquota=67108864 "
                                "-o holdfast:server=arena tank/state/arena");
     reply(1, NULL, "cannot create 'tank/state/arena': out of space");
     cr_assert_eq(dataset_make(&s, "arena", 67108864, &e), -1);

@@ -154,6 +154,7 @@ hf alice send eater eat >/dev/null
 ok "one that eats memory is ended" wait_until 120 state_is eater failed
 like "$(field eater reason)" "^out of memory at its limit of " "and its status says: out of memory"
 is "$(field eater signal)" 9 "by signal 9"
+like "$(hf alice events eater -n 1)" "out of memory at its limit of 64M" "its last event says the same to a person"
 eaten=$(hf alice logs eater -n 5 | grep -o '[0-9]* MiB$' | tail -n 1)
 atmost "${eaten% MiB}" 64 "it got no more than its limit, in MiB"
 atleast "${eaten% MiB}" 16 "and a good part of it"
@@ -214,6 +215,20 @@ ok "another server is heard" hf alice send two "'sh echo forked \$((6 * 7))'"
 ok "and forks on" wait_until 60 inside '[[:space:]]forked 42'
 exits 0 "kill ends the bomb" hf alice kill bomb --wait --timeout 60
 nok "and its group is gone" test -e "$SUB/bomb"
+cat >"$SCRATCH/bomb" <<'E2'
+import os, sys, time
+try:
+    while os.fork():
+        pass
+    time.sleep(1000)
+except OSError:
+    sys.exit(3)
+E2
+send_run bomb
+run hf alice start bomb --wait --timeout 120
+ok "one that ends as it is refused a process" wait_until 120 state_is bomb failed
+like "$(field bomb reason)" "exit code 3; it was refused more processes and threads than its limit of 40" "its status names that limit"
+like "$(hf alice events bomb -n 1)" "exit code 3; it was refused more processes and threads than its limit of 40" "and so does its last event"
 
 # --- processor time -----------------------------------------------------------------------------------------------------------------
 
@@ -240,6 +255,19 @@ atleast "$(field spinner cpu_ms)" 1000 "status counts the milliseconds"
 
 atleast "$(used spinner cpu_throttled)" 5 "server show counts that"
 atleast "$(used spinner cpu_throttled_ms)" 100 "and for how long"
+
+top_of() { hf alice top "$1" --json | python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())[sys.argv[1]])' "$2"; }
+got=$(top_of spinner cpu_permille)
+atmost "$got" 450 "top shows what it gets, in thousandths of a processor"
+atleast "$got" 50 "and not nothing"
+ok "frozen" tool server freeze spinner
+a=$(event spinner cpu.stat usage_usec)
+sleep 3
+is $(($(event spinner cpu.stat usage_usec) - a)) 0 "it gets no time at all"
+is "$(field spinner state) $(top_of spinner cpu_permille)" "frozen 0" "and that is shown"
+ok "thawed" tool server thaw spinner
+goes_on() { [ "$(event spinner cpu.stat usage_usec)" -gt $((a + 100000)) ]; }
+ok "it goes on" wait_until 60 goes_on
 
 # --- processors and shares --------------------------------------------------------------------------------------------------------------
 
@@ -339,6 +367,14 @@ atleast "$took" 3000 "and read"
 copy "$buffered"
 atleast "$took" 3000 "and written through the cache"
 atleast "$(used holder io_written)" 16777216 "server show counts the bytes"
+is "$(field holder io_written)" "$(used holder io_written)" "and status the same"
+marks=$((marks + 1))
+hf alice send holder "'sh $direct_write; $direct_write; echo end $marks'" >/dev/null
+writes() { got=$(top_of holder io_write_rate) && [ "$got" -ge 500000 ]; }
+ok "top shows what is written while it is" wait_until 30 writes
+atmost "$got" 4194304 "about as much as it may, in bytes a second"
+all_written() { hf alice logs holder -n 20 | grep -q "[[:space:]]end $marks\$"; }
+wait_until 120 all_written
 losetup --direct-io=off "$device"
 copy "$direct_write"
 atleast "$took" 3000 "the same on a loop device that does not read its image directly"
