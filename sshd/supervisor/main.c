@@ -28,6 +28,7 @@
 #include "sshd/supervisor/reload.h"
 #include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/source_keep.h"
+#include "sshd/supervisor/spare.h"
 #include "sshd/supervisor/store.h"
 #include "sshd/supervisor/super.h"
 #include "sshd/supervisor/tool.h"
@@ -291,6 +292,7 @@ static void begin(void)
         log_error("image.missing", "error=\"%s\"", esc_text(why));
     import_sweep(&super);
     store_start(&super);
+    spare_keep(&super);
     warn_begin(&super);
     notify_watchdog(super.loop);
 }

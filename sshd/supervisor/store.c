@@ -23,7 +23,6 @@
 #include "sshd/supervisor/secret.h"
 #include "sshd/supervisor/server.h"
 #include "sshd/supervisor/source_keep.h"
-#include "sshd/supervisor/spare.h"
 #include "sshd/supervisor/store_conf.h"
 #include "sshd/supervisor/store_files.h"
 #include "sshd/supervisor/wish.h"
@@ -133,7 +132,6 @@ static void begin(struct super *s)
     conn_hand_over(s);
     news_store_ready(s);
     servers_begin(s);
-    spare_keep(s);
     listen_accept(s, true);
     log_info("ready", "accounts=%zu servers=%zu", s->conf.naccounts, s->conf.nservers);
     super_ready(s);
