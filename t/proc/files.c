@@ -186,6 +186,35 @@ static void deeper(char *path, size_t size)
     snprintf(path + len, size - len, "dddddddddd/");
 }
 
+/* KiB of the worker's heap that are in memory; 0 where that cannot be seen. */
+static unsigned heap(void)
+{
+    char line[512];
+    unsigned kib = 0;
+    bool here = false;
+    FREE_MEM char *path = mem_fmt("/proc/%d/smaps", (int)rig.pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f) && !(here && sscanf(line, "Rss: %u", &kib) == 1))
+        here = here || strstr(line, "[heap]");
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+Test(files, gives_back_what_a_listing_took)
+{
+    static char names[200][256];
+    char name[16];
+    rig_up();
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        rig_put(rig.in, name, "");
+    }
+    cr_assert_geq(list("", names, 200), 100);
+    cr_assert_leq(heap(), 24, "%u KiB", heap());
+    rig_down();
+}
+
 Test(files, odd_names_and_deep_paths)
 {
     static char names[3000][256];
