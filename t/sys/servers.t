@@ -28,7 +28,7 @@ life() {   # NAME PROGRAM WORD COMMAND: WORD is in its output when it is up
     exits 0 "$name: a line into its console, which it does not read" hf alice send "$name" status
     ok "$name: disturbs nothing" up "$name"
     old=$(field "$name" pid) pid=$(main_of "$name")
-    is "$(basename "$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 1)")" "$(basename "$program")" "$name: its main process is the program itself"
+    is "$(basename "$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 1 | cut -d' ' -f1)")" "$(basename "$program")" "$name: its main process is the program itself"
     [ -n "$pid" ] && kill -SEGV "$pid"
     restarted() { up "$name" && [ "$(field "$name" pid)" != "$old" ]; }
     ok "$name: after a crash it comes back" wait_until 120 restarted
