@@ -15,6 +15,7 @@
 
 struct activity_loss;
 struct ask;
+struct doing;
 
 enum { REFUSALS_LOGGED = 20 };   /* a connection; a client must not fill the log */
 
@@ -54,6 +55,10 @@ struct session {
     uint32_t nnoted;
     struct activity_loss *losses;   /* owned */
     size_t nlosses;
+
+    /* doing.c */
+    struct doing *doing;
+    struct session_turn *doing_turn;
 
     /* typed.c */
     struct bucket typed_share;

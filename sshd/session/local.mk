@@ -7,6 +7,7 @@ holdfast_session_SOURCES = \
 	sshd/session/blob.c sshd/session/blob.h \
 	sshd/session/channel.c sshd/session/channel.h \
 	sshd/session/conn.c sshd/session/conn.h \
+	sshd/session/doing.c sshd/session/doing.h \
 	sshd/session/display.c sshd/session/display.h \
 	sshd/session/exec.c sshd/session/exec.h \
 	sshd/session/exec_files.c sshd/session/exec_files.h \

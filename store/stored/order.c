@@ -11,6 +11,7 @@
 #include "base/rights.h"
 #include "store/stored/actor.h"
 #include "store/stored/code.h"
+#include "store/stored/doing.h"
 #include "store/stored/rates.h"
 
 enum { ORDERS_MOST = 32 };
@@ -72,7 +73,7 @@ static const struct rule {
     [OP_ACTIVITY] =      { .word = "see who did what", .all = RIGHT_ACTIVITY, .none = true, .fn = activity_list },
     [OP_EVENTS] =        { .word = "see its state", .all = RIGHT_STATUS, .none = true, .fn = events_list },
     [OP_LIMITS] =        { .word = "have its limits", .none = true, .fn = limits },
-    [OP_SESSIONS] =      { .word = "have its sessions", .none = true, .fn = sessions_own },
+    [OP_SESSIONS] =      { .word = "watch its console", .all = RIGHT_CONSOLE, .none = true, .fn = doing_list },
 };
 
 void wish_refuse(struct wish *w, int code, const char *fmt, ...)
