@@ -34,6 +34,7 @@ libstored_a_SOURCES = \
 	store/stored/password.c store/stored/password.h \
 	store/stored/proof.c store/stored/proof.h \
 	store/stored/push.c store/stored/push.h \
+	store/stored/doing.c store/stored/doing.h \
 	store/stored/rates.c store/stored/rates.h \
 	store/stored/rotate.c \
 	store/stored/sealed.c store/stored/sealed.h \

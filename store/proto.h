@@ -129,9 +129,14 @@ enum store_session_type {
     /* What was done with files, sent before the client is told that it was; not answered.  u32 n (1 to ACTIVITY_MOST), per event: u32 action
        (up to ACTIVITY_LOST, or INPUT), str server, bytes path, bytes other path, u64 number, u32 flags.  Who and from where the store knows. */
     STORE_ACTIVITY,
+    /* What its channels are about, all of it each time; not answered.  u32 n (at most DOING_MOST), per channel: str what (at most DOING_WORD bytes, letters,
+       digits and blanks), str server or "" */
+    STORE_DOING = 0x0470,
     STORE_CODE_LOGIN = 0x04a0, /* str account, bytes code, after VERDICT_CODE -> STORE_ANSWER: u32 store_verdict, str why not, or, with a yes, what
                                   the client is to be told */
 };
+
+enum { DOING_MOST = 16, DOING_WORD = 24 };
 
 /* Of a session: none was asked for; it came in with a code; it must set one up and may do nothing else (it sees no servers). */
 enum second_factor { SECOND_NONE, SECOND_CODE, SECOND_ENROL };
@@ -166,8 +171,8 @@ enum activity_action {
     ACTIVITY_SHELL_END,     /* number: its exit code, 128 and the signal */
     ACTIVITY_COUNT
 };
-enum activity_flag { ACTIVITY_CREATED = 1, ACTIVITY_EMPTIED = 2, ACTIVITY_UNFINISHED = 4, ACTIVITY_WATCHED = 8, ACTIVITY_HIDDEN = 16, ACTIVITY_MORE = 32,
-    ACTIVITY_FLAGS = 63 };
+enum activity_flag { ACTIVITY_CREATED = 1, ACTIVITY_EMPTIED = 2, ACTIVITY_UNFINISHED = 4, ACTIVITY_WATCHED = 8, ACTIVITY_FLAGS = 15,
+    ACTIVITY_HIDDEN = 16, ACTIVITY_MORE = 32, ACTIVITY_INPUT_FLAGS = 52 };   /* the last two of INPUT alone, with UNFINISHED */
 
 /* Operations of STORE_DO (session -> store) and STORE_ORDER (store -> supervisor).  The store checks the right, the supervisor checks again that
    session and server exist and the account has the right in *its* configuration.  Fields behind the text are relayed as they are.
@@ -230,9 +235,12 @@ enum op {
                                                                       until that is there again, u64 left, u64 ms until all is there */
                        /*            bytes          verb         answered by the store alone: takes so many of the verb's rate; 75: they are
                                                                       not there.  "sum", "check-file" */
-    OP_SESSIONS = 26, /* -           skip                        server "", answered by the store alone: u32 n, per session of the account behind
-                                                                      the first `skip`, as many as fit: u64 id, str address, u32 port, u64
-                                                                      since (wall ms), str method, str key fingerprint, u32 is it this one */
+    OP_SESSIONS = 26, /* console      skip                        answered by the store alone: u32 n, per session behind the first `skip`, as many as
+                                                                      fit: u64 id, str address, u32 port, u64 since (wall ms), str
+                                                                      method, str key fingerprint, u32 is it this one, str account, str what it does
+                                                                      ("console one, sftp").  Server "": those of the account; else all that do
+                                                                      something with the server, of other accounts without method and key, and
+                                                                      address and port only with the right activity */
     OP_EVENTS = 27, /* status         events wanted   "last"     answered by the store alone: u64 id, behind which the newest so many are;
                                                                       server "": of all servers, and of the account itself */
                       /*              id               "", "wait"      u64 the last id that was looked at, to go on with, u32 is that all there

@@ -10,6 +10,7 @@
 #include "sshd/proto.h"
 #include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
+#include "sshd/session/doing.h"
 #include "sshd/session/wire.h"
 
 enum {
@@ -358,6 +359,7 @@ static void end_program(struct channel *c)
     const struct channel_ops *ops = c->ops;
     c->ops = NULL;
     c->exiting = true;
+    doing_end(c->s, c);
     if (ops)
         ops->closed(c->data, c);
 }
@@ -369,9 +371,10 @@ static void begin(struct channel *c)
     FREE_MEM char *command = c->command;
     c->command = NULL;
     /* The empty command says what is to be done first. */
-    if (sftp && session_enrolling(c->s) == NULL)
+    if (sftp && session_enrolling(c->s) == NULL) {
+        doing_begin(c->s, c, "sftp", session_home(c->s) ? session_home(c->s) : "");
         sftp_start(c);
-    else if (refused)
+    } else if (refused)
         exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");
     else if (command[0] == '\0' && c->terminal && session_enrolling(c->s) == NULL)
         shell_start(c);

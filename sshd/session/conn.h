@@ -16,6 +16,7 @@
 
 struct activity_loss;
 struct ask;
+struct doing;
 
 enum { REFUSALS_LOGGED = 20 };   /* a connection; a client must not fill the log */
 
@@ -56,6 +57,10 @@ struct session {
     uint32_t nnoted;
     struct activity_loss *losses;   /* owned */
     size_t nlosses;
+
+    /* doing.c */
+    struct doing *doing;
+    struct session_turn *doing_turn;
 
     /* typed.c */
     struct bucket typed_share;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"
+#include "sshd/session/doing.h"
 #include "sshd/session/exec_files.h"
 #include "base/io.h"
 #include "base/json.h"
@@ -85,6 +86,7 @@ void exec_flush(struct exec *x, struct buf *b)
 static void let_go(struct exec *x)
 {
     x->ended = true;
+    doing_end(x->session, x);
     if (x->drop) {
         void (*drop)(struct exec *) = x->drop;
         x->drop = NULL;
@@ -416,6 +418,8 @@ static void run_verb(struct exec *x, char **words)
     x->rights = session_on_rights(x->session, rights_changed, x);
     if (!x->verb->streams)
         exec_deadline(x, DEADLINE_MS);
+    else
+        doing_begin(x->session, x, x->verb->name, x->server ? x->server : "");
     x->verb->run(x);
 }
 

@@ -9,6 +9,7 @@ holdfast_session_SOURCES = \
 	sshd/session/complete.c sshd/session/complete.h \
 	sshd/session/complete_files.c sshd/session/complete_files.h \
 	sshd/session/conn.c sshd/session/conn.h \
+	sshd/session/doing.c sshd/session/doing.h \
 	sshd/session/display.c sshd/session/display.h \
 	sshd/session/eager.c sshd/session/eager.h \
 	sshd/session/errand.c sshd/session/errand.h \

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/conn.h"
+#include "sshd/session/doing.h"
 
 enum { WAIT_MS = 20000, LONG_MS = 3600000, NAME_SENT = 64, LOG_TEXT = 512, PASSWORD_MOST = 1024 };
 enum { CODE_LATER = 75 };
@@ -183,6 +184,7 @@ static void dispatch(struct session *s, struct msg *m)
     case STORE_ANEW:
         msg_end(m);
         anew(s);
+        doing_anew(s);
         break;
     case STORE_ANSWER:
     case STORE_DO_RESULT:

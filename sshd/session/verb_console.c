@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sshd/session/display.h"
+#include "sshd/session/doing.h"
 #include "sshd/session/prompt.h"
 #include "sshd/session/verbs.h"
 #include "sshd/session/viewer.h"
@@ -427,6 +428,8 @@ static void attached(struct exec *x, int code, const char *text, struct msg *m)
     if (x->lines == 0 && x->input_end)
         input_end(x);
     channel_resume(x->channel);
+    if (terminal)
+        doing_company(x);
 }
 
 /* Keys typed before the console is there wait. */

@@ -152,24 +152,42 @@ static void put_session(struct exec *x, struct msg *m)
     FREE_MEM char *method = msg_get_str(m);
     FREE_MEM char *key = msg_get_str(m);
     bool this = msg_get_u32(m) != 0;
+    FREE_MEM char *account = msg_get_str(m);
+    FREE_MEM char *doing = msg_get_str(m);
     if (exec_json(x)) {
         BUF_FREE struct buf b = BUF(4096);
         json_begin(&b, NULL);
         json_u64(&b, "session", id);
-        json_str(&b, "address", address);
-        json_u64(&b, "port", port);
+        json_str(&b, "address", *address ? address : NULL);
+        if (port)
+            json_u64(&b, "port", port);
+        else
+            json_null(&b, "port");
         json_time(&b, "since", since);
-        json_str(&b, "method", method);
+        json_str(&b, "method", *method ? method : NULL);
         json_str(&b, "key", *key ? key : NULL);
         json_bool(&b, "this", this);
+        json_str(&b, "account", account);
+        json_str(&b, "doing", doing);
         json_end(&b);
         json_line(&b);
         exec_flush(x, &b);
         return;
     }
     char when[24];
-    exec_print(x, "%c %-8" PRIu64 " %-40s since %s by %s%s%s\n", this ? '*' : ' ', id, address, wall_text((int64_t)since, when, sizeof when), method,
-               *key ? " " : "", key);
+    wall_text((int64_t)since, when, sizeof when);
+    if (x->nargs > 0)
+        exec_print(x, "%c %-8" PRIu64 " %-16s %-40s since %s: %s\n", this ? '*' : ' ', id, account, *address ? address : "-", when, doing);
+    else
+        exec_print(x, "%c %-8" PRIu64 " %-40s since %s by %s%s%s%s%s\n", this ? '*' : ' ', id, address, when, method, *key ? " " : "", key,
+                   *doing ? ": " : "", doing);
+}
+
+static void sessions_told(struct exec *x, int code, const char *text, struct msg *m);
+
+static void sessions_ask(struct exec *x, uint64_t skip)
+{
+    exec_ask(x, OP_SESSIONS, x->nargs > 0 ? x->args[0] : "", skip, NULL, sessions_told);
 }
 
 static void sessions_told(struct exec *x, int code, const char *text, struct msg *m)
@@ -185,7 +203,7 @@ static void sessions_told(struct exec *x, int code, const char *text, struct msg
     if (n == 0)
         exec_end(x, EXIT_DONE);
     else
-        exec_ask(x, OP_SESSIONS, "", *seen, NULL, sessions_told);
+        sessions_ask(x, *seen);
 }
 
 static void drop(struct exec *x)
@@ -197,5 +215,5 @@ void verb_sessions(struct exec *x)
 {
     x->state = mem_new(sizeof(uint64_t));
     x->drop = drop;
-    exec_ask(x, OP_SESSIONS, "", 0, NULL, sessions_told);
+    sessions_ask(x, 0);
 }

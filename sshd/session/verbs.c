@@ -70,8 +70,8 @@ const struct verb verbs[] = {
       .help = "your account, key, address and rights" },
     { .name = "limits", .options = OPTION_JSON, .run = verb_limits, .usage = "limits [--json]",
       .help = "connections, rates and tries: what is used and what is left" },
-    { .name = "sessions", .options = OPTION_JSON, .run = verb_sessions, .usage = "sessions [--json]",
-      .help = "who is logged in as you, from where" },
+    { .name = "sessions", .options = OPTION_JSON, .most = 1, .run = verb_sessions, .usage = "sessions [SERVER] [--json]",
+      .help = "who is logged in as you, from where, and does what; SERVER: who is at its console, or does anything with it" },
     { .name = "help", .enrolling = true, .most = 2, .completed = COMPLETE_VERBS, .run = verb_help, .usage = "help [VERB]", .help = "this" },
     { .name = "version", .options = OPTION_JSON, .run = verb_version, .usage = "version [--json]", .help = "of this service" },
     /* What stock clients send to find out what is at the other end. */

@@ -182,8 +182,9 @@ static bool get(struct msg *m, struct deed *d, const char **server, size_t *size
     d->other = msg_get_bytes(m, &d->nother);
     d->number = msg_get_u64(m);
     d->flags = msg_get_u32(m);
+    uint32_t flags = d->action == ACTIVITY_INPUT ? ACTIVITY_INPUT_FLAGS : ACTIVITY_FLAGS;
     return !m->bad && d->action > ACTIVITY_NONE && (d->action <= ACTIVITY_LOST || d->action == ACTIVITY_INPUT) && *size > 0 && *size <= NAME_MOST &&
-           d->npath <= ACTIVITY_PATH && d->nother <= ACTIVITY_PATH && (d->flags & ~(uint32_t)ACTIVITY_FLAGS) == 0;
+           d->npath <= ACTIVITY_PATH && d->nother <= ACTIVITY_PATH && (d->flags & ~flags) == 0;
 }
 
 const char *activity_told(struct session *s, struct msg *m)

@@ -11,6 +11,7 @@
 #include "base/rights.h"
 #include "store/stored/actor.h"
 #include "store/stored/code.h"
+#include "store/stored/doing.h"
 #include "store/stored/rates.h"
 
 enum { ORDERS_MOST = 32 };
@@ -74,7 +75,7 @@ static const struct rule {
     [OP_PROMPT] =        { .word = "have a prompt", .none = true, .fn = prompt },
     [OP_SHELL] =         { .word = "open a shell in it", .all = RIGHT_SHELL, .text_most = SHELL_WORDS, .action = ACTIVITY_SHELL },
     [OP_LIMITS] =        { .word = "have its limits", .none = true, .fn = limits },
-    [OP_SESSIONS] =      { .word = "have its sessions", .none = true, .fn = sessions_own },
+    [OP_SESSIONS] =      { .word = "watch its console", .all = RIGHT_CONSOLE, .none = true, .fn = doing_list },
 };
 
 void wish_refuse(struct wish *w, int code, const char *fmt, ...)

@@ -30,7 +30,7 @@ struct wish {
 
 /* Looks at W beyond its right.  True: forward it.  False: it was answered. */
 typedef bool wish_fn(struct wish *w);
-wish_fn backup_create, backup_list, backup_get, keys_get, keys_set, keys_list, keys_add, keys_rm, activity_list, limits, sessions_own;
+wish_fn backup_create, backup_list, backup_get, keys_get, keys_set, keys_list, keys_add, keys_rm, activity_list, limits;
 wish_fn events_list;
 wish_fn passwd_change, totp_enroll, totp_verify, totp_codes, totp_remove;
 

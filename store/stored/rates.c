@@ -115,32 +115,3 @@ bool limits(struct wish *w)
     wish_refuse(w, CODE_USAGE, "limits: '%s' is nothing that is counted in bytes", esc(w->text));
     return false;
 }
-
-bool sessions_own(struct wish *w)
-{
-    enum { MOST = MSG_MOST - 1024 };
-    struct msg rows, out;
-    uint32_t n = 0;
-    uint64_t skip = w->number;
-    msg_begin(&rows, 0, 0);
-    for (const struct session *s = w->session->store->sessions; s && buf_size(&rows.body) < MOST - 512; s = s->next) {
-        if (s->phase != PHASE_IN || strcmp(s->account, w->session->account) != 0 || (skip > 0 && skip--))
-            continue;
-        msg_put_u64(&rows, s->id);
-        msg_put_str(&rows, s->address);
-        msg_put_u32(&rows, s->port);
-        msg_put_u64(&rows, (uint64_t)s->since);
-        msg_put_str(&rows, s->method);
-        msg_put_str(&rows, s->fingerprint);
-        msg_put_u32(&rows, s == w->session);
-        n++;
-    }
-    msg_begin(&out, STORE_DO_RESULT, w->id);
-    msg_put_u32(&out, CODE_OK);
-    msg_put_str(&out, "");
-    msg_put_u32(&out, n);
-    buf_put(&out.body, buf_head(&rows.body), buf_size(&rows.body));
-    msg_free(&rows);
-    link_send(w->session->link, &out);
-    return false;
-}

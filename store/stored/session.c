@@ -16,6 +16,7 @@
 #include "store/stored/actor.h"
 #include "store/stored/certified.h"
 #include "store/stored/code.h"
+#include "store/stored/doing.h"
 #include "store/stored/login.h"
 
 enum { LINES_BURST = 50, LINES_RATE = 10, CHANGES_BURST = 20, CHANGES_RATE = 1, EVENT_MOST = 64, LINE_MOST = 1024 };
@@ -38,6 +39,7 @@ static const struct request {
     { .type = STORE_DO,             .phases = PHASE_IN,     .most = 0,   .fn = order_do },
     { .type = STORE_LOG,            .phases = PHASE_ANY,    .most = 0,   .fn = log_told },
     { .type = STORE_ACTIVITY,       .phases = PHASE_IN,     .most = 0,   .fn = activity_told },
+    { .type = STORE_DOING,          .phases = PHASE_IN,     .most = 0,   .fn = doing_told },
 };
 
 struct session *session_find(struct store *store, uint64_t id)
@@ -58,6 +60,7 @@ static void forget(struct session *s)
         password_forget(s->store->passwords, s->id);
     session_events_end(s);
     actor_end(s);
+    doing_forget(s);
     link_free(s->link);
     free(s->address);
     free(s->account);

@@ -19,8 +19,9 @@ enum phase {
 };
 
 struct actor;
+struct doing;
 
-enum { REQUEST_KINDS = 8, ACCOUNT_TEXT = 1024, OPTIONS_DIGEST = 16 };
+enum { REQUEST_KINDS = 9, ACCOUNT_TEXT = 1024, OPTIONS_DIGEST = 16 };
 
 struct session {
     struct session *next;
@@ -63,6 +64,8 @@ struct session {
     struct bucket lines;         /* of STORE_LOG */
     unsigned lines_dropped;
     struct bucket changes;       /* of its account's own keys */
+    struct doing *doing;         /* doing.c's; owned */
+    size_t ndoing;
     struct actor *actor;         /* actor.c's; owned; NULL before its first event */
 };
 

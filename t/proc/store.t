@@ -35,6 +35,7 @@ GENERATION = 0x420
 (STATUS, O_START, O_STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, B_CREATE, B_LIST, B_GET, K_GET, K_SET, RSYNC, LIST,
  K_LIST, K_ADD, K_RM) = range(1, 20)
 LIMITS, O_SESSIONS = 25, 26
+DOING, INPUT_DEED = 0x470, 19
 # As base/rate.h numbers them: name, of bytes?
 RATES = [("backup.create", 0), ("backup.get", 0), ("rsync", 0), ("sum", 1), ("check-file", 1)]
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
@@ -572,7 +573,14 @@ def test_phases():
             ("a path too long", lambda x: tell(x, event("one", path=b"p" * 4097)), 1),
             ("another path too long", lambda x: tell(x, event("one", other=b"p" * 4097)), 1),
             ("a server's name too long", lambda x: tell(x, event("o" * 33)), 1),
-            ("a server without a name", lambda x: tell(x, event("")), 1)):
+            ("a server without a name", lambda x: tell(x, event("")), 1),
+            ("a typed line that was read-only", lambda x: tell(x, event("one", action=INPUT_DEED, flags=8)), 1),
+            ("a file that is hidden", lambda x: tell(x, event("one", flags=16)), 1),
+            ("more done than there are channels", lambda x: x.send(DOING, 17, *["x", ""] * 17), 1),
+            ("a word of it that is none", lambda x: x.send(DOING, 1, "x\033[m", ""), 1),
+            ("a long word", lambda x: x.send(DOING, 1, "x" * 25, ""), 1),
+            ("less done than announced", lambda x: x.send(DOING, 2, "x", ""), 1),
+            ("doings before the login", lambda x: x.send(DOING, 0), 0)):
         x = s.login("alice", ALICE) if phase else s.session()
         act(x)
         m = s.link.recv()
@@ -2393,12 +2401,25 @@ def test_sessions_own():
     s.session()
     do(a, O_SESSIONS)
     f = a.recv().fields
-    rows = sorted(f[i:i + 7] for i in range(3, len(f), 7))
+    rows = sorted(f[i:i + 9] for i in range(3, len(f), 9))
     is_(f[:3], [0, "", 2], "alice has two sessions, and sees nobody else's")
     is_([(r[0], r[1], r[2], r[4], r[5], r[6]) for r in rows], [(a.id, "192.0.2.7", 4711, "publickey", ALICE[3], 1), (c.id, "2001:db8::7", 99, "publickey", ALICE[3], 0)],
         "told with where from and how")
     do(a, O_SESSIONS, "", 2)
     is_(a.recv().fields, [0, "", 0], "and then no more")
+    a.send(DOING, 2, "console", "one", "sftp", "")
+    b.send(DOING, 1, "console", "nobodys")
+    do(a, O_SESSIONS)
+    f = a.recv().fields
+    is_(sorted(f[i + 7:i + 9] for i in range(3, len(f), 9)), [["alice", ""], ["alice", "console one, sftp"]], "and with what they do, by their own word")
+    do(a, O_SESSIONS, "one")
+    f = a.recv().fields
+    is_((f[2], f[3 + 7:]), (1, ["alice", "console one"]), "of one server: who has to do with it, and only that")
+    do(b, O_SESSIONS, "nobodys")
+    is_(b.recv().fields[0], 77, "not of one that is not seen")
+    a.send(DOING, 0)
+    do(a, O_SESSIONS, "one")
+    is_(a.recv().fields, [0, "", 0], "which ends when they say so")
     s.end()
 
 

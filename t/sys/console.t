@@ -99,6 +99,24 @@ done
 like "$(hf bob activity one --json | tail -n 1)" '"hidden":false' "the JSON says what is hidden"
 
 
+# --- who is there -----------------------------------------------------------------------------------------------------------------------------
+
+sleep 60 | "${SSH[@]}" alice console one >/dev/null 2>&1 & alice=$!
+sleep 60 | "${SSH[@]}" bob console one >/dev/null 2>&1 & bob=$!
+there() { hf "$1" sessions one --json | python3 -c '
+import json, sys
+print(sorted((r["account"], r["address"], r["doing"]) for r in map(json.loads, sys.stdin)))'; }
+both() { [ "$(there bob)" = "[('alice', '127.0.0.1', 'console one'), ('bob', '127.0.0.1', 'console one')]" ]; }
+ok "two accounts at a console are seen by one who may see who did what" wait_until 20 both
+is "$(there alice)" "[('alice', '127.0.0.1', 'console one'), ('bob', '127.0.0.1', 'console one')]" "and by its owner"
+like "$(hf alice sessions)" ': console one' "sessions says what each does"
+exits 77 "a server that is not one's own" hf bob sessions two
+hello=$(sleep 2 | timeout 20 "${SSH[@]}" -tt alice console one 2>/dev/null)
+like "$hello" 'also here: (alice, bob|bob, alice);' "who attaches is told who is there"
+kill "$alice" "$bob" 2>/dev/null
+alone() { [ "$(there alice)" = "[]" ]; }
+ok "those who leave are gone from it" wait_until 20 alone
+
 # --- terminals are not attacked ---------------------------------------------------------------------------------------------------------------
 
 cat >"$SCRATCH/attack.py" <<'E2'
