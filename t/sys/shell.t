@@ -70,8 +70,8 @@ both() {   # what is the same in either sandbox
     exits 0 "$how: the host" sh1 "ls -d $PREFIX /root /boot 2>/dev/null | wc -l; test ! -e $CONFIG/secret.key"
     is "$out" 0 "$how: is not there"
     exits 5 "$how: on a terminal" T 'wait:\$ $' 'send:tty; stty size; echo $TERM\r' 'wait:/dev/pts/[0-9]+\r\n24 80\r\nxterm-x\r\n' \
-        'size:41x132' 'send:sleep 0.2; stty size\r' 'wait:41 132' 'wait:\$ $' 'send:cat\r' 'send:one\r' 'wait:one\r\none\r\n' 'send:\x1a' 'wait:Stopped' \
-        'send:fg\r' 'send:two\r' 'wait:two\r\ntwo\r\n' 'send:\x03' 'wait:\$ $' 'send:echo code=$?\r' 'wait:code=130' 'send:cat\r' 'send:line\r' \
+        'size:41x132' 'send:sleep 0.2; stty size\r' 'wait:41 132' 'wait:\$ $' 'send:echo g""o1; cat\r' 'wait:go1\r\n' 'send:one\r' 'wait:one\r\none\r\n' 'send:\x1a' 'wait:Stopped' \
+        'send:fg\r' 'wait:fg\r\n.*cat\r\n' 'send:two\r' 'wait:two\r\ntwo\r\n' 'send:\x03' 'wait:\$ $' 'send:echo code=$?\r' 'wait:code=130' 'send:echo g""o2; cat\r' 'wait:go2\r\n' 'send:line\r' \
         'wait:line\r\nline\r\n' 'send:\x04' 'wait:\$ $' 'send:exit 5\r' end -- env TERM=xterm-x "${CLIENT[@]}" "shell one"
     exits 0 "$how: a strange TERM" T 'wait:dumb' end -- env TERM='a;b' "${CLIENT[@]}" "shell one -- sh -c 'echo \$TERM'"
     exits 0 "$how: the end of input is the end of a terminal's" bash -c "timeout 60 ${CLIENT[*]@Q} 'shell one -- sh -c \"cat; echo over\"' <<<word"
