@@ -58,7 +58,7 @@ hf alice send --expect "'deaf now'" --timeout 10 t2 deaf >/dev/null 2>&1
 hf alice kill t2 --wait --timeout 20 >/dev/null
 is "$(statuses state,signal,reason t2)" "offline 9 killed by alice" "one is killed"
 hf alice restart t3 --wait --timeout 20 >/dev/null
-is "$(statuses state t3) $(admin show t3 | sed -n 's/^shim version //p')" "running 2" "one is restarted, and has a shim of this version then"
+is "$(statuses state t3) $(admin show t3 | sed -n 's/^shim version //p')" "running 3" "one is restarted, and has a shim of this version then"
 hf alice send t4 "exit 3" >/dev/null 2>&1
 back() { [ "$(statuses state,restarts t4)" = "running 1" ]; }
 ok "one that crashes comes back" wait_until 20 back
@@ -82,7 +82,7 @@ named() { logged 'shim.foreign server=nine pid='"$nine"' action=none why="its sh
 ok "one of an unknown version is named" wait_until 10 named
 is "$(statuses state,pid,ready nine)" "running $nine False" "and left alone"
 ok "it lives" alive "$nine"
-like "$(statuses reason nine)" "^its shim speaks version 9, this daemon 2 at most" "status says why"
+like "$(statuses reason nine)" "^its shim speaks version 9, this daemon 3 at most" "status says why"
 run hf alice stop nine
 is "$rc" 3 "it cannot be asked to stop"
 like "$err" "version 9" "and why"
