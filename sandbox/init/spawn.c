@@ -29,9 +29,10 @@ static void fail(int report, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(f.step, sizeof f.step, fmt, ap);
     va_end(ap);
-    ssize_t ignored UNUSED = write(report, &f, sizeof f);
+    /* First: the report of a main process is its end. */
     if (tells)
         dprintf(STDERR_FILENO, "cannot start: %s: %s\n", f.step, strerror(f.no));
+    ssize_t ignored UNUSED = write(report, &f, sizeof f);
     _exit(f.no == ENOENT ? CODE_MISSING : CODE_CANNOT);
 }
 

@@ -160,7 +160,7 @@ static int check(const struct plan *p, struct err *e)
     if (p->errand && (p->network != NETWORK_NONE || p->notify))
         return err_set(e, EINVAL, "plan", "an errand has neither network nor notify socket");
     if (p->errand && !p->shell && (p->tty || p->has_image))
-        return err_set(e, EINVAL, "plan", "an errand that is no shell has neither terminal nor image");
+        return err_set(e, EINVAL, "plan", "an errand has neither terminal nor image, unless it is a shell");
     if (p->columns > UINT16_MAX || p->rows > UINT16_MAX)
         return err_set(e, EINVAL, "plan", "a terminal of %u columns, %u rows", p->columns, p->rows);
     if (p->errand && p->wall == 0)

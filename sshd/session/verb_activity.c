@@ -61,6 +61,8 @@ static void put_number(struct buf *b, const struct record *r)
         buf_put_fmt(b, "to %04llo", n);
     else if (r->action == ACTIVITY_TRUNCATE)
         buf_put_fmt(b, "to %llu bytes", n);
+    else if (r->action == ACTIVITY_SHELL_END)
+        buf_put_fmt(b, "exit code %llu", n);
     else if (r->action == ACTIVITY_LOST)
         buf_put_fmt(b, "%llu events lost", n);
     else if (r->flags & ACTIVITY_MORE)

@@ -108,6 +108,16 @@ void errand_end(struct errand *r, const char *why)
     cgroup_kill_errand(r->super, r->number);
 }
 
+void errand_word(struct errand *r, const struct errand_word *table, size_t n, struct msg *m)
+{
+    for (size_t i = 0; i < n; i++)
+        if (table[i].type == m->type) {
+            table[i].take(r, m);
+            return;
+        }
+    log_warn("errand.message", "errand=%u type=%u", r->number, m->type);
+}
+
 /* ---- the session ---- */
 
 /* It has nothing to say here. */

@@ -45,6 +45,12 @@ struct errand {
     struct timer *wall;
 };
 
+/* What its shim may say. */
+struct errand_word {
+    uint16_t type;
+    void (*take)(struct errand *r, struct msg *m);
+};
+void errand_word(struct errand *r, const struct errand_word *table, size_t n, struct msg *m);
 /* It is over, and nothing of it is left: tells the session, or answers the order, and forgets it. */
 void errand_finish(struct errand *r, uint32_t code, uint32_t sig);
 /* Ends it, for the first reason given.  Its end is told later, by its shim. */

@@ -52,24 +52,14 @@ static void take_ended(struct errand *r, struct msg *m)
     errand_finish(r, code, sig);
 }
 
-static const struct {
-    uint16_t type;
-    void (*take)(struct errand *r, struct msg *m);
-} table[] = {
+static const struct errand_word table[] = {
     { LAUNCH_DONE, take_done },
     { SHIM_ENDED, take_ended },
 };
 
-static void on_shim(void *data, struct link *l, struct msg *m)
+static void on_shim(void *data, struct link *l UNUSED, struct msg *m)
 {
-    struct errand *r = data;
-    (void)l;
-    for (size_t i = 0; i < countof(table); i++)
-        if (table[i].type == m->type) {
-            table[i].take(r, m);
-            return;
-        }
-    log_warn("errand.message", "errand=%u type=%u", r->number, m->type);
+    errand_word(data, table, countof(table), m);
 }
 
 static void on_shim_gone(void *data, struct link *l)

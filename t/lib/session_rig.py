@@ -23,6 +23,7 @@ ERRAND_ENDED = 0x601
 SHIM_OUTPUT, SHIM_NOTICE, SHIM_BYE, SHIM_INPUT, SHIM_RESIZE = range(0x528, 0x52d)
 SHIM_TAKEN, ACTIVITY, ACTIVITY_INPUT = 0x531, 0x48c, 19
 ALL = (1 << 12) - 1
+SHELL, RIGHT_SHELL = 29, 1 << 14
 
 
 class U64(int):
@@ -162,12 +163,13 @@ class Shim(threading.Thread):
 class Errand(threading.Thread):
     """An rsync and the supervisor behind it: eats its arguments and all its input, answers, ends."""
 
-    def __init__(self, rig, writes):
+    def __init__(self, rig, writes, words):
         super().__init__(daemon=True)
         (self.stdin, theirs_in), (theirs_out, self.stdout), (theirs_err, self.stderr) = os.pipe(), os.pipe(), os.pipe()
         self.link, status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.fds, self.status = [theirs_in, theirs_out, theirs_err, status.fileno()], status
         self.end, self.pause, self.writes, self.got = rig.errand_end, rig.errand_pause, writes, b""
+        self.words = words
 
     def begin(self):
         for fd in self.fds[:3]:
@@ -277,8 +279,8 @@ class Link(threading.Thread):
             rig.note("files asked")
             rig.files_go.wait(30)
             self.answer(DO_RESULT, ident, 69, "its disk is damaged")
-        elif op == RSYNC:
-            rig.errands.append(Errand(rig, number))
+        elif op in (RSYNC, SHELL):
+            rig.errands.append(Errand(rig, number, text))
             done(fds=rig.errands[-1].fds)
             rig.errands[-1].begin()
         else:
@@ -290,7 +292,7 @@ class Rig:
         self.program, self.folder = program, folder
         self.limits = dict(channels=3, auth_tries=4, password_tries=2, handles=8, keepalive=60, misses=3, level=2)
         self.limits.update(limits)
-        self.servers = {"one": ALL, "two": ALL, "watch": 1 | 1 << 4 | 1 << 6}
+        self.servers = {"one": ALL | RIGHT_SHELL, "two": ALL, "watch": 1 | 1 << 4 | 1 << 6}
         self.stopped, self.mute, self.refuse_login, self.reason = set(), False, "", ""
         self.key_options, self.key_flags, self.command = "", 0, ""
         self.logs, self.archive, self.backups = [], "", 1

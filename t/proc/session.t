@@ -423,6 +423,31 @@ def test_backup_get(rig):
     ok(out == data and resident < 24 << 10, "a client that does not read costs no memory", resident)
 
 
+def test_shell(rig):
+    for end, want, words in (
+            ((0, 0, ""), 0, b""), ((7, 0, ""), 7, b""), ((255, 0, ""), 255, b""), ((0, 9, ""), 137, b""), ((127, 0, ""), 127, b""),
+            ((0, 9, "the server has ended"), 1, b"the shell was ended: the server has ended"),
+            ((126, 0, "it could not be started: see the log"), 126, b"the shell was ended: it could not be started"),
+            (None, 69, b"the daemon has gone")):
+        rig.errand_end = end
+        code, out, err = ssh(rig, "shell one -- a 'b  c' '' -d")
+        ok((code, out) == (want, b"out") and b"err\n" in err and words in err, f"a shell's end {end}: {want}", (code, out, err))
+    e = rig.errands[-1]
+    ok(e.words == b"\x1fa\x1fb  c\x1f\x1f-d\x1f" and e.writes == 0, "its words go as they are, without a terminal no size", (e.words, e.writes))
+    rig.errand_end = (0, 0, "")
+    data = os.urandom(1 << 20) * 16
+    ssh(rig, "shell one", stdin=data)
+    ok(rig.errands[-1].got == data and rig.errands[-1].words == b"\x1f", "no words: a shell; all the input is its", len(rig.errands[-1].got))
+    n = len(rig.errands)
+    for line, want, words in (
+            ("shell two", 77, b"it needs the right: shell"), ("shell nosuch -- x", 77, b"no server 'nosuch'"), ("shell one -- ''", 2, b"has no name"),
+            ("shell one -- $(id)", 2, b"$"), ("shell one -- 'a\x1fb'", 2, b"a byte 31 cannot be passed on"), ("shell one --json", 2, b"--json"),
+            ("shell one -- " + "x" * 32760, 2, b"the command is too long")):
+        code, out, err = ssh(rig, line)
+        ok(code == want and words in err and not out, f"'{line[:40]}' exits {want}", (code, out, err))
+    ok(len(rig.errands) == n, "nothing of that reached the store", len(rig.errands))
+
+
 def test_rsync(rig):
     command = "rsync --server --sender -logDtpre.iLsfxCIvu . /one/dir"
     for end, want, words in (
@@ -712,7 +737,7 @@ rig = session_rig.Rig(PROGRAM, folder)
 try:
     test_exports()
     test_keygen()
-    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_since, test_logs_follow, test_backup_list, test_console, test_typed, test_terminal, test_backup_get, test_rsync, test_ciphers,
+    for test in (test_raw, test_audit, test_verbs, test_usage, test_logs, test_logs_since, test_logs_follow, test_backup_list, test_console, test_typed, test_terminal, test_backup_get, test_rsync, test_shell, test_ciphers,
                  test_channels, test_late_files, test_forwarding, test_login, test_password_tries, test_mute, test_store_gone, test_locks):
         try:
             test(rig)

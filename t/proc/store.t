@@ -39,7 +39,7 @@ DOING, INPUT_DEED = 0x470, 19
 # As base/rate.h numbers them: name, of bytes?
 RATES = [("backup.create", 0), ("backup.get", 0), ("rsync", 0), ("sum", 1), ("check-file", 1)]
 BITS = {w: 1 << i for i, w in enumerate("status start stop kill console send logs files.read files.write files.delete "
-                                        "backup.create backup.read activity files.create".split())}
+                                        "backup.create backup.read activity files.create shell".split())}
 ALL = (1 << len(BITS)) - 1
 SECRET = os.urandom(32)
 CODE_LOGIN, TOTP_RESET, LOGIN_CHANGED, PARTIAL = 0x4a0, 0x428, 0x429, 0x42a

@@ -443,7 +443,7 @@ Test(rights, roles_and_what_is_taken)
     cr_assert_str_eq(rights_role(OPERATOR), "operator");
     cr_assert_null(rights_role(RIGHT_STATUS | RIGHT_START));
     cr_assert_null(rights_role(0));
-    cr_assert_not_null(strstr(rights_words(words, sizeof words), "activity files.create restart files"));
+    cr_assert_not_null(strstr(rights_words(words, sizeof words), "activity files.create shell restart files"));
     cr_assert_lt(strlen(words), sizeof words - 1);
 }
 
