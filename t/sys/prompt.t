@@ -29,7 +29,7 @@ try() {
 }
 for part in ${PARTS:-editing completion verbs console alone}; do try "$part"; done
 ptys=$(ls /dev/pts | wc -l)
-for part in ${PARTS-killed refused many}; do try "$part"; done
+for part in ${LATER-killed refused many}; do try "$part"; done
 atmost "$(ls /dev/pts | wc -l)" "$ptys" "no terminal is left"
 is "$(ls -l /proc/"$SERVER_PID"/fd | grep -c 'ptmx\|/dev/pts')" 0 "the daemon has none open"
 ok "the daemon is up" daemon_up
