@@ -108,6 +108,12 @@ static unsigned side(int n)
     return n < 1 ? 80 : n > TERMINAL_SIDE_MOST ? TERMINAL_SIDE_MOST : (unsigned)n;
 }
 
+static void refused(struct channel *c, const char *what)
+{
+    if (c->s->refusals_logged++ < REFUSALS_LOGGED)
+        session_log(c->s, "request.refused", "%s", what);
+}
+
 static void set_term(struct channel *c, const char *term)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
@@ -119,15 +125,11 @@ static void set_term(struct channel *c, const char *term)
 static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int columns, int rows, int px, int py, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
-    (void)px;
-    (void)py;
+    (void)ssh, (void)channel, (void)px, (void)py;
     if (c->state != ASKED_NOTHING)
         return 1;
     if (c->s->key_flags & KEY_NO_PTY) {
-        if (c->s->refusals_logged++ < REFUSALS_LOGGED)
-            session_log(c->s, "request.refused", "request=pty why=no-pty");
+        refused(c, "request=pty why=no-pty");
         return 1;
     }
     c->terminal = true;
@@ -140,10 +142,7 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
 static int on_resize(ssh_session ssh, ssh_channel channel, int columns, int rows, int px, int py, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
-    (void)px;
-    (void)py;
+    (void)ssh, (void)channel, (void)px, (void)py;
     if (!c->terminal)
         return 0;
     c->columns = side(columns);
@@ -198,8 +197,8 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsys
     (void)ssh;
     (void)channel;
     if (strcmp(subsystem, "sftp") != 0) {
-        if (c->s->refusals_logged++ < REFUSALS_LOGGED)
-            session_log(c->s, "request.refused", "subsystem=%s", subsystem);
+        FREE_MEM char *what = mem_fmt("subsystem=%s", subsystem);
+        refused(c, what);
         return 1;
     }
     return start(c, ASKED_SFTP, "");

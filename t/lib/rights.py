@@ -174,7 +174,8 @@ def look(prefix):
                 names.add(name)
         except FileNotFoundError:
             continue
-    for name in ("holdfastd", "holdfast-session", "holdfast-files", "holdfast-store", "holdfast-shim", "holdfast-init", "holdfast-filter"):
+    for name in ("holdfastd", "holdfast-session", "holdfast-files", "holdfast-store", "holdfast-shim", "holdfast-init", "holdfast-filter",
+                 "holdfast-prompt"):
         say(name in names, f"{name} was seen running")
 
 

@@ -10,6 +10,7 @@ import base64
 import ctypes
 import itertools
 import os
+import pty
 import socket
 import struct
 import subprocess
@@ -19,6 +20,7 @@ import time
 START_SESSION, START_KEYGEN, KEYGEN_DONE = 0x101, 0x102, 0x103
 (KEY_OFFER, KEY_LOGIN, PASSWORD_LOGIN, ANSWER, WHOAMI, WHOAMI_ANSWER, DO, DO_RESULT, LOG, CLOSE, RIGHTS) = range(0x480, 0x48b)
 (STATUS, START, STOP, RESTART, KILL, FILES, CONSOLE, LOGS, QUOTA, BACKUP_CREATE, BACKUP_LIST, BACKUP_GET, KEYS_GET, KEYS_SET, RSYNC) = range(1, 16)
+PROMPT, START_PROMPT = 28, 0x106
 ERRAND_ENDED = 0x601
 SHIM_OUTPUT, SHIM_NOTICE, SHIM_BYE, SHIM_INPUT, SHIM_RESIZE = range(0x528, 0x52d)
 SHIM_TAKEN, ACTIVITY, ACTIVITY_INPUT = 0x531, 0x48c, 19
@@ -279,6 +281,8 @@ class Link(threading.Thread):
             rig.note("files asked")
             rig.files_go.wait(30)
             self.answer(DO_RESULT, ident, 69, "its disk is damaged")
+        elif op == PROMPT:
+            rig.prompt(number, text, done)
         elif op in (RSYNC, SHELL):
             rig.errands.append(Errand(rig, number, text))
             done(fds=rig.errands[-1].fds)
@@ -300,6 +304,7 @@ class Rig:
         self.errands, self.errand_end, self.errand_pause = [], (0, 0, ""), 0
         self.factor, self.taken = 0, None
         self.events, self.lock, self.links, self.shims = [], threading.Lock(), [], []
+        self.prompts = []
         self.key = os.path.join(folder, "key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         with open(self.key + ".pub") as f:
@@ -341,6 +346,18 @@ class Rig:
                 return
             number += 1
             self.start(number, client, address)
+
+    def prompt(self, size, term, done):
+        """The real line editor, as the supervisor starts it."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        master, slave = pty.openpty()
+        send(ours, START_PROMPT, 0, U64(1), 2, "alice", term, size >> 16, size & 0xffff, fds=[slave])
+        self.prompts.append(spawn(os.path.join(os.path.dirname(self.program), "holdfast-prompt"), theirs, os.path.join(self.folder, "prompt.log")))
+        done(fds=[ours.fileno(), master])
+        for fd in (master, slave):
+            os.close(fd)
+        ours.close()
+        theirs.close()
 
     def start(self, number, client, address):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -72,7 +72,7 @@ class Terminal:
         """The one with the cursor."""
         return self.screen.display[self.screen.cursor.y].rstrip()
 
-    def wait(self, good, seconds=30):
+    def wait(self, good, seconds=10):
         """GOOD: a function of this, or text that is to be seen somewhere.  Whether it came."""
         test = good if callable(good) else lambda: any(good in line for line in self.all())
         end = time.monotonic() + seconds

@@ -10,15 +10,16 @@ put_run three <"$HERE/t/payload/echo"
 started one >/dev/null 2>&1
 started three >/dev/null 2>&1
 mkfifo "$SCRATCH/hold"
-# Three sessions at work: one with a file and a folder open, one at a console, one with an rsync.
+# Four sessions at work: one with a file and a folder open, one at a console, one with an rsync, one at a prompt.
 head -c 30M /dev/urandom >"$SCRATCH/slow"
 timeout 120 sftp -F "$SSH_CONFIG" -l 4000 -b <(printf 'put %s /one/slow\n' "$SCRATCH/slow") alice >/dev/null 2>&1 & slow=$!
 timeout 120 "${SSH[@]}" bob console three <"$SCRATCH/hold" >/dev/null 2>&1 & view=$!
 timeout 120 "${SSH[@]}" alice "rsync --server --sender -r . /two" <"$SCRATCH/hold" >/dev/null 2>&1 & copy=$!
+timeout 120 "${SSH[@]}" -tt alice <"$SCRATCH/hold" >/dev/null 2>&1 & typed=$!
 exec 8>"$SCRATCH/hold"
-cleanup kill $slow $view $copy
-at_work() { [ "$(role_pids session | wc -l)" -ge 3 ] && [ "$(role_pids shim | wc -l)" -ge 3 ] && [ "$(role_pids files | wc -l)" -ge 1 ]; }
-ok "three sessions are at work" wait_until 15 at_work
+cleanup kill $slow $view $copy $typed
+at_work() { [ "$(role_pids session | wc -l)" -ge 4 ] && [ "$(role_pids prompt | wc -l)" -ge 1 ] && [ "$(role_pids shim | wc -l)" -ge 3 ] && [ "$(role_pids files | wc -l)" -ge 1 ]; }
+ok "four sessions are at work" wait_until 15 at_work
 sleep 0.5
 timeout 60 python3 "$HERE/t/lib/rights.py" look "$PREFIX" >"$SCRATCH/results" 2>&1
 is $? 0 "all were looked at"
@@ -32,7 +33,7 @@ for p in $(role_pids ""); do
     [ "$(tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -cv '^\(PATH=/usr/sbin:/usr/bin:/sbin:/bin\|LC_ALL=C.UTF-8\|\)$')" = 0 ] || bad_env="${bad_env:-} $p"
 done
 is "${bad_env:-}" "" "no role has more of an environment than PATH and LC_ALL"
-exec 8>&-; kill $slow $view $copy 2>/dev/null; wait $slow $view $copy 2>/dev/null; unset 'tap_stack[-1]'
+exec 8>&-; kill $slow $view $copy $typed 2>/dev/null; wait $slow $view $copy $typed 2>/dev/null; unset 'tap_stack[-1]'
 
 timeout 30 python3 "$HERE/t/lib/rights.py" watch "$PREFIX" 25 holdfast-archive >"$SCRATCH/results" 2>&1 & watcher=$!
 put alice "$SCRATCH/slow" /one/incompressible >/dev/null

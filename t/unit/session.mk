@@ -1,6 +1,6 @@
 if CRITERION
-check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/since
-TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/since
+check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/since t/unit/prompt t/unit/complete
+TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/since t/unit/prompt t/unit/complete
 t_unit_display_SOURCES = t/unit/display.c sshd/session/display.c
 t_unit_display_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_display_LDADD = $(CRITERION_LIBS)
@@ -38,4 +38,10 @@ t_unit_eager_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_outfile_SOURCES = t/unit/outfile.c sshd/session/outfile.c
 t_unit_outfile_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_outfile_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_prompt_SOURCES = t/unit/prompt.c sshd/prompt/keys.c sshd/prompt/screen.c sshd/prompt/words.c
+t_unit_prompt_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_prompt_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_complete_SOURCES = t/unit/complete.c sshd/session/complete.c sshd/session/exec_options.c sshd/session/verbs.c
+t_unit_complete_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_complete_LDADD = libbase.a $(CRITERION_LIBS)
 endif
