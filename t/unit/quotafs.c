@@ -16,7 +16,7 @@
 #include "quota/quotafs/node.h"
 #include "quota/quotafs/recount.h"
 
-enum { UNIT = 4096, WRITERS = 16, TURNS = 25000 };
+enum { UNIT = 4096, WRITERS = 16, TURNS = 200000 };
 
 /* ---- the ledger ---- */
 
