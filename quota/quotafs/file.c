@@ -281,11 +281,15 @@ static bool reserve(struct fs *fs, struct file *f, uint64_t off, uint64_t *len, 
     return as_charged(fs, &a) || exactly_needed(fs, f, off, *len, n) || (!whole && partly(fs, f, off, len, n));
 }
 
+/* The disk's page cache keeps what one call brings in folios as large, and ext4 walks all the blocks of a folio for each write to a part of it. */
+#define FOLIO_MOST (64u << 10)
+
 static int write_all(int fd, const uint8_t *bytes, uint64_t size, uint64_t off, size_t *done)
 {
     *done = 0;
     while (*done < size) {
-        ssize_t n = pwrite(fd, bytes + *done, size - *done, (off_t)(off + *done));
+        uint64_t left = size - *done, piece = FOLIO_MOST - (off + *done) % FOLIO_MOST;
+        ssize_t n = pwrite(fd, bytes + *done, left < piece ? left : piece, (off_t)(off + *done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
