@@ -235,10 +235,15 @@ static int use(const struct place *p, struct disk *d, struct err *e)
 
 static int drop(const struct place *p, const struct disk *d UNUSED, struct err *e)
 {
+    uint64_t mount = 0;
     struct dataset s;
     struct dataset_state state;
     int is = find(p, PROJECT_BASE, &s, &state, e);
-    return is <= 0 ? is : dataset_destroy(&s, e);
+    if (is <= 0)
+        return is;
+    /* `zfs destroy` would unmount it first. */
+    is = ours(p, &mount, e);
+    return is ? (is < 0 ? -1 : err_set(e, EBUSY, "zfs", "dataset %s is mounted", s.name)) : dataset_destroy(&s, e);
 }
 
 static int move(const struct place *from, const struct place *to, struct err *e)
