@@ -63,8 +63,7 @@ static size_t offer(struct channel *c, const uint8_t *bytes, size_t size)
 static int on_data(ssh_session ssh, ssh_channel channel, void *bytes, uint32_t size, int is_stderr, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     if (is_stderr)
         return (int)size;
     size_t used = buf_size(&c->held) == 0 ? offer(c, bytes, size) : 0;
@@ -79,8 +78,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *bytes, uint32_t s
 static void on_eof(ssh_session ssh, ssh_channel channel, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     c->eof = true;
     work(c);
 }
@@ -88,8 +86,7 @@ static void on_eof(ssh_session ssh, ssh_channel channel, void *data)
 static void on_close(ssh_session ssh, ssh_channel channel, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     c->closed = true;
     work(c);
 }
@@ -97,8 +94,7 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *data)
 static void on_signal(ssh_session ssh, ssh_channel channel, const char *signal, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     if (c->ops && c->ops->interrupt && !c->exiting)
         c->ops->interrupt(c->data, c, signal);
 }
@@ -179,23 +175,20 @@ static int start(struct channel *c, enum asked what, const char *command)
 
 static int on_exec(ssh_session ssh, ssh_channel channel, const char *command, void *data)
 {
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     return start(data, ASKED_EXEC, command);
 }
 
 static int on_shell(ssh_session ssh, ssh_channel channel, void *data)
 {
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     return start(data, ASKED_EXEC, "");
 }
 
 static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsystem, void *data)
 {
     struct channel *c = data;
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     if (strcmp(subsystem, "sftp") != 0) {
         FREE_MEM char *what = mem_fmt("subsystem=%s", subsystem);
         refused(c, what);
@@ -207,8 +200,7 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsys
 /* Nothing here has an environment; language settings are what every client sends and are taken without a word. */
 static int on_env(ssh_session ssh, ssh_channel channel, const char *name, const char *value, void *data)
 {
-    (void)ssh;
-    (void)channel;
+    (void)ssh, (void)channel;
     (void)value;
     (void)data;
     return strcmp(name, "LANG") != 0 && strncmp(name, "LC_", 3) != 0;

@@ -12,7 +12,7 @@ NONE(verb_status) NONE(verb_greeting) NONE(verb_power) NONE(verb_console) NONE(v
 NONE(verb_limits) NONE(verb_sessions) NONE(verb_backup_create) NONE(verb_backup_list) NONE(verb_backup_get) NONE(verb_top) NONE(verb_activity)
 NONE(verb_events) NONE(verb_keys_list) NONE(verb_keys_add) NONE(verb_keys_rm) NONE(verb_help) NONE(verb_version) NONE(verb_df) NONE(verb_du)
 NONE(verb_sum) NONE(verb_scp) NONE(verb_test) NONE(verb_echo) NONE(verb_true) NONE(verb_pwd) NONE(verb_rsync) NONE(verb_passwd)
-NONE(verb_totp_enroll) NONE(verb_totp_verify) NONE(verb_totp_codes) NONE(verb_totp_remove)
+NONE(verb_totp_enroll) NONE(verb_totp_verify) NONE(verb_totp_codes) NONE(verb_totp_remove) NONE(verb_shell)
 void exec_fail(struct exec *x, int code, const char *fmt, ...) { (void)x, (void)code, (void)fmt; }
 
 static const struct server_right servers[] = {
@@ -65,7 +65,7 @@ Test(complete, options)
 {
     are("start --w", 6, "<--wait >");
     are("start one --wait --", 17, "<--timeout >");
-    are("logs -", 5, "<--json ><--raw ><-f ><-n >");
+    are("logs -", 5, "<--json ><--raw ><--since ><-f ><-n >");
     are("md5sum -", 7, "");         /* it has its own */
     are("whoami ", 7, "<--json >");
 }
@@ -109,7 +109,7 @@ Test(complete, names)
 Test(complete, hostile_lines)
 {
     are("'", 0, "<activity ><backup ><console ><df ><du ><echo ><events ><exit ><help ><keys ><kill ><limits ><logs ><md5sum ><passwd ><pwd ><quota >"
-                "<restart ><rsync ><scp ><send ><sessions ><sha1sum ><sha224sum ><sha256sum ><sha384sum ><sha512sum ><start ><status ><stop ><test ><top >"
+                "<restart ><rsync ><scp ><send ><sessions ><sha1sum ><sha224sum ><sha256sum ><sha384sum ><sha512sum ><shell ><start ><status ><stop ><test ><top >"
                 "<totp ><true ><version ><whoami >");
     are("st\\", 0, "<start ><status ><stop >");
     are("\"sta'", 0, "");

@@ -41,7 +41,7 @@ t_unit_outfile_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_prompt_SOURCES = t/unit/prompt.c sshd/prompt/keys.c sshd/prompt/screen.c sshd/prompt/words.c
 t_unit_prompt_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_prompt_LDADD = libbase.a $(CRITERION_LIBS)
-t_unit_complete_SOURCES = t/unit/complete.c sshd/session/complete.c sshd/session/exec_options.c sshd/session/verbs.c
+t_unit_complete_SOURCES = t/unit/complete.c sshd/session/complete.c sshd/session/exec_options.c sshd/session/since.c sshd/session/verbs.c
 t_unit_complete_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_complete_LDADD = libbase.a $(CRITERION_LIBS)
 endif
