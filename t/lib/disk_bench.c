@@ -1,7 +1,9 @@
-/* disk_bench FOLDER BYTES FILES: times work on files of FOLDER, for t/bench/quota.  Lines: a word and seconds.  What is written is on the disk when the time
-   ends (fsync), except where the word says "cached". */
+/* disk_bench FOLDER BYTES FILES [PID]: times work on files of FOLDER, for t/bench/quota.  Lines: a word, seconds, seconds of processor time (its own and
+   that of the process PID, which serves FOLDER; not that of the kernel's threads).  What is written is on the disk when the time ends (fsync), except
+   where the word says "cached". */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +17,21 @@ enum { PIECE = 1 << 20, PAGE = 4096, TURNS = 20000, SMALL = 128 };
 static uint8_t data[PIECE];
 static uint64_t bytes;
 static unsigned files;
+static clockid_t server;
+static bool served;
 
-static double now(void)
+struct moment { double wall, cpu; };
+
+static double at(clockid_t clock)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    struct timespec t = { 0 };
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct moment now(void)
+{
+    return (struct moment){ at(CLOCK_MONOTONIC), at(CLOCK_PROCESS_CPUTIME_ID) + (served ? at(server) : 0) };
 }
 
 static void must(int good, const char *what)
@@ -31,9 +42,10 @@ static void must(int good, const char *what)
     exit(1);
 }
 
-static void said(const char *word, double since)
+static void said(const char *word, struct moment since)
 {
-    printf("%s %.6f\n", word, now() - since);
+    struct moment t = now();
+    printf("%s %.6f %.6f\n", word, t.wall - since.wall, t.cpu - since.cpu);
 }
 
 static uint64_t place(unsigned i)
@@ -44,8 +56,8 @@ static uint64_t place(unsigned i)
 static void sequential(void)
 {
     int fd = open("big", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    double t = now();
-    for (uint64_t at = 0; at < bytes; at += PIECE)
+    struct moment t = now();
+    for (uint64_t off = 0; off < bytes; off += PIECE)
         must(write(fd, data, PIECE) == PIECE, "write");
     said("write-cached", t);
     must(fsync(fd) == 0, "fsync");
@@ -53,8 +65,8 @@ static void sequential(void)
     must(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0, "fadvise");
     for (int warm = 0; warm < 2; warm++) {
         t = now();
-        for (uint64_t at = 0; at < bytes; at += PIECE)
-            must(pread(fd, data, PIECE, (off_t)at) == PIECE, "read");
+        for (uint64_t off = 0; off < bytes; off += PIECE)
+            must(pread(fd, data, PIECE, (off_t)off) == PIECE, "read");
         said(warm ? "read-warm" : "read-cold", t);
     }
     close(fd);
@@ -63,7 +75,7 @@ static void sequential(void)
 static void at_random(void)
 {
     int fd = open("big", O_RDWR | O_CLOEXEC);
-    double t = now();
+    struct moment t = now();
     for (unsigned i = 0; i < TURNS; i++)
         must(pread(fd, data, PAGE, (off_t)place(i)) == PAGE, "read");
     said("4k-read-warm", t);
@@ -91,7 +103,7 @@ static void many(void)
     char path[32];
     struct stat st;
     must(mkdir("f", 0700) == 0, "mkdir");
-    double t = now();
+    struct moment t = now();
     for (unsigned i = 0; i < files; i++) {
         name(path, i);
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -116,7 +128,7 @@ static void many(void)
 static void appends(void)
 {
     int fd = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    double t = now();
+    struct moment t = now();
     for (unsigned i = 0; i < TURNS; i++)
         must(write(fd, data, SMALL) == SMALL, "append");
     said("append-128-cached", t);
@@ -126,8 +138,10 @@ static void appends(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4 || chdir(argv[1]) < 0)
+    if (argc < 4 || argc > 5 || chdir(argv[1]) < 0)
         return 2;
+    served = argc == 5;
+    must(!served || (errno = clock_getcpuclockid((pid_t)strtol(argv[4], NULL, 10), &server)) == 0, "clock of the server");
     bytes = strtoull(argv[2], NULL, 10);
     files = (unsigned)strtoul(argv[3], NULL, 10);
     if (bytes < PIECE || files == 0)
