@@ -33,6 +33,7 @@ enum { MOST = 64, OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_
 static struct tracee { pid_t pid; enum side side; bool early, failing; unsigned calls; } tracees[MOST];
 static struct cut { enum side side; unsigned n; enum side victim; int no; } cut;
 static const char *cut_file;
+static bool killed_host;
 static FILE *out;
 
 static const char *const names[] = { "outside", "asked", "host", "child", "helper" };
@@ -171,6 +172,8 @@ static void asked(struct tracee *t, uint64_t header)
     peek(t->pid, (uintptr_t)body.iov_base, type, sizeof type);
     int word = type[0] << 8 | type[1];
     t->side = word == LAUNCH_RUN || word == LAUNCH_ERRAND ? HOST : OUTSIDE;
+    if (t->side == HOST)
+        killed_host = false;
     if (t->side == HOST && cut_file)
         read_cut_file();
 }
@@ -232,11 +235,22 @@ static void stopped(struct tracee *t, int status, pid_t root)
         }
     } else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE)
         on_fork(t, event == PTRACE_EVENT_VFORK ? HELPER : CHILD);
-    else if (event == PTRACE_EVENT_STOP && t->early) {
+    else if (event == PTRACE_EVENT_STOP && t->early && !killed_host) {
         t->calls = 1;   /* is waited for: its parent's event says whose it is */
         return;
     }
     resume(t, event || sig == (SIGTRAP | 0x80) ? 0 : sig);
+}
+
+/* Whose parent was killed before it could say whose they are: nobody's. */
+static void release_orphans(void)
+{
+    for (size_t i = 0; i < MOST; i++)
+        if (tracees[i].pid && tracees[i].early && tracees[i].calls) {
+            tracees[i].early = false;
+            tracees[i].calls = 0;
+            resume(&tracees[i], 0);
+        }
 }
 
 /* Until COMMAND has ended, or for ever with a PID: then a signal ends us, and the kernel lets go of all. */
@@ -250,6 +264,10 @@ static int watch(pid_t root, bool command)
         if (WIFSTOPPED(status)) {
             stopped(t, status, root);
             continue;
+        }
+        if (t->side == HOST && WIFSIGNALED(status)) {
+            killed_host = true;
+            release_orphans();
         }
         t->pid = 0;
         fflush(out);
