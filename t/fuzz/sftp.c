@@ -104,7 +104,7 @@ static void *peer(void *data)
         invariant(n >= 8);
         unsigned type = (unsigned)space[0] << 8 | space[1];
         uint32_t id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
-        if (type == FILES_CLOSE)
+        if (type == FILES_CLOSE || type == FILES_GIVE)
             continue;
         bool refuse = turn % 5 == 4;
         struct msg m;
