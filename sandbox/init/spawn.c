@@ -46,7 +46,7 @@ static void signals_default(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Every image has a shell, few have bash. */
+/* Every image has a shell, few have bash.  ARGV is not ours alone: init, whose memory this may be, frees it. */
 static void execute(char **argv)
 {
     static char bash[] = "/bin/bash", sh[] = "/bin/sh";
@@ -54,12 +54,9 @@ static void execute(char **argv)
         execvp(argv[0], argv);
         return;
     }
-    argv[0] = bash;
-    execv(argv[0], argv);
-    if (errno == ENOENT) {
-        argv[0] = sh;
-        execv(argv[0], argv);
-    }
+    execv(bash, (char *[]){ bash, NULL });
+    if (errno == ENOENT)
+        execv(sh, (char *[]){ sh, NULL });
 }
 
 NORETURN void become(const struct start *s, int report)
@@ -76,7 +73,7 @@ NORETURN void become(const struct start *s, int report)
     /* execvpe would search the PATH of our own environment, which is empty. */
     environ = s->env;
     execute(s->argv);
-    fail(report, "exec %s", s->argv[0]);
+    fail(report, "exec %s", s->argv[0][0] ? s->argv[0] : "/bin/sh");
 }
 
 static int become_job(void *data)

@@ -44,12 +44,13 @@ def look(pid):
             os.close(os.open(f"{base}/{name}", os.O_WRONLY))
         except OSError:
             continue
-        if name == "exe" or exe is None:
+        if name == "exe" or link(base + "/exe") is None:
             found(f"{pid} {name} can be written")
     if libc.ptrace(PTRACE_SEIZE, pid, 0, 0) == 0:
         found(f"{pid} can be traced")
     try:
-        if exe is None and open(base + "/environ", "rb").read():
+        # Once it is what it is to be, that is its own.
+        if open(base + "/environ", "rb").read() and link(base + "/exe") is None and there(pid):
             found(f"{pid} environ")
     except OSError:
         pass
