@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -85,12 +86,23 @@ def left(patience=10):
         time.sleep(0.02)
 
 
+def end_waiting():
+    """The launch that waits for the next start was begun without an order: the next start begins one."""
+    for path in glob.glob("/proc/[0-9]*"):
+        try:
+            if os.readlink(path + "/exe").startswith(PREFIX) and os.readlink(path + "/exe").endswith("/holdfast-launch") and len(os.listdir(path + "/fd")) <= 4:
+                os.kill(int(path[6:]), signal.SIGKILL)
+        except OSError:
+            pass
+
+
 def order(text):
     with open(cut_file, "w") as f:
         f.write(text)
 
 
 def cut(side, n, call, victim):
+    end_waiting()
     order(f"{side} {n} kill {victim}")
     hf("start", "one", "--wait", "--timeout", "30")
     order("")

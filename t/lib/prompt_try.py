@@ -278,6 +278,8 @@ def killed():
     say(len(first) == 2, "two prompts are two processes", first)
     u = Terminal([*SSH, "alice", "console", "one"])
     u.wait("[attached;")
+    u.type("edited")
+    u.wait("edited")
     third = [p for p in prompts() if p not in first]
     os.kill(third[0], signal.SIGKILL)
     say(u.wait("the line editor of this terminal has ended; the server runs on") and u.end() == 69, "its editor killed, a console says so and exits 69", u)

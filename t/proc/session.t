@@ -283,7 +283,7 @@ def test_terminal(rig):
     ok(len(rig.seen("op", session_rig.STATUS)) == asked, "nobody is asked when nobody looks")
     code, seen = terminal(rig, "backup get one 1", [])
     ok(code == 2 and b"FILE.tar.zst" in seen, "terminal: an archive is not printed", (code, seen))
-    code, seen = terminal(rig, "logs one -f", [(b"line 4999", b"\x03")])
+    code, seen = terminal(rig, "logs one -f", [(b"\tline 4", b"\x03")])
     ok(code == 0, "terminal: ctrl-C ends logs -f", (code, seen[-200:]))
 
 

@@ -114,12 +114,14 @@ if mount -o loop,nosuid,nodev disk full 2>/dev/null; then
     like "$err" "quota exceeded" "says why, to stock sftp as well"
     free=$(($(stat -f -c '%a * %S' full)))
     atmost $free 16384 "up to the limit"
+    # What the file system would not give at once it gives in pieces.
+    dd if=/dev/zero of=full/rest bs=1k status=none 2>/dev/null; sync -f full
     precious=$(stat -c %s full/zeros)
     nok "the next one is refused" fill 'put small x/zeros'
     is "$(stat -c %s full/zeros)" "$precious" "before anything is truncated"
     ok "removing makes room" fill $'rm x/zeros\nput small x/small'
     same small full/small "and writing works again"
-    rm -f full/small
+    rm -f full/small full/rest
     mkdir lots; for ((i = 0; i < 400; i++)); do echo >"lots/$i"; done
     nok "more files than inodes" fill 'put -r lots x/lots'
     like "$err" "quota exceeded .* files and directories" "says that"

@@ -164,7 +164,8 @@ def look(last, command):
         wrong.append("not shown whole")
     if any(re.search(r"(^|[\t|] ?)owned$", line) and "first" in line for line in text):
         wrong.append("overwritten")
-    if re.search(rb"\033(?!\[[0-9;:]*[mK])|[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]", seen):
+    # ESC [ J is the line editor's own.
+    if re.search(rb"\033(?!\[[0-9;:]*[mK]|\[J)|[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]", seen):
         wrong.append("raw bytes " + repr(seen))
     if screen.mode & {1049 << 5, 2004 << 5, 1000 << 5} or 25 << 5 not in screen.mode:
         wrong.append("modes")

@@ -119,7 +119,7 @@ obeyed() {
 import re, sys
 b = open(sys.argv[1], "rb").read()
 b = b.split(b"<0>", 1)[-1] if b"<0>" in b else b
-b = re.sub(rb"\x1b\[[0-9;:]*m|\x1b\[[0-2]?K", b"", b)
+b = re.sub(rb"\x1b\[[0-9;:]*m|\x1b\[[0-2]?K|\x1b\[J", b"", b)
 text = b.decode("utf-8", "replace")
 print(sorted({f"{ord(c):02x}" for c in text if (ord(c) < 32 and c not in "\n\r\t\b\a") or 127 <= ord(c) < 160}))
 E2

@@ -30,7 +30,7 @@ life() {   # NAME PROGRAM WORD COMMAND: WORD is in its output when it is up
     old=$(field "$name" pid) pid=$(main_of "$name")
     is "$(basename "$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 1 | cut -d' ' -f1)")" "$(basename "$program")" "$name: its main process is the program itself"
     [ -n "$pid" ] && kill -SEGV "$pid"
-    restarted() { up "$name" && [ "$(field "$name" pid)" != "$old" ]; }
+    restarted() { [ "$(field "$name" restarts)" -ge 1 ] && up "$name" && [ "$(field "$name" pid)" != "$old" ]; }
     ok "$name: after a crash it comes back" wait_until 120 restarted
     is "$(field "$name" restarts)" 1 "$name: which is counted"
     like "$(hf alice events "$name" --json)" '"event":"crash"[^}]*"text":"ended by signal 11 \(SIGSEGV\); it is started again in 1 s"' "$name: and told, with the reason"
