@@ -19,11 +19,15 @@
 
 enum { PTMX_MAJOR = 5, PTMX_MINOR = 2 };
 
-/* The way to it is the sandbox's and cannot be changed from inside; that it is what it should be is looked at all the same. */
+/* The way to it is the sandbox's and cannot be changed from inside; that it is what it should be is looked at all the same.
+   ENXIO: it is not. */
 static bool is_master(int fd)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == PTMX_MAJOR && minor(st.st_rdev) == PTMX_MINOR;
+    if (fstat(fd, &st) < 0)
+        return false;
+    errno = ENXIO;
+    return S_ISCHR(st.st_mode) && major(st.st_rdev) == PTMX_MAJOR && minor(st.st_rdev) == PTMX_MINOR;
 }
 
 int terminal_open(uint16_t columns, uint16_t rows, int *slave)
@@ -33,10 +37,8 @@ int terminal_open(uint16_t columns, uint16_t rows, int *slave)
     CLOSE_FD int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
     if (master < 0)
         return -1;
-    if (!is_master(master)) {
-        errno = ENXIO;
+    if (!is_master(master))
         return -1;
-    }
     if (ioctl(master, TIOCSPTLCK, &unlock) < 0 || (columns && ioctl(master, TIOCSWINSZ, &size) < 0))
         return -1;
     CLOSE_FD int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);

@@ -86,14 +86,28 @@ def left(patience=10):
         time.sleep(0.02)
 
 
-def end_waiting():
-    """The launch that waits for the next start was begun without an order: the next start begins one."""
+def waiting():
+    """The launch that waits for the next start."""
+    found = []
     for path in glob.glob("/proc/[0-9]*"):
         try:
-            if os.readlink(path + "/exe").startswith(PREFIX) and os.readlink(path + "/exe").endswith("/holdfast-launch") and len(os.listdir(path + "/fd")) <= 4:
-                os.kill(int(path[6:]), signal.SIGKILL)
+            exe = os.readlink(path + "/exe")
+            if exe.startswith(PREFIX) and exe.endswith("/holdfast-launch") and len(os.listdir(path + "/fd")) <= 4:
+                found.append(int(path[6:]))
         except OSError:
             pass
+    return found
+
+
+def end_waiting():
+    """It was begun without an order, and no other is until there was a start: that begins its own."""
+    end = time.monotonic() + 2
+    while not waiting() and time.monotonic() < end:
+        time.sleep(0.02)
+    for pid in waiting():
+        os.kill(pid, signal.SIGKILL)
+    while waiting() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def order(text):
@@ -132,13 +146,13 @@ places, last = [], {}
 for line in lines(log):
     side, n, call = line.split()
     # Where a run of the same call begins.
-    if last.get(side) != call:
+    if last.get(side) != call and (side, int(n), call) not in places:
         places.append((side, int(n), call))
     last[side] = call
 ok(len(places) > 60, f"{len(places)} places to cut at")
 for victim, side in (("host", "host"), ("child", "child"), ("host", "child")):
-    # Launch itself hardly moves while its child does: a few places tell.
-    mine = [p for p in places if p[0] == side][::1 if victim == side else 10]
+    # Launch itself hardly moves while its child does: a few places tell.  Every call of the child is cut without a daemon.
+    mine = [p for p in places if p[0] == side][::1 if side == "host" else 2 if victim == side else 10]
     wrong = []
     for i, (_, n, call) in enumerate(mine):
         wrong += cut(side, n, call, victim)
