@@ -115,12 +115,23 @@ def order(text):
         f.write(text)
 
 
-def cut(side, n, call, victim):
+def cut_once(side, n, victim):
     end_waiting()
     order(f"{side} {n} kill {victim}")
     hf("start", "one", "--wait", "--timeout", "30")
     order("")
-    v, rest = status(), left()
+    return status()
+
+
+def cut(side, n, call, victim):
+    v = cut_once(side, n, victim)
+    if v["state"] == "running":
+        # Nobody was killed: by a launch that had begun to wait meanwhile, or with fewer calls this time.  Once more, and a second time it is wrong.
+        hf("kill", "one", "--wait", "--timeout", "10")
+        v = cut_once(side, n, victim)
+    rest = left()
+    if v["state"] == "running":
+        hf("kill", "one", "--wait", "--timeout", "10")
     who = r"launch died|shim died|was killed|signal 9"
     if v["state"] != "failed" or not re.search(who, v["reason"] or "") or rest:
         return [f"{side} {n} {call}, {victim} killed: state={v['state']} reason={v['reason']} left={rest}"]
