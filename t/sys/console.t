@@ -188,4 +188,20 @@ else
 fi
 like "$(hf alice logs one -n 60 --raw)" $'\033]0;owned' "logs --raw has it as it came"
 
+# --- what it said stays -----------------------------------------------------------------------------------------------------------------------------
+
+used=$(field one disk_used)
+hf alice send one "'sh i=0; while [ \$i -lt 40000 ]; do echo a line that fills the log, not the disk of the server; i=\$((i + 1)); done; echo all is said'"
+ok "a server says much" wait_until 100 says one 'all is said'
+atleast "$(cat "$PREFIX"/state/logs/one/console.log* | wc -c)" 2000000 "all of it is kept"
+atmost "$(field one disk_used)" $((used + 65536)) "and not counted to its disk"
+shim=
+for p in $(role_pids shim); do tr '\0' ' ' <"/proc/$p/cmdline" | grep -q ' one ' && shim=$p; done
+ok "its shim is killed" kill -KILL "$shim"
+over() { [ "$(field one state)" != running ] || [ "$(field one restarts)" -gt 0 ]; }
+ok "which ends it" wait_until 20 over
+ok "what it said last is there" says one 'all is said'
+started one >/dev/null
+ok "and still, when it runs again" says one 'all is said'
+
 done_testing
