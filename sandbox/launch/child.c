@@ -49,7 +49,7 @@ static int enter_network(struct child *c, const struct step *s, struct err *e UN
     if (hear(c, s, &m) < 0)
         return -1;
     CLOSE_FD int net = msg_get_fd(&m);
-    return setns(net, CLONE_NEWNET);
+    return s->flags ? setns(net, (int)s->flags) : 0;
 }
 
 static int set_umask(struct child *c UNUSED, const struct step *s, struct err *e UNUSED)
@@ -197,11 +197,13 @@ void child_steps_root(struct steps *l, const struct plan *p UNUSED)
     step_add(l, (struct step){ .verb = &v_root, .at = "root inside" });
 }
 
-static const struct verb v_enter = { "enter", .child = enter_network };
+static const struct bit network_bits[] = { { CLONE_NEWNET, "net" }, { 0 } };
+
+static const struct verb v_enter = { "enter", .child = enter_network, .bits = network_bits };
 
 void child_steps_network(struct steps *l, const struct plan *p UNUSED)
 {
-    step_add(l, (struct step){ .verb = &v_enter, .at = "network namespace", .number = CHILD_NETWORK });
+    step_add(l, (struct step){ .verb = &v_enter, .at = "network namespace", .number = CHILD_NETWORK, .flags = CLONE_NEWNET });
 }
 
 static const struct verb v_terminal = { "terminal", .child = open_terminal };

@@ -83,7 +83,11 @@ class Runs:
         known = self.cache.setdefault(key, {})
         missing = [n for n in names if n not in known]
         if missing and known.get("") is None:
-            known.update(self.start(key, missing))
+            found = self.start(key, missing)
+            # Seen now and then with mqueue's mount left out: all runs, but the file of answers is denied, which by itself proves nothing.
+            if "" in found and "ended code=0" in self.said:
+                found = self.start(key, missing)
+            known.update(found)
         return None if "" in known else known
 
     def start(self, off, names):

@@ -37,7 +37,7 @@ static const struct {
     { "ns-ipc", "mount", "dev/mqueue", DROP, 0, NULL },      /* another's namespace cannot be mounted */
     { "ns-uts", "clone", NULL, CLEAR, CLONE_NEWUTS, NULL },
     { "ns-net", "network-namespace", NULL, CLEAR, CLONE_NEWNET, NULL },
-    { "ns-net", "enter", NULL, DROP, 0, NULL },
+    { "ns-net", "enter", NULL, CLEAR, CLONE_NEWNET, NULL },   /* what is said must be heard: unread it would end the link */
     { "umask", "umask", "0022", DROP, 0, NULL },
     { "signals", "signals", NULL, DROP, 0, NULL },
     { "ns-cgroup", "unshare", NULL, CLEAR, CLONE_NEWCGROUP, NULL },
