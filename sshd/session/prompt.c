@@ -31,7 +31,8 @@ struct prompt {
     struct session_watch *watch;    /* of the pty; NULL while there is nothing to wait for */
     bool ready, editing, ended;
     bool line_fed, full, closed;    /* an end of line was fed; the terminal took less than all; its other end is closed */
-    bool much, freed, calling;
+    bool much, freed;
+    unsigned calling;               /* handlers that are at work: the last one frees it */
     uint64_t fed;
     unsigned marks;
     enum outcome outcome;           /* told by the link; waits for the terminal's mark */
@@ -42,10 +43,11 @@ static void wait_again(struct prompt *p);
 
 static bool freed(struct prompt *p)
 {
-    p->calling = false;
-    if (p->freed)
+    bool gone = p->freed;
+    p->calling--;
+    if (gone && p->calling == 0)
         free(p);
-    return p->freed;
+    return gone;
 }
 
 /* ---- what it did ---- */
@@ -98,7 +100,7 @@ static void on_pty(void *data, int fd, short revents)
 {
     struct prompt *p = data;
     (void)fd;
-    p->calling = true;
+    p->calling++;
     if (revents & POLLOUT) {
         p->full = false;
         p->events->hungry(p->data);
@@ -109,7 +111,7 @@ static void on_pty(void *data, int fd, short revents)
         freed(p);
         return;
     }
-    p->calling = false;
+    p->calling--;
     wait_again(p);
 }
 
@@ -153,7 +155,7 @@ static void on_gone(void *data, struct link *l)
 {
     struct prompt *p = data;
     (void)l;
-    p->calling = true;
+    p->calling++;
     fail(p, EXIT_UNAVAILABLE, p->ready ? "the line editor of this terminal has ended" : "the line editor cannot be started");
     freed(p);
 }
@@ -215,7 +217,7 @@ static void on_msg(void *data, struct link *l, struct msg *m)
 {
     struct prompt *p = data;
     (void)l;
-    p->calling = true;
+    p->calling++;
     take(p, m);
     if (!p->freed)
         settle(p);
@@ -229,7 +231,7 @@ static void on_room(void *data, struct link *l)
     if (!p->much)
         return;
     p->much = false;
-    p->calling = true;
+    p->calling++;
     if (p->events->room)
         p->events->room(p->data);
     freed(p);
@@ -243,7 +245,7 @@ static void started(void *data, int code, const char *text, struct msg *m)
 {
     struct prompt *p = data;
     p->asked = 0;
-    p->calling = true;
+    p->calling++;
     if (code != EXIT_DONE) {
         fail(p, code == EXIT_LATER ? EXIT_LATER : EXIT_UNAVAILABLE, *text ? text : "the line editor cannot be started");
         freed(p);
@@ -252,7 +254,7 @@ static void started(void *data, int code, const char *text, struct msg *m)
     int link = msg_get_fd(m);
     p->pty = msg_get_fd(m);
     msg_end(m);
-    p->calling = false;
+    p->calling--;
     if (io_nonblock(p->pty) < 0)
         die_errno("the terminal of a line editor");
     p->link = link_new(p->s->loop, link, &link_events, p);
@@ -287,7 +289,7 @@ void prompt_free(struct prompt *p)
         close(p->pty);
     free(p->line);
     p->freed = true;
-    if (!p->calling)
+    if (p->calling == 0)
         free(p);
 }
 
