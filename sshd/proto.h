@@ -98,5 +98,7 @@ enum prompt_type {
 /* COMMANDS: TAB completes.  TEXT: it is a character. */
 enum prompt_kind { PROMPT_COMMANDS, PROMPT_TEXT, PROMPT_KINDS };
 enum { PROMPT_LINE_MOST = 4096, TERM_MOST = 64, PROMPT_PIECE = 16 * 1024, COMPLETIONS_MOST = 200, PROMPT_MARK = 0xff };
+/* What a name of a kind of terminal is made of. */
+#define TERM_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
 
 #endif

@@ -10,8 +10,9 @@
 #include "sandbox/lock/landlock.h"
 
 /* Between launch and the child, one SEQPACKET socket.
-   The child: CHILD_TERMINAL (a descriptor: the master) if the plan wants a terminal; CHILD_NOTIFY (a descriptor: the socket) if it wants one to be notified by; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that init
-   runs, or ran: a short command may be over before launch looks.
+   The child: CHILD_TERMINAL (a descriptor: the master) if the plan wants a terminal; CHILD_NOTIFY (a descriptor: the socket) if it wants one to
+   be notified by; CHILD_READY before the exec; CHILD_FAILED (u32 errno, str step, str text) if it must.  Its end behind CHILD_READY means that
+   init runs, or ran: a short command may be over before launch looks.
    Launch: CHILD_MAPPED when ids have their meaning, CHILD_NETWORK (a descriptor: its network namespace, in which nothing need stand yet). */
 enum { CHILD_MAPPED = 1, CHILD_NETWORK, CHILD_TERMINAL, CHILD_READY, CHILD_FAILED, CHILD_NOTIFY };
 

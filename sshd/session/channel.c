@@ -112,9 +112,8 @@ static void refused(struct channel *c, const char *what)
 
 static void set_term(struct channel *c, const char *term)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
     size_t n = strlen(term);
-    if (n < sizeof c->term && strspn(term, allowed) == n)
+    if (n < sizeof c->term && strspn(term, TERM_BYTES) == n)
         memcpy(c->term, term, n + 1);
 }
 

@@ -282,8 +282,7 @@ static bool words_ok(const char *text)
 {
     static const char marks[] = { SHELL_MARK, '\0' };
     size_t n = strcspn(text, marks), len = strlen(text);
-    return n <= TERM_MOST && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_-") >= n && text[n] == SHELL_MARK &&
-           text[len - 1] == SHELL_MARK;
+    return n <= TERM_MOST && strspn(text, TERM_BYTES) >= n && text[n] == SHELL_MARK && text[len - 1] == SHELL_MARK;
 }
 
 void errand_shell(struct super *s, struct order *o)

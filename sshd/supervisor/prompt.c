@@ -68,9 +68,8 @@ static int open_terminal(int *slave, struct err *e)
 /* What the session says of the terminal is a client's. */
 static bool term_ok(const char *term)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
     size_t n = strlen(term);
-    return n <= TERM_MOST && strspn(term, allowed) == n;
+    return n <= TERM_MOST && strspn(term, TERM_BYTES) == n;
 }
 
 static uint32_t side(uint64_t n) { return n >= 1 && n <= SIDE_MOST ? (uint32_t)n : 80; }

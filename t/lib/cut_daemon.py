@@ -50,6 +50,11 @@ def loops():
     return sorted(found)
 
 
+def waits(path, exe):
+    """The launch that waits for the next start has no descriptors of a job."""
+    return exe.startswith(PREFIX) and exe.endswith("/holdfast-launch") and len(os.listdir(path + "/fd")) <= 4
+
+
 def processes():
     """Launches, shims and inits of the rig, and what runs in another pid namespace under a uid of the server."""
     found = []
@@ -59,9 +64,10 @@ def processes():
             uid = int(re.search(r"^Uid:\s+(\d+)", text, re.M).group(1))
             if re.search(r"^State:\s+[ZX]", text, re.M):
                 continue
-            name = os.path.basename(os.readlink(path + "/exe")) if os.readlink(path + "/exe").startswith(PREFIX) else ""
-            if name == "holdfast-launch" and len(os.listdir(path + "/fd")) <= 4:
-                continue     # the one that waits for the next start
+            exe = os.readlink(path + "/exe")
+            name = os.path.basename(exe) if exe.startswith(PREFIX) else ""
+            if waits(path, exe):
+                continue
             inside = LOW <= uid < LOW + 65536 and os.readlink(path + "/ns/pid") != OURS
             if inside or name in ("holdfast-launch", "holdfast-shim", "holdfast-init"):
                 found.append(f"{path} {name} uid={uid}")
@@ -87,12 +93,10 @@ def left(patience=10):
 
 
 def waiting():
-    """The launch that waits for the next start."""
     found = []
     for path in glob.glob("/proc/[0-9]*"):
         try:
-            exe = os.readlink(path + "/exe")
-            if exe.startswith(PREFIX) and exe.endswith("/holdfast-launch") and len(os.listdir(path + "/fd")) <= 4:
+            if waits(path, os.readlink(path + "/exe")):
                 found.append(int(path[6:]))
         except OSError:
             pass
