@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,6 +130,19 @@ int io_write_file(const char *path, mode_t mode, const void *bytes, size_t size,
         return -1;
     }
     return 0;
+}
+
+int io_rename_new(int from, const char *old, int to, const char *new)
+{
+    struct stat st;
+    /* Not libc's, which takes another call when there are no flags. */
+    if (syscall(SYS_renameat2, from, old, to, new, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -1;
+    if (fstatat(to, new, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        errno = EEXIST;
+    return errno == ENOENT ? (int)syscall(SYS_renameat2, from, old, to, new, 0) : -1;
 }
 
 int io_pair(int pair[2])

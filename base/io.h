@@ -22,6 +22,9 @@ char *io_read_file(const char *path, size_t most, size_t *len, struct err *e);
 char *io_read_fd(int fd, const char *name, size_t most, size_t *len, struct err *e);
 /* Writes a file beside PATH, fsyncs it, renames it over PATH, fsyncs the folder: whole or not at all.  Returns 0 or -1 with E. */
 int io_write_file(const char *path, mode_t mode, const void *bytes, size_t size, struct err *e);
+/* Renames OLD in the folder FROM to NEW in TO unless there is one (EEXIST).  ZFS before 2.2 cannot do that at once: there it is looked for first, and
+   what is made under that name in between is replaced.  0, or -1 with errno. */
+int io_rename_new(int from, const char *old, int to, const char *new);
 /* A connected pair of AF_UNIX SOCK_SEQPACKET sockets, close-on-exec, blocking.  0, or -1 with errno. */
 int io_pair(int pair[2]);
 /* A memfd holding BYTES, sealed against any change, at offset 0.  The fd, or -1 with errno. */

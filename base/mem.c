@@ -1,10 +1,13 @@
 #include "base/mem.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -72,4 +75,16 @@ void mem_wipe(void *p, size_t size)
     /* What was never filled has no address. */
     if (size)
         explicit_bzero(p, size);
+}
+
+/* Far less than the stack a process is born with, so that nothing else is met; and less than a page for the frames from here to the call. */
+enum { STACK_PAGE = 4096, STACK_DEEP = 16 * STACK_PAGE, FRAMES = 1024 };
+
+__attribute__((noinline)) void mem_rest(void)
+{
+    int before = errno;
+    malloc_trim(0);
+    uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - FRAMES) & ~(uintptr_t)(STACK_PAGE - 1);
+    madvise((void *)(end - STACK_DEEP), STACK_DEEP, MADV_DONTNEED);
+    errno = before;
 }

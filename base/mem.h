@@ -14,5 +14,7 @@ char *mem_strn(const void *bytes, size_t len) MUST_USE;       /* adds the NUL */
 char *mem_fmt(const char *fmt, ...) PRINTF(1, 2) MUST_USE;
 /* Overwrites before the memory is given back; for secrets. */
 void mem_wipe(void *p, size_t size);
+/* Of a process of one thread that begins to rest: the kernel gets back what its heap has free, and what of its stack lies below the caller. */
+void mem_rest(void);
 
 #endif

@@ -3,7 +3,6 @@
    server could not do. */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "base/die.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/msg.h"
 #include "sandbox/init/shell.h"
 #include "sandbox/init/spawn.h"
@@ -167,6 +167,6 @@ int main(void)
     server = spawn(&start);
     stdio_let_go();
     start_free(&start);
-    malloc_trim(0);
+    mem_rest();
     serve();
 }

@@ -525,6 +525,39 @@ Test(err, is_wrapped_and_bounded)
     cr_assert_eq(err_set(NULL, 1, "x", "y"), -1);
 }
 
+static uintptr_t __attribute__((noinline)) use_deep_stack(void)
+{
+    volatile char room[6 * 4096];
+    for (size_t i = 0; i < sizeof room; i += 4096)
+        room[i] = 1;
+    return (uintptr_t)&room[2 * 4096] & ~(uintptr_t)4095;
+}
+
+Test(mem, one_that_rests_gives_back_stack_and_heap)
+{
+    unsigned char there = 0, mine[64];
+    memset(mine, 7, sizeof mine);
+    errno = ENOTTY;
+    uintptr_t page = use_deep_stack();
+    cr_assert_eq(mincore((void *)page, 4096, &there), 0);
+    cr_assert(there & 1);
+    char *heap = mem_new(64 * 1024), *above = mem_new(64);
+    uintptr_t inside = ((uintptr_t)heap + 8192) & ~(uintptr_t)4095;
+    memset(heap, 1, 64 * 1024);
+    free(heap);
+    mem_rest();
+    cr_assert_eq(errno, ENOTTY);
+    cr_assert_eq(mincore((void *)page, 4096, &there), 0);
+    cr_assert_not(there & 1, "the stack below");
+#ifndef SANITIZERS
+    cr_assert_eq(mincore((void *)inside, 4096, &there), 0);
+    cr_assert_not(there & 1, "the heap between what is used");
+#endif
+    for (size_t i = 0; i < sizeof mine; i++)
+        cr_assert_eq(mine[i], 7);
+    free(above);
+}
+
 Test(mem, nothing_can_be_wiped)
 {
     char bytes[3] = { 1, 2, 3 };
