@@ -17,10 +17,11 @@ holdfast_session_SOURCES = \
 	sshd/session/exec_options.c \
 	sshd/session/exec_files.c sshd/session/exec_files.h \
 	sshd/session/hostkeys.c sshd/session/hostkeys.h \
+	sshd/session/interactive.c \
 	sshd/session/lockdown.c sshd/session/lockdown.h \
 	sshd/session/main.c \
+	sshd/session/pace.c sshd/session/pace.h \
 	sshd/session/prompt.c sshd/session/prompt.h \
-	sshd/session/shell.c \
 	sshd/session/proof.c sshd/session/proof.h \
 	sshd/session/qr.c sshd/session/qr.h \
 	sshd/session/random.c \

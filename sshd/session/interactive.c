@@ -11,7 +11,7 @@
 
 enum { AHEAD_MOST = 16 * 1024, KEY_INTERRUPT = 3 };
 
-struct shell {
+struct interactive {
     struct channel *c;
     struct session *s;
     struct prompt *prompt;      /* NULL before it is started and after its end */
@@ -26,9 +26,9 @@ struct shell {
     char *why;                  /* owned */
 };
 
-static void pump(struct shell *h);
+static void pump(struct interactive *h);
 
-static void leave(struct shell *h, int code)
+static void leave(struct interactive *h, int code)
 {
     h->leaving = true;
     channel_exit(h->c, code);
@@ -36,7 +36,7 @@ static void leave(struct shell *h, int code)
 
 /* ---- lines ---- */
 
-static void ask(struct shell *h, int code)
+static void ask(struct interactive *h, int code)
 {
     char text[100];
     if (channel_midline(h->c))
@@ -50,7 +50,7 @@ static void ask(struct shell *h, int code)
     pump(h);
 }
 
-static void no_prompt(struct shell *h)
+static void no_prompt(struct interactive *h)
 {
     FREE_MEM char *text = mem_fmt("%s%s\r\n", channel_midline(h->c) ? "\r\n" : "", h->why);
     channel_error(h->c, text, strlen(text));
@@ -61,7 +61,7 @@ static const struct prompt_events events;
 
 static void done(void *data, struct exec *x, int code)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     bool left = x->verb && strcmp(x->verb->name, "exit") == 0 && code == EXIT_DONE;
     h->x = NULL;
     exec_ops.closed(x, h->c);
@@ -82,7 +82,7 @@ static void done(void *data, struct exec *x, int code)
     }
 }
 
-static void run(struct shell *h, const char *line)
+static void run(struct interactive *h, const char *line)
 {
     h->x = exec_within(h->c, h->prompt, line, done, h);
     pump(h);
@@ -92,7 +92,7 @@ static void on_ready(void *data) { ask(data, EXIT_DONE); }
 
 static void on_line(void *data, const char *line, bool end)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     h->reading = false;
     if (h->leaving)
         return;
@@ -106,18 +106,18 @@ static void on_line(void *data, const char *line, bool end)
 
 static void on_stopped(void *data)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     h->reading = false;
     leave(h, EXIT_DONE);
 }
 
-static void answer(struct shell *h, uint32_t id, const struct completions *c)
+static void answer(struct interactive *h, uint32_t id, const struct completions *c)
 {
     size_t fit = c->n < COMPLETIONS_MOST ? c->n : COMPLETIONS_MOST;
     prompt_completions(h->prompt, id, c->from, c->n - fit, c->words, fit);
 }
 
-static void forget_finding(struct shell *h)
+static void forget_finding(struct interactive *h)
 {
     finding_free(h->finding);
     h->finding = NULL;
@@ -125,7 +125,7 @@ static void forget_finding(struct shell *h)
 
 static void found(void *data, struct completions *c)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     if (h->prompt && h->reading)
         answer(h, h->asked, c);
     forget_finding(h);
@@ -133,7 +133,7 @@ static void found(void *data, struct completions *c)
 
 static void on_complete(void *data, uint32_t id, const char *left)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     struct completions c;
     size_t n;
     const struct server_right *servers = session_servers(h->s, &n);
@@ -151,7 +151,7 @@ static void on_hungry(void *data) { pump(data); }
 
 static void on_prompt_gone(void *data, int code, const char *why)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     h->gone = code;
     h->why = mem_str(why);
     h->reading = false;
@@ -170,13 +170,13 @@ static const struct prompt_events events = {
 
 /* ---- keys ---- */
 
-static bool person_types(const struct shell *h)
+static bool person_types(const struct interactive *h)
 {
     return h->x->input && !(h->x->verb && h->x->verb->protocol);
 }
 
 /* To whom it is now; how many bytes were used. */
-static size_t offer(struct shell *h)
+static size_t offer(struct interactive *h)
 {
     const uint8_t *p = buf_head(&h->ahead);
     size_t size = buf_size(&h->ahead);
@@ -185,7 +185,7 @@ static size_t offer(struct shell *h)
     return h->reading ? prompt_feed(h->prompt, p, size) : 0;
 }
 
-static void pump(struct shell *h)
+static void pump(struct interactive *h)
 {
     for (size_t n = 1; n > 0 && buf_size(&h->ahead) > 0;) {
         n = offer(h);
@@ -200,7 +200,7 @@ static void pump(struct shell *h)
 }
 
 /* ctrl-C for a command that has no keys of its own: what was typed before it is void. */
-static void interrupt(struct shell *h)
+static void interrupt(struct interactive *h)
 {
     static const uint8_t key = KEY_INTERRUPT;
     buf_reset(&h->ahead);
@@ -213,7 +213,7 @@ static void interrupt(struct shell *h)
 
 static size_t on_data(void *data, struct channel *c, const uint8_t *bytes, size_t size)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     (void)c;
     if (h->leaving)
         return size;
@@ -237,7 +237,7 @@ static void on_resumed(void *data, struct channel *c)
 
 static void on_eof(void *data, struct channel *c)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     h->eof = true;
     if (h->x)
         exec_ops.eof(h->x, c);
@@ -246,7 +246,7 @@ static void on_eof(void *data, struct channel *c)
 
 static void on_writable(void *data, struct channel *c)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     if (h->prompt)
         prompt_room(h->prompt);
     if (h->x)
@@ -255,7 +255,7 @@ static void on_writable(void *data, struct channel *c)
 
 static void on_resize(void *data, struct channel *c, unsigned columns, unsigned rows)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     if (h->prompt)
         prompt_resize(h->prompt, columns, rows);
     if (h->x)
@@ -264,14 +264,14 @@ static void on_resize(void *data, struct channel *c, unsigned columns, unsigned 
 
 static void on_interrupt(void *data, struct channel *c, const char *signal)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     if (h->x)
         exec_ops.interrupt(h->x, c, signal);
 }
 
 static void on_closed(void *data, struct channel *c)
 {
-    struct shell *h = data;
+    struct interactive *h = data;
     if (h->x)
         exec_ops.closed(h->x, c);
     finding_free(h->finding);
@@ -291,10 +291,10 @@ static const struct channel_ops ops = {
     .closed = on_closed,
 };
 
-void shell_start(struct channel *c)
+void interactive_start(struct channel *c)
 {
-    struct shell *h = mem_new(sizeof *h);
-    *h = (struct shell){ .c = c, .s = channel_session(c), .ahead = BUF(AHEAD_MOST) };
+    struct interactive *h = mem_new(sizeof *h);
+    *h = (struct interactive){ .c = c, .s = channel_session(c), .ahead = BUF(AHEAD_MOST) };
     channel_run(c, &ops, h);
     run(h, "");
 }
