@@ -29,7 +29,7 @@ enum start_type {
     /* store: see store/proto.h.  launch: see sandbox/proto.h.  archive: see store/proto.h. */
 };
 
-/* session -> files; every request but CLOSE and GIVE has an id, its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
+/* session -> files; every request but CLOSE and GIVE has an id (that of MANY is its last one's), its answer is FILES_ANSWER with the same id.  `status` is an SSH_FX_* code, `text` words
    for the client.  `attrs` is one bytes field as in sshd/attrs.h.  Paths are relative to the server's root, byte strings without NUL, "" and "." the root itself. */
 enum files_type {
     FILES_ANSWER = 0x0200,         /* u32 status, str text, then what each request says below (only when status is 0) */
@@ -58,6 +58,7 @@ enum files_type {
                                       bytes path below it, cut at its beginning behind "..." where it is long.  One at a time; each answer is
                                       one slice, GO_ON the next */
     FILES_GIVE = 0x0217,           /* u32 handle, u64 left of the lease: it all comes back, what was written and what is not wanted now; not answered */
+    FILES_MANY = 0x0218,           /* one or more of: u32 type, bytes its fields; done in that order.  All but the last are CLOSE or GIVE */
     FILES_ENDED = 0x02ff,          /* to the session, from the supervisor, which has ended the worker: str why; the last one */
 };
 

@@ -1,7 +1,6 @@
 #include "sshd/files/handle.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -76,7 +75,7 @@ void handle_close(struct worker *w, uint32_t number)
     if (one->list) {
         free(one->list);
         /* What a listing and its answers took, 32 KiB and more, is not wanted by most of those who looked at a folder and are idle now. */
-        malloc_trim(0);
+        mem_rest();
     }
     *one = (struct handle){ .fd = -1 };
     handle_room_back(w);

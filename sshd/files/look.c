@@ -65,16 +65,20 @@ int files_readlink(struct worker *w, struct msg *m, struct msg *answer)
     return 0;
 }
 
-/* The limit, in place of the whole file system: blocks and inodes that others may take are not the server's. */
-static void limit_to(const struct usage *u, struct statvfs *f)
+/* The limits, in place of the whole file system: blocks and inodes that others may take are not the server's. */
+static void inodes_to(const struct usage *u, struct statvfs *f)
+{
+    f->f_files = u->inodes_limit;
+    f->f_ffree = f->f_favail = u->inodes < u->inodes_limit ? u->inodes_limit - u->inodes : 0;
+}
+
+static void bytes_to(const struct usage *u, struct statvfs *f)
 {
     uint64_t limit = u->limit / f->f_frsize, used = (u->used + f->f_frsize - 1) / f->f_frsize, there = f->f_bavail;
     f->f_blocks = limit;
     f->f_bavail = used < limit ? limit - used : 0;
     f->f_bavail = f->f_bavail < there ? f->f_bavail : there;
     f->f_bfree = f->f_bavail;
-    f->f_files = u->inodes_limit;
-    f->f_ffree = f->f_favail = u->inodes < u->inodes_limit ? u->inodes_limit - u->inodes : 0;
 }
 
 /* Neither blocks kept back for root nor the few past the limit are what the server has. */
@@ -98,10 +102,12 @@ int files_statvfs(struct worker *w, struct msg *m, struct msg *answer)
     if (fd < 0 || fstatvfs(fd, &f) < 0)
         return fail_errno(w, errno);
     usage_now(w, &u);
-    if (w->usage == DISK_COUNT_STATFS)
+    if (w->usage == DISK_COUNT_STATFS || w->usage == DISK_COUNT_OBJECTS)
         own_part(&u, &f);
     else
-        limit_to(&u, &f);
+        bytes_to(&u, &f);
+    if (w->usage != DISK_COUNT_STATFS)
+        inodes_to(&u, &f);
     const uint64_t v[] = { f.f_bsize, f.f_frsize, f.f_blocks, f.f_bfree, f.f_bavail, f.f_files, f.f_ffree, f.f_favail,
                            f.f_fsid, f.f_flag, f.f_namemax };
     for (size_t i = 0; i < countof(v); i++)

@@ -124,6 +124,8 @@ int main(void)
     start(&w);
     umask(022);
     lock(&w);
+    /* What it took to be locked in is wanted by none who only looks. */
+    mem_rest();
     log_debug("files.ready", "rights=%u", w.rights);
     for (;;) {
         MSG_FREE struct msg m;

@@ -83,12 +83,18 @@ static int look_first(struct worker *w, struct opening *o)
     return S_ISREG(o->st.st_mode) ? 0 : fail(w, FX_FAILURE, "not a regular file");
 }
 
+static bool writes(uint32_t want)
+{
+    return want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC);
+}
+
 /* Also before: nothing is made or truncated that could not be written afterwards. */
 static int lease_first(struct worker *w, struct opening *o)
 {
-    if ((o->want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC)) == 0)
+    if (!writes(o->want))
         return 0;
-    o->lease = space_take(w, 1);
+    if (o->lease == 0)
+        o->lease = space_take(w, 1);
     if (o->lease == 0 && (!o->there || o->want & FXF_TRUNC))
         return fail_space(w);
     return 0;
@@ -96,16 +102,34 @@ static int lease_first(struct worker *w, struct opening *o)
 
 static int flags_of(uint32_t want)
 {
-    bool writes = want & (FXF_WRITE | FXF_APPEND | FXF_TRUNC);
-    int flags = writes ? want & FXF_READ ? O_RDWR : O_WRONLY : O_RDONLY;
+    int flags = writes(want) ? want & FXF_READ ? O_RDWR : O_WRONLY : O_RDONLY;
     flags |= want & FXF_APPEND ? O_APPEND : 0;
     return flags | O_NONBLOCK | O_NOCTTY;
 }
 
-static int open_now(struct worker *w, struct opening *o)
+/* A folder that is uploaded is new from end to end: behind a file that was made, the next is made without a look whether it is there.  That follows
+   no link and opens nothing that is there already; all that speaks against it is left to the longer way, which says what it is. */
+static int make_unseen(struct worker *w, struct opening *o)
+{
+    if (!w->made_last || w->deny || (o->want & FXF_CREAT) == 0 || !writes(o->want))
+        return -1;
+    o->lease = space_take(w, 1);
+    return o->lease > 0 ? beneath_make(w, o->path, flags_of(o->want), o->mode, true) : -1;
+}
+
+static int open_seen(struct worker *w, const struct opening *o)
 {
     int flags = flags_of(o->want);
-    CLOSE_FD int fd = o->want & FXF_CREAT ? beneath_make(w, o->path, flags, o->mode, o->want & FXF_EXCL) : beneath_open(w, o->path, flags);
+    return o->want & FXF_CREAT ? beneath_make(w, o->path, flags, o->mode, o->want & FXF_EXCL) : beneath_open(w, o->path, flags);
+}
+
+static int open_now(struct worker *w, struct opening *o)
+{
+    CLOSE_FD int fd = make_unseen(w, o);
+    if (fd < 0 && (look_first(w, o) < 0 || lease_first(w, o) < 0))
+        return -1;
+    if (fd < 0)
+        fd = open_seen(w, o);
     if (fd < 0 || fstat(fd, &o->st) < 0)
         return errno == EEXIST ? fail_there(w, o) : fail_errno(w, errno);
     if (!S_ISREG(o->st.st_mode))
@@ -144,7 +168,8 @@ int files_open(struct worker *w, struct msg *m, struct msg *answer)
     hold_to_new(w, &o);
     if (handle_room(w) < 0)
         return -1;
-    int r = look_first(w, &o) < 0 || lease_first(w, &o) < 0 ? -1 : opened(w, &o, answer);
+    int r = opened(w, &o, answer);
+    w->made_last = r == 0 && !o.there;
     if (r < 0) {
         space_give(w, o.lease);
         handle_room_back(w);

@@ -33,11 +33,17 @@ static int refuse(struct worker *w, uint32_t right, bool writes)
                 rights_text(right, words, sizeof words));
 }
 
-void request(struct worker *w, int link, struct msg *m)
+static unsigned row_of(uint32_t type)
 {
-    unsigned row = (unsigned)m->type - FILES_OPEN;
+    unsigned row = type - FILES_OPEN;
     if (row >= countof(requests) || requests[row].fn == NULL)
-        die("peer broke a rule: message %u is no request", m->type);
+        die("peer broke a rule: message %u is no request", type);
+    return row;
+}
+
+static void one(struct worker *w, int link, struct msg *m)
+{
+    unsigned row = row_of(m->type);
     MSG_FREE struct msg answer;
     answer_begin(&answer, m->id, FX_OK, "");
     w->use = requests[row].use;
@@ -50,6 +56,28 @@ void request(struct worker *w, int link, struct msg *m)
     }
     if (requests[row].answered && msg_send(link, &answer) < 0)
         die_errno("answer");
+}
+
+/* Those in front of the last are of the kind that is not answered: there is one id for all. */
+static void many(struct worker *w, int link, struct msg *m)
+{
+    do {
+        size_t size;
+        uint32_t type = msg_get_u32(m);
+        const uint8_t *p = msg_get_bytes(m, &size);
+        if (requests[row_of(type)].answered && buf_size(&m->body) > 0)
+            die("peer broke a rule: message %u in front of another", type);
+        /* A view: the buffer's memory stays the message's. */
+        struct msg part = { .type = (uint16_t)type, .id = m->id,
+                            .body = { .p = (uint8_t *)(uintptr_t)p, .len = size, .cap = size, .max = size } };
+        one(w, link, &part);
+    } while (buf_size(&m->body) > 0);
+    msg_end(m);
+}
+
+void request(struct worker *w, int link, struct msg *m)
+{
+    (m->type == FILES_MANY ? many : one)(w, link, m);
 }
 
 void request_attrs(struct msg *m, struct attrs *a)

@@ -48,7 +48,7 @@ enum { FILES_ANY = RIGHT_FILES, FILES_MAKE = RIGHT_FILES_WRITE | RIGHT_FILES_CRE
     R(FILES_GIVE,     FILES_MAKE,         true,   false,    PATH_NONE,  PATH_NONE, files_give) \
     R(FILES_DU,       RIGHT_FILES_READ,   false,  true,     PATH_HERE,  PATH_NONE, files_du)
 
-/* Checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
+/* Each that is in M: checks the right, does it, answers on LINK.  Dies when the session broke a rule or has gone. */
 void request(struct worker *w, int link, struct msg *m);
 
 /* A du that nobody goes on with. */

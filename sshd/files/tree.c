@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "sshd/files/beneath.h"
 #include "sshd/files/failure.h"
@@ -58,7 +59,7 @@ int files_rename(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     const char *from_name, *to_name;
     FREE_MEM char *from = msg_get_str(m);
     FREE_MEM char *to = msg_get_str(m);
-    unsigned flags = msg_get_u32(m) ? 0 : RENAME_NOREPLACE;
+    bool over = msg_get_u32(m) != 0;
     msg_end(m);
     CLOSE_FD int from_dir = beneath_parent(w, 0, from, &from_name);
     if (from_dir < 0)
@@ -67,7 +68,7 @@ int files_rename(struct worker *w, struct msg *m, struct msg *answer UNUSED)
     if (to_dir < 0)
         return fail_parent(w);
     /* Not libc's, which takes another call when there are no flags. */
-    if (syscall(SYS_renameat2, from_dir, from_name, to_dir, to_name, flags) == 0)
+    if ((over ? syscall(SYS_renameat2, from_dir, from_name, to_dir, to_name, 0) : io_rename_new(from_dir, from_name, to_dir, to_name)) == 0)
         return 0;
     return errno == EINVAL ? fail(w, FX_FAILURE, "a directory cannot be moved into itself") : fail_errno(w, errno);
 }

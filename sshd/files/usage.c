@@ -56,8 +56,15 @@ static void by_file(const struct worker *w, struct usage *u)
     inodes_of(&f, u);
 }
 
+static void by_objects(const struct worker *w, struct usage *u)
+{
+    by_statfs(w, u);
+    gate_inodes(w->gate, &u->inodes_limit);
+}
+
 static void (*const kinds[])(const struct worker *w, struct usage *u) = {
     [DISK_COUNT_STATFS] = by_statfs, [DISK_COUNT_LEDGER] = by_ledger, [DISK_COUNT_FILE] = by_file,
+    [DISK_COUNT_OBJECTS] = by_objects,
 };
 
 bool usage_kind_ok(uint32_t kind)

@@ -36,6 +36,7 @@ struct worker {
     struct handles *handles;
     struct deny *deny;    /* NULL: nothing is hidden */
     int proc_fds;         /* then: /proc/self/fd, which tells where a descriptor is */
+    bool made_last;       /* by the last OPEN: a file that was not there */
     const char *pattern;  /* behind EHIDDEN and EHELD */
     const enum path_use *use;   /* of the request at hand, two */
     mode_t source;        /* what its first path names, for the second; 0: nothing */

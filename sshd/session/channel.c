@@ -11,6 +11,7 @@
 #include "sshd/session/activity.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/doing.h"
+#include "sshd/session/pace.h"
 #include "sshd/session/wire.h"
 
 enum {
@@ -43,6 +44,7 @@ struct channel {
     struct buf out, err, held;
     size_t left;                       /* input libssh holds for us, behind `held` */
     size_t since;                      /* input since the window was widened */
+    struct pace pace;
     bool resume, eof, eof_told, tight;
     bool exiting, exited, closed;      /* by us: wanted, said; by the client */
     bool cut;                          /* its end waits for nobody */
@@ -50,6 +52,7 @@ struct channel {
 };
 
 static void work(struct channel *c) { c->s->work = true; }
+static void again(void *data) { work(data); }
 
 static size_t offer(struct channel *c, const uint8_t *bytes, size_t size)
 {
@@ -199,9 +202,7 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsys
 /* Nothing here has an environment; language settings are what every client sends and are taken without a word. */
 static int on_env(ssh_session ssh, ssh_channel channel, const char *name, const char *value, void *data)
 {
-    (void)ssh, (void)channel;
-    (void)value;
-    (void)data;
+    (void)ssh, (void)channel, (void)value, (void)data;
     return strcmp(name, "LANG") != 0 && strncmp(name, "LC_", 3) != 0;
 }
 
@@ -218,6 +219,7 @@ ssh_channel channel_open(struct session *s)
     struct channel *c = mem_new(sizeof *c);
     *c = (struct channel){ .s = s, .ssh = ssh, .next = s->list, .prev = &s->list, .out = BUF(QUEUE_MOST),
                            .err = BUF(QUEUE_MOST), .held = BUF(LEFT_MOST) };
+    pace_open(&c->pace, s, again, c);
     c->callbacks = (struct ssh_channel_callbacks_struct){
         .userdata = c,
         .channel_data_function = on_data,
@@ -367,7 +369,7 @@ static void begin(struct channel *c)
     } else if (refused)
         exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");
     else if (command[0] == '\0' && c->terminal && session_enrolling(c->s) == NULL)
-        shell_start(c);
+        interactive_start(c);
     else
         exec_start(c, command);
 }
@@ -435,10 +437,10 @@ typedef int write_fn(ssh_channel channel, const void *data, uint32_t size);
 static bool write_some(struct channel *c, struct buf *b, write_fn *fn)
 {
     size_t size = buf_size(b), window = ssh_channel_window_size(c->ssh);
-    if (size == 0 || window == 0 || c->closed)
-        return false;
     size = size < BATCH ? size : BATCH;
     size = size < window ? size : window;
+    if (size == 0 || c->closed || (pace_holds(&c->pace, window, size) && !c->cut))
+        return false;
     int n = fn(c->ssh, buf_head(b), (uint32_t)size);
     if (n < 0) {
         /* Closed by the client, which is found out just after this. */
@@ -448,6 +450,7 @@ static bool write_some(struct channel *c, struct buf *b, write_fn *fn)
         return false;
     }
     buf_drop(b, (size_t)n);
+    pace_wrote(&c->pace, (size_t)n);
     return n > 0;
 }
 
@@ -491,6 +494,7 @@ static void reap(struct channel *c)
     if (c->next)
         c->next->prev = c->prev;
     c->s->nchannels--;
+    pace_close(&c->pace);
     free(c->command);
     buf_free(&c->out);
     buf_free(&c->err);

@@ -25,7 +25,8 @@ struct channel_ops {
     void (*closed)(void *data, struct channel *c);
 };
 
-enum { CHANNEL_QUEUE = 512 * 1024, CHANNEL_LOW = 128 * 1024 };
+/* LOW: with 64 KiB left in the queue.  Bytes from a disk come when those before are as good as gone, into the same memory, which is in the caches. */
+enum { CHANNEL_QUEUE = 512 * 1024, CHANNEL_LOW = CHANNEL_QUEUE - 64 * 1024 };
 
 /* Puts a running program (SFTP, a verb, a console) on a channel whose request was just accepted. */
 void channel_run(struct channel *c, const struct channel_ops *ops, void *data);
@@ -56,7 +57,7 @@ struct session *channel_session(const struct channel *c);
 /* Entry points of what runs on channels. */
 void sftp_start(struct channel *c);                          /* sshd/session/sftp.c */
 void exec_start(struct channel *c, const char *command);     /* sshd/session/exec.c: one command line, "" is no command */
-void shell_start(struct channel *c);                         /* sshd/session/shell.c: no command, on a terminal */
+void interactive_start(struct channel *c);                   /* sshd/session/interactive.c: no command, on a terminal */
 void exec_refuse(struct channel *c, const char *why);        /* there: a command that is not permitted */
 
 #endif

@@ -2,7 +2,6 @@
    entered from here and from channels_turn, never from within its own callbacks' callees: what callbacks want done is noted and done after. */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -182,7 +181,7 @@ static void rest(void *data)
     s->rested = wire_received();
     wire_rest();
     channels_rest(s);
-    malloc_trim(0);
+    mem_rest();
 }
 
 static void beat(void *data)

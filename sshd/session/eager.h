@@ -8,7 +8,7 @@
    The price is processor time that nobody else had a use for, up to 100 us a request, and is bounded on all sides.  It looks only while small
    requests come in quick succession (never with bulk data on its way, at rest, behind a prompt, or from another continent), never on one
    processor, and gives the processor away at each look.  When nothing came in time, or somebody else turns out to want the processor, it sleeps
-   as ever for the next 16 requests, and for twice as many each time that happens again. */
+   as ever for the next 2 requests, and for twice as many each time that happens again. */
 #ifndef SESSION_EAGER_H
 #define SESSION_EAGER_H
 
@@ -23,7 +23,7 @@ enum {
     EAGER_SMALL = 16 * 1024,   /* bytes of one with its answer, at most */
     EAGER_LOOK_US = 100,       /* how long one look may last */
     EAGER_CROWDED_US = 300,    /* so long without the processor: somebody else works on it */
-    EAGER_REST = 16, EAGER_REST_MOST = 8192,   /* requests without a look after one in vain */
+    EAGER_REST = 2, EAGER_REST_MOST = 8192,   /* requests without a look after one in vain */
 };
 
 struct eager {

@@ -172,9 +172,39 @@ void files_put_attrs(struct msg *m, const struct attrs *a)
     msg_put_bytes(m, b.p, b.len);
 }
 
+static void put_one(struct msg *many, const struct msg *m)
+{
+    msg_put_u32(many, m->type);
+    msg_put_bytes(many, buf_head(&m->body), buf_size(&m->body));
+}
+
+/* M with what was told before it, in one message: where the worker shares our processor, the first of two makes it run, and the second again.  False:
+   nothing was sent. */
+static bool send_behind(struct files *f, const struct msg *m)
+{
+    MSG_FREE struct msg many;
+    msg_begin(&many, FILES_MANY, m->id);
+    for (const struct unsent *u = f->unsent; u; u = u->next) {
+        if (u->m.id != 0)
+            return false;
+        put_one(&many, &u->m);
+    }
+    put_one(&many, m);
+    if (many.body.bad || msg_send(f->fd, &many) < 0)
+        return false;
+    while (f->unsent)
+        unsent_pop(f);
+    session_watch_events(f->watch, POLLIN);
+    return true;
+}
+
 /* Sends M or queues it, and frees it. */
 static void post(struct files *f, struct msg *m)
 {
+    if (f->unsent && !f->broken && send_behind(f, m)) {
+        msg_free(m);
+        return;
+    }
     if (f->unsent)
         push(f);
     int error = f->unsent ? EAGAIN : f->broken || msg_send(f->fd, m) == 0 ? 0 : errno;
@@ -211,7 +241,7 @@ uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
     return id;
 }
 
-/* A client that closes one file opens the next: sent together they wake the worker once.  Of a small file's upload that is the fourth part of the
+/* A client that closes one file opens the next: sent together (send_behind) they wake the worker once.  Of a small file's upload that is the fourth part of the
    server's switches between processes. */
 void files_tell(struct files *f, struct msg *m)
 {

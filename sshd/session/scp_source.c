@@ -10,7 +10,7 @@
 #include "base/conf.h"
 #include "base/mem.h"
 
-enum { MODE_MASK = 07777 };
+enum { MODE_MASK = 07777, PIECE = 128 * 1024 };
 
 static void source_free(struct scp *base)
 {
@@ -195,7 +195,7 @@ static void put_some(struct source *s, size_t most)
 static void put_data(struct source *s)
 {
     while (s->at < s->size && channel_room(s->scp.x->channel) >= CHANNEL_LOW)
-        put_some(s, CHANNEL_LOW);
+        put_some(s, PIECE);
     if (s->at == s->size)
         data_sent(s);
 }

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +109,14 @@ uint64_t wire_taken(void)
         left = 0;
     uint64_t sent = wire.total - wire_unsent();
     return (uint64_t)left < sent ? sent - (uint64_t)left : 0;
+}
+
+uint32_t wire_round_trip(void)
+{
+    struct tcp_info info = { .tcpi_min_rtt = UINT32_MAX };
+    socklen_t size = sizeof info;
+    getsockopt(wire.real, IPPROTO_TCP, TCP_INFO, &info, &size);
+    return info.tcpi_min_rtt;
 }
 
 void wire_throw(bool away)

@@ -32,6 +32,7 @@ bool wire_broken(void);       /* nothing can be sent any more */
 uint64_t wire_received(void); /* bytes, ever */
 uint64_t wire_total(void);    /* bytes for the client, ever */
 uint64_t wire_taken(void);    /* of these, what its kernel has confirmed */
+uint32_t wire_round_trip(void);   /* microseconds, the shortest of late; UINT32_MAX: not known */
 /* When the socket is closed, what is on its way is thrown away instead of being sent for as long as the client takes. */
 void wire_throw(bool away);
 /* While held, libssh's poll sees no input: for calls that write and must not start to read. */

@@ -93,6 +93,22 @@ static void put_fields(struct msg *m, unsigned type)
         msg_put_u32(m, 2);
 }
 
+/* The type of the last in a FILES_MANY of SIZE bytes: its fields stand behind their kinds. */
+static unsigned last_of(const uint8_t *p, size_t size)
+{
+    struct buf b = { .p = (uint8_t *)(uintptr_t)p, .len = size, .cap = size, .max = size };
+    unsigned type = 0;
+    while (buf_size(&b) > 0) {
+        size_t part;
+        buf_get_u8(&b);
+        type = buf_get_u32(&b);
+        buf_get_u8(&b);
+        buf_get_bytes(&b, &part);
+        invariant(!b.bad);
+    }
+    return type;
+}
+
 static void *peer(void *data)
 {
     CLOSE_FD int fd = (int)(intptr_t)data;
@@ -104,6 +120,8 @@ static void *peer(void *data)
         invariant(n >= 8);
         unsigned type = (unsigned)space[0] << 8 | space[1];
         uint32_t id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
+        if (type == FILES_MANY)
+            type = last_of(space + 8, (size_t)n - 8);
         if (type == FILES_CLOSE || type == FILES_GIVE)
             continue;
         bool refuse = turn % 5 == 4;

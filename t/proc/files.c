@@ -93,6 +93,53 @@ Test(files, open_flags_in_all_combinations)
     rig_down();
 }
 
+/* Behind a file that was made the next is made unseen: what stands in its way is found, and said, all the same. */
+Test(files, what_is_there_is_seen_behind_a_file_that_was_made)
+{
+    enum { MAKE = FXF_WRITE | FXF_CREAT };
+    struct stat out;
+    char path[100];
+    rig_up();
+    rig_put(rig.in, "old", "data");
+    snprintf(path, sizeof path, "%s/out", rig.in);
+    cr_assert_eq(symlink("../out/new", path), 0);
+    snprintf(path, sizeof path, "%s/loose", rig.in);
+    cr_assert_eq(symlink("target", path), 0);
+    ok(FILES_MKDIR, "pa", "dir", NULL);
+    static const struct { const char *path; uint32_t flags, status; } tries[] = {
+        { "old", MAKE, FX_OK }, { "old", MAKE | FXF_TRUNC, FX_OK }, { "old", MAKE | FXF_EXCL, FX_FAILURE }, { "dir", MAKE, FX_FAILURE },
+        { "dir/", MAKE, FX_FAILURE }, { "none/x", MAKE, FX_NO_SUCH_FILE }, { "none/", MAKE, FX_FAILURE }, { "../x", MAKE, FX_PERMISSION_DENIED },
+        { "out", MAKE, FX_PERMISSION_DENIED }, { "loose", MAKE, FX_OK },
+    };
+    for (size_t i = 0; i < countof(tries); i++) {
+        /* The same with and without one that was made before. */
+        for (int made = 0; made < 2; made++) {
+            FREE_MEM char *before = mem_fmt("before%zu%d", i, made);
+            int b = made ? file_open(before, MAKE) : -1;
+            cr_assert_eq(b >= 0, made, "%s", rig.text);
+            uint64_t leased = gate_leased(rig.gate);
+            int h = file_open(tries[i].path, tries[i].flags);
+            if (tries[i].status == FX_OK)
+                cr_assert(h >= 0, "%s: %s", tries[i].path, rig.text);
+            else {
+                cr_assert_eq(rig.status, tries[i].status, "%s made %d: %u %s", tries[i].path, made, rig.status, rig.text);
+                cr_assert_eq(gate_leased(rig.gate), leased, "%s: the lease went back", tries[i].path);
+            }
+            if (h >= 0) {
+                cr_assert_eq(opened_made, strcmp(tries[i].path, "loose") == 0 && !made, "%s", tries[i].path);
+                file_close(h);
+            }
+            if (b >= 0)
+                handle_close((uint32_t)b);
+        }
+    }
+    cr_assert_eq(inside("old").st_size, 0);
+    cr_assert(S_ISLNK(inside("loose").st_mode) && S_ISREG(inside("target").st_mode), "made where the link leads, as the kernel does");
+    snprintf(path, sizeof path, "%s/new", rig.out);
+    cr_assert_eq(lstat(path, &out), -1);
+    rig_down();
+}
+
 Test(files, only_regular_files_are_opened)
 {
     rig_up();
@@ -398,6 +445,99 @@ Test(files, the_account_and_the_machine_limit_them_too)
     }
     cr_assert_eq(gate_leased(rig.handles), 49);
     rig_down();
+}
+
+static void put_close(struct msg *many, uint32_t handle)
+{
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_CLOSE, 0);
+    msg_put_u32(&m, handle);
+    msg_put_u64(&m, 0);
+    msg_put_u32(many, FILES_CLOSE);
+    msg_put_bytes(many, m.body.p, m.body.len);
+}
+
+static void put_look(struct msg *many)
+{
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_STAT, 0);
+    msg_put_str(&m, "");
+    msg_put_u32(many, FILES_STAT);
+    msg_put_bytes(many, m.body.p, m.body.len);
+}
+
+Test(files, several_in_one_message_are_done_in_their_order)
+{
+    rig_up();
+    int fds[2], h[2];
+    for (int i = 0; i < 2; i++) {
+        h[i] = file_open(i ? "b" : "a", FXF_WRITE | FXF_CREAT);
+        fds[i] = opened_fd;
+    }
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_MANY, 77);
+    put_close(&m, (uint32_t)h[0]);
+    put_close(&m, (uint32_t)h[1]);
+    put_look(&m);
+    cr_assert(msg_send(rig.link, &m) == 0);
+    MSG_FREE struct msg answer;
+    cr_assert_eq(msg_recv(rig.link, &answer), 1);
+    cr_assert(answer.type == FILES_ANSWER && answer.id == 77);
+    cr_assert_eq(msg_get_u32(&answer), FX_OK);
+    cr_assert_eq(gate_leased(rig.gate), 0, "both were closed before");
+    cr_assert_eq(gate_leased(rig.handles), 0);
+    ok(FILES_STAT, "p", "");
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+    rig_down();
+}
+
+static void ends_worker(struct msg *m)
+{
+    int status;
+    cr_assert(msg_send(rig.link, m) == 0);
+    cr_assert(waitpid(rig.pid, &status, 0) == rig.pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 71, "%x", (unsigned)status);
+}
+
+Test(files, nothing_that_is_answered_stands_in_front)
+{
+    rig_up();
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_MANY, 1);
+    put_look(&m);
+    put_look(&m);
+    ends_worker(&m);
+}
+
+Test(files, several_within_several_end_it)
+{
+    rig_up();
+    MSG_FREE struct msg inner, m;
+    msg_begin(&inner, FILES_MANY, 0);
+    put_look(&inner);
+    msg_begin(&m, FILES_MANY, 1);
+    msg_put_u32(&m, FILES_MANY);
+    msg_put_bytes(&m, inner.body.p, inner.body.len);
+    ends_worker(&m);
+}
+
+Test(files, none_in_several_ends_it)
+{
+    rig_up();
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_MANY, 1);
+    ends_worker(&m);
+}
+
+Test(files, a_type_beyond_them_all_ends_it)
+{
+    rig_up();
+    MSG_FREE struct msg m;
+    msg_begin(&m, FILES_MANY, 1);
+    msg_put_u32(&m, 0x10000u + FILES_STAT);
+    msg_put_bytes(&m, "", 0);
+    ends_worker(&m);
 }
 
 Test(files, a_session_that_breaks_a_rule_ends_it)

@@ -249,3 +249,24 @@ Test(files_quota, a_file_of_the_kernels_says_it)
     says("quota exceeded (4 MiB of 4 MiB)");
     rig_down();
 }
+
+Test(files_quota, inodes_of_a_file_system_that_was_not_made_to_their_limit)
+{
+    const uint64_t limit = 8 << 20;
+    char name[] = "f0";
+    rig.usage = DISK_COUNT_OBJECTS;
+    bool up = up_on_disk("size=8m,nr_inodes=6", limit);
+    rig.usage = DISK_COUNT_STATFS;
+    if (!up)
+        return;
+    gate_set_inodes_limit(rig.gate, 5);
+    for (; name[1] < '3'; name[1]++)
+        file_close(file_open(name, FXF_WRITE | FXF_CREAT));
+    statvfs_is(limit, limit, 5, 1);
+    for (; name[1] < '5'; name[1]++)
+        file_close(file_open(name, FXF_WRITE | FXF_CREAT));
+    statvfs_is(limit, limit, 5, 0);
+    cr_assert(file_open(name, FXF_WRITE | FXF_CREAT) < 0);
+    says("6 of 5 files and directories");
+    rig_down();
+}

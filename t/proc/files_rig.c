@@ -182,9 +182,9 @@ uint32_t ask(uint16_t type, const char *fields, ...)
     free(rig.text);
     cr_assert_eq(msg_recv(rig.link, &rig.answer), 1, "the worker has died");
     cr_assert_eq(rig.answer.id, rig.id);
-    uint32_t status = msg_get_u32(&rig.answer);
+    rig.status = msg_get_u32(&rig.answer);
     rig.text = msg_get_str(&rig.answer);
-    return status;
+    return rig.status;
 }
 
 int opened_fd;

@@ -23,6 +23,7 @@ struct files_rig {
     const char *const *deny;       /* patterns, up to a NULL, for the next start; NULL: none */
     uint32_t id;
     struct msg answer;   /* the last one, at the request's own fields */
+    uint32_t status;     /* of it */
     char *text;          /* its words */
     bool mounted;
 };
