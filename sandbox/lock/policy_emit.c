@@ -3,6 +3,7 @@
 
 #include <linux/seccomp.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { X32_BIT = 0x40000000 };
 
@@ -10,6 +11,9 @@ static struct sock_filter *program;
 static unsigned size;
 static bool too_long;
 static uint32_t default_action;
+/* What the accumulator holds: the word of the data at this place, or something else.  At the end of a row: wherever it was given up. */
+enum { OTHER = -1, UNSEEN = -2 };
+static int held, held_after;
 
 static unsigned emit(uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
 {
@@ -27,7 +31,16 @@ enum { NEXT = 0, FAIL = 0xff };
 static void load_arg(unsigned arg, bool high)
 {
     uint32_t at = (uint32_t)(offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t) + (high ? 4 : 0));
+    if (held == (int)at)
+        return;
     emit(BPF_LD | BPF_W | BPF_ABS, 0, 0, at);
+    held = (int)at;
+}
+
+/* From here the row may be left for the next one. */
+static void may_leave(void)
+{
+    held_after = held_after == UNSEEN || held_after == held ? held : OTHER;
 }
 
 static void emit_equal(const struct policy_condition *c)
@@ -39,8 +52,11 @@ static void emit_equal(const struct policy_condition *c)
         if (part[i] == 0)
             continue;
         load_arg(c->arg, i == 0);
-        if (part[i] != ~0U)
+        if (part[i] != ~0U) {
             emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, part[i]);
+            held = OTHER;
+        }
+        may_leave();
         emit(BPF_JMP | BPF_JEQ | BPF_K, NEXT, FAIL, value[i]);
     }
 }
@@ -67,20 +83,24 @@ static void emit_order(const struct policy_condition *c, bool or_equal, bool bel
 static void emit_condition(const struct policy_condition *c)
 {
     switch (c->op) {
-    case POLICY_EQ: case POLICY_MASK: emit_equal(c); break;
+    case POLICY_EQ: case POLICY_MASK: emit_equal(c); return;
     case POLICY_NE: emit_not_equal(c); break;
     case POLICY_GT: emit_order(c, false, false); break;
     case POLICY_GE: emit_order(c, true, false); break;
     case POLICY_LT: emit_order(c, true, true); break;
     case POLICY_LE: emit_order(c, false, true); break;
     }
+    /* One word or the other. */
+    held = held_after = OTHER;
 }
 
 static void emit_row(const struct policy_row *r)
 {
     unsigned start = size;
+    held_after = UNSEEN;
     for (unsigned i = 0; i < r->nconditions; i++)
         emit_condition(&r->conditions[i]);
+    held = held_after;
     emit(BPF_RET | BPF_K, 0, 0, r->action);
     for (unsigned i = start; i < size; i++) {
         uint8_t past = (uint8_t)(size - i - 1);
@@ -140,6 +160,7 @@ static void cut_stretches(struct policy_row *rows, size_t nrows)
 
 static void emit_stretch(const struct stretch *s)
 {
+    held = OTHER;
     for (unsigned i = 0; i < s->nrows; i++) {
         emit_row(&s->row[i]);
         if (s->row[i].nconditions == 0)
@@ -148,7 +169,23 @@ static void emit_stretch(const struct stretch *s)
     emit(BPF_RET | BPF_K, 0, 0, default_action);
 }
 
-/* A binary search; the far jump is one of its own, as a conditional one reaches 255 instructions only. */
+/* Lets the conditional jump at TEST pass over all that came behind it.  It reaches 255 instructions only: further takes a jump of its own. */
+static void jump_over(unsigned test)
+{
+    unsigned length = size - test - 1;
+    if (length <= UINT8_MAX) {
+        program[test].jt = (uint8_t)length;
+        return;
+    }
+    emit(BPF_JMP | BPF_JA, 0, 0, 0);
+    if (too_long)
+        return;
+    memmove(&program[test + 2], &program[test + 1], length * sizeof program[0]);
+    program[test].jf = 1;
+    program[test + 1] = (struct sock_filter){ BPF_JMP | BPF_JA, 0, 0, length };
+}
+
+/* A binary search. */
 static void emit_search(unsigned from, unsigned to)
 {
     if (to - from == 1) {
@@ -156,10 +193,9 @@ static void emit_search(unsigned from, unsigned to)
         return;
     }
     unsigned middle = from + (to - from) / 2;
-    emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, stretches[middle].first);
-    unsigned far = emit(BPF_JMP | BPF_JA, 0, 0, 0);
+    unsigned test = emit(BPF_JMP | BPF_JGE | BPF_K, 0, 0, stretches[middle].first);
     emit_search(from, middle);
-    program[far].k = size - far - 1;
+    jump_over(test);
     emit_search(middle, to);
 }
 
