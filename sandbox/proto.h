@@ -45,7 +45,7 @@ enum launch_type {
        descriptors come; u32 columns, u32 rows stand last) and an image, and stands on the server's own profile, with its files at /home/server.  A command of one word "" is the
        shell there is: /bin/bash, or else /bin/sh. */
     LAUNCH_SHELL = 0x050a,
-    LAUNCH_TERMINAL,       /* str server, u32 columns, u32 rows; fd: pidfd of its init.  A new terminal in the sandbox of a server that runs -> DONE, fds: master, slave */
+    LAUNCH_TERMINAL,       /* str server, u32 uid base, u32 columns, u32 rows; fd: pidfd of its init.  A new terminal in the sandbox of a server that runs -> DONE, fds: master, slave */
 };
 
 /* launch -> copy, one job a process: a walk over a server's files (quota/copy). */

@@ -10,6 +10,8 @@
 #include "base/name.h"
 
 enum { PLAN_UIDS = 65536, PLAN_SERVER_UID = 1000, PLAN_TTY_GID = 5 };   /* the last two as seen inside */
+/* Whose the namespaces are, from BASE: the last of the server's ids, which has no process, no file and no other account to be counted to. */
+enum { PLAN_OWNER_UID = PLAN_UIDS - 1 };
 enum plan_network { NETWORK_PRIVATE, NETWORK_NONE };
 
 struct plan_port { uint32_t port; bool udp; };

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -144,6 +146,17 @@ static int tell_init(struct run *r, const struct step *s UNUSED, struct err *e U
     if (msg_send(r->shim.init, &m) < 0)
         die_errno("tell init");
     return 0;
+}
+
+/* What a user namespace takes of inotify, message queues, pending signals or namespaces, the kernel counts to its owner as well, who is whoever makes
+   it: as root, one server could take all that there is for root and for everybody else's.  Only its owner's id may look for it, too. */
+static int own(struct run *r UNUSED, const struct step *s, struct err *e UNUSED)
+{
+    /* Rights stay with this change. */
+    if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 || seteuid((uid_t)s->number) < 0)
+        return -1;
+    /* It has made us undumpable; the child would be so, too, and nobody could look for its namespace. */
+    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 static int spawn(struct run *r, const struct step *s, struct err *e UNUSED)
@@ -327,7 +340,7 @@ static const struct verb v_filter = { "take-filter", .host = take_filter }, v_fi
     v_home = { "clone-tree", .host = clone_home, .bits = mount_flags }, v_init = { "open", .host = open_init },
     v_shim = { "check", .host = check_shim }, v_group = { "readable", .host = open_group }, v_kill = { "open", .host = open_kill }, v_pipe = { "pipe", .host = open_pipe },
     v_stdio = { "take", .host = take_stdio }, v_links = { "links", .host = open_links },
-    v_clone = { "clone", .host = spawn, .bits = namespaces };
+    v_own = { "owner", .host = own, .number = "uid=" }, v_clone = { "clone", .host = spawn, .bits = namespaces };
 
 static void stdio_steps(struct steps *l, const struct plan *p)
 {
@@ -356,6 +369,7 @@ void run_steps_prepare(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_kill, .at = p->has_cgroup ? "cgroup.kill" : "/dev/null" });
     stdio_steps(l, p);
     step_add(l, (struct step){ .verb = &v_links, .at = "to the child, to init" });
+    step_add(l, (struct step){ .verb = &v_own, .at = "of the namespaces", .number = p->base + PLAN_OWNER_UID });
     step_add(l, (struct step){ .verb = &v_clone, .at = "namespaces", .flags = p->has_cgroup ? own | CLONE_INTO_CGROUP : own });
 }
 
@@ -369,6 +383,7 @@ void run_steps_ids(struct steps *l, const struct plan *p)
     step_add(l, (struct step){ .verb = &v_users, .at = "its user namespace" });
     step_add(l, (struct step){ .verb = &v_map, .at = "uid_map", .with = map });
     step_add(l, (struct step){ .verb = &v_map, .at = "gid_map", .with = map });
+    step_add(l, (struct step){ .verb = &v_own, .at = "no more" });
     step_add(l, (struct step){ .verb = &v_tell, .at = "mapped", .number = CHILD_MAPPED });
 }
 

@@ -52,12 +52,15 @@ int terminal_open(uint16_t columns, uint16_t rows, int *slave)
 int job_terminal(struct msg *m, struct err *e)
 {
     FREE_MEM char *server = msg_get_str(m);
-    uint32_t columns = msg_get_u32(m), rows = msg_get_u32(m);
+    uint32_t base = msg_get_u32(m), columns = msg_get_u32(m), rows = msg_get_u32(m);
     CLOSE_FD int init = msg_get_fd(m);
     msg_end(m);
     log_context("server=%s", esc(server));
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_set(e, errno, "undumpable", "%s", "");
+    /* Its owner alone may look at an undumpable process in it. */
+    if (seteuid(base + PLAN_OWNER_UID) < 0)
+        return err_set(e, errno, "become", "the sandbox's owner");
     if (setns(init, CLONE_NEWUSER | CLONE_NEWNS) < 0)
         return err_set(e, errno, "setns", "user, mnt");
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)

@@ -325,7 +325,7 @@ static void change(const struct server *v, const char *folder, const char *name,
     BUF_FREE struct buf wrong = BUF(4096);
     hold_limits(&h, &wrong);
     uint32_t nproc = cgroup_nproc(v->super, c);
-    int no = hold_nproc(folder, nproc);
+    int no = hold_nproc(folder, nproc, server_owner_uid(v));
     if (no)
         buf_put_fmt(&wrong, "%spids: RLIMIT_NPROC = %u: %s", buf_size(&wrong) ? "; " : "", nproc, strerror(no));
     if (told && h.changed)

@@ -102,7 +102,7 @@ void cgroup_remove_shell(const struct server *v, uint32_t number)
 void cgroup_nproc_shell(const struct server *v, uint32_t number, uint32_t most)
 {
     FREE_MEM char *folder = folder_of(v, number);
-    hold_nproc(folder, most);
+    hold_nproc(folder, most, server_owner_uid(v));
 }
 
 /* ---- all of a server ---- */

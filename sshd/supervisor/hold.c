@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -121,8 +122,20 @@ static int set_nproc(pid_t pid, rlim_t most, unsigned *changed)
     return 0;
 }
 
+/* Where root has no CAP_SYS_RESOURCE, the right over a sandbox's processes is its owner's alone. */
+static int set_nproc_as(uid_t owner, pid_t pid, rlim_t most, unsigned *changed)
+{
+    int no = set_nproc(pid, most, changed);
+    if (no != EPERM || seteuid(owner) < 0)
+        return no;
+    no = set_nproc(pid, most, changed);
+    if (seteuid(0) < 0)
+        die_errno("seteuid");
+    return no;
+}
+
 /* A child that was forked before its parent's turn is found in the next pass. */
-int hold_nproc(const char *folder, uint32_t most)
+int hold_nproc(const char *folder, uint32_t most, uid_t owner)
 {
     FREE_MEM char *path = mem_fmt("%s/cgroup.procs", folder);
     unsigned changed = 1;
@@ -131,7 +144,7 @@ int hold_nproc(const char *folder, uint32_t most)
         changed = 0;
         for (char *at = text, *end; at && *at; at = end + (*end == '\n')) {
             pid_t pid = (pid_t)strtol(at, &end, 10);
-            int no = pid > 0 ? set_nproc(pid, most, &changed) : 0;
+            int no = pid > 0 ? set_nproc_as(owner, pid, most, &changed) : 0;
             if (no)
                 return no;
             if (end == at)

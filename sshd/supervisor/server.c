@@ -19,7 +19,8 @@
 #include "sshd/supervisor/turn.h"
 #include "sshd/supervisor/wait.h"
 
-enum { INSIDE_UID = 1000 };
+/* From the first of its ids: as sandbox/launch/plan.h has them. */
+enum { INSIDE_UID = 1000, OWNER_UID = CONF_RANGE - 1 };
 const char *server_word(const struct server *v)
 {
     bool could = v->launched && (v->state == STATE_STARTING || v->state == STATE_RUNNING);
@@ -49,6 +50,11 @@ uid_t server_uid_base(const struct server *v)
 uid_t server_uid(const struct server *v)
 {
     return server_uid_base(v) + INSIDE_UID;
+}
+
+uid_t server_owner_uid(const struct server *v)
+{
+    return server_uid_base(v) + OWNER_UID;
 }
 
 static const struct conf_server *conf_of(const struct server *v)

@@ -88,6 +88,7 @@ bool server_alive(const struct server *v);
 
 uid_t server_uid_base(const struct server *v);
 uid_t server_uid(const struct server *v);                       /* of its files and processes */
+uid_t server_owner_uid(const struct server *v);                 /* of its namespaces */
 /* Addresses in host order; 0 when its network is `none` or the pool is too small. */
 uint32_t server_host_address(const struct server *v);
 uint32_t server_inside_address(const struct server *v);

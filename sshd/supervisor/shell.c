@@ -208,6 +208,7 @@ static int begin_terminal(struct errand *r, struct err *e)
     CLOSE_FD int ours = pair[0], theirs = pair[1];
     msg_begin(&m, LAUNCH_TERMINAL, 0);
     msg_put_str(&m, r->server->name);
+    msg_put_u32(&m, server_uid_base(r->server));
     msg_put_u32(&m, r->columns);
     msg_put_u32(&m, r->rows);
     msg_put_fd(&m, r->server->life.pidfd);

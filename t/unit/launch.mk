@@ -87,6 +87,13 @@ if !SANITIZERS
 t_lib_nasty_LDFLAGS = -static
 endif
 
+# The server that takes all there is: t/sys/hoard.t.
+check_PROGRAMS += t/lib/hoard
+t_lib_hoard_SOURCES = t/lib/hoard.c
+if !SANITIZERS
+t_lib_hoard_LDFLAGS = -static
+endif
+
 # What tries to have more of its disk than it was given: t/sys/quota.t.
 check_PROGRAMS += t/lib/quota_filler
 t_lib_quota_filler_SOURCES = t/lib/filler/filler.h t/lib/filler/main.c t/lib/filler/table.c t/lib/filler/bytes.c t/lib/filler/alloc.c \

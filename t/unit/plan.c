@@ -163,7 +163,7 @@ static void in_order(const char *const *steps, size_t n)
 Test(plan, the_order_of_both)
 {
     make(usual());
-    IN_ORDER("host take-filter", "host check the server's files", "host clone-tree", "host readable", "host links", "host clone namespaces", "host open its user namespace", "host map", "host tell mapped", "host network-namespace in the server's [user,net]", "host tell network", "host veth", "host network lo",
+    IN_ORDER("host take-filter", "host check the server's files", "host clone-tree", "host readable", "host links", "host owner of the namespaces", "host clone namespaces", "host open its user namespace", "host map", "host owner no more", "host tell mapped", "host network-namespace in the server's [user,net]", "host tell network", "host veth", "host network lo",
              "host hear ready", "host hear exec", "host descriptors", "host drop", "host undumpable", "host tell supervisor",
              "host tell-init", "host exec");
     IN_ORDER("child unshare namespaces [cgroup]", "child clocks", "child hostname", "child hear mapped", "child become root",
@@ -174,6 +174,9 @@ Test(plan, the_order_of_both)
              "child descriptors", "child landlock rules", "child allow", "child landlock for good", "child filter", "child tell ready", "child exec");
     IN_ORDER("host clone namespaces", "child unshare");
     IN_ORDER("host tell mapped", "child become root");
+    /* The last of its ids, which is nobody's: what the kernel counts to an owner is shared with nobody. */
+    cr_expect_str_eq(plan.line[at("host owner of")], "host owner of the namespaces uid=2031615");
+    cr_expect_str_eq(plan.line[at("host owner no more")], "host owner no more uid=0");
     cr_expect_str_eq(plan.line[plan.n - 1], "host exec /usr/lib/holdfast-shim seconds=0");
     cr_expect(strstr(plan.line[at("host clone namespaces")], "[user,pid,mnt,ipc,uts,into-cgroup]"));
 }

@@ -75,6 +75,7 @@ const struct probe probes[] = {
     TRY("namespace: net", try_namespace, "own", "ns-net", "shared", .path = "net"),
     TRY("namespace: cgroup", try_namespace, "own", WITHOUT_CGROUP, "shared", .path = "cgroup"),
     TRY("namespace: time", try_namespace, "own", "ns-time", "shared", .path = "time"),
+    TRY("namespace: counted with nobody's", bomb_signals, "worked", "ns-owner", "EAGAIN", ARG(3000)),
 
     /* --- mounts --- */
     TRY("mount: tmpfs", try_mount, "EPERM", MOUNTS, NULL, .path = "/tmp"),
@@ -104,6 +105,8 @@ const struct probe probes[] = {
     CALL("keyctl", "EPERM", FILTERED, NULL, SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 1),
     CALL("add_key", "EPERM", FILTERED, NULL, SYS_add_key, (long)"user", (long)"x", (long)"y", 1, KEY_SPEC_PROCESS_KEYRING),
     CALL("request_key", "EPERM", FILTERED, "ENOKEY", SYS_request_key, (long)"user", (long)"holdfast-none", 0, 0),
+    CALL("io_setup", "ENOSYS", FILTERED, "EFAULT", SYS_io_setup, 1, 0),
+    CALL("a larger pipe that root made", "EPERM", FILTERED, NULL, SYS_fcntl, 1, F_SETPIPE_SZ, 1 << 20),
     CALL("fanotify_init", "EPERM", FILTERED, NULL, SYS_fanotify_init, 0x200, 0),
     CALL("modify_ldt", "EPERM", FILTERED, NULL, SYS_modify_ldt, 0, 0, 0),
     CALL("memfd_secret", "EPERM", FILTERED, "worked|ENOSYS", SYS_memfd_secret, 0),
@@ -345,7 +348,7 @@ const struct probe probes[] = {
     TRY("bomb: queued signals", bomb_signals, "EAGAIN", "limit-sigpending", NULL, ARG(5000), .kind = BOMB),
     TRY("bomb: timers", bomb_timers, "EAGAIN", "limit-sigpending", NULL, ARG(5000), .kind = BOMB),
     TRY("bomb: message queues", bomb_mqueues, "EMFILE|ENOSPC", "limit-msgqueue", NULL, ARG(50), .kind = BOMB),
-    TRY("bomb: pipes", bomb_pipes, "EPERM", NULL, NULL, ARG(1000), .kind = BOMB, .why = "the kernel's own limit per user, and no two servers are one user"),
+    TRY("bomb: pipes", bomb_pipes, "EPERM", NULL, NULL, ARG(1000), .kind = BOMB, .why = "the kernel's own limit per user, too, and no two servers are one user"),
     TRY("bomb: files", bomb_inodes, "ENOSPC|EDQUOT", NULL, NULL, .path = ".", ARG(30000), .kind = BOMB, .why = "the disk's: t/sys/disk.t, t/vm"),
     TRY("bomb: disk", bomb_fill, "ENOSPC|EDQUOT", NULL, NULL, .path = ".", ARG(128 << 20), .kind = BOMB, .why = "the disk's: t/sys/disk.t, t/vm"),
     TRY("bomb: fsync", bomb_fsync, "worked", NULL, NULL, ARG(3000), .kind = BOMB, .why = "nothing refuses it: others must not suffer"),

@@ -31,6 +31,7 @@ static const struct {
     { "ns-user", "clone", NULL, CLEAR, CLONE_NEWUSER, NULL },
     { "ns-user", "map", NULL, DROP, 0, NULL },
     { "ns-user", "network-namespace", NULL, CLEAR, CLONE_NEWUSER, NULL },
+    { "ns-owner", "owner", NULL, DROP, 0, NULL },
     { "ns-pid", "clone", NULL, CLEAR, CLONE_NEWPID, NULL },
     { "ns-mount", "clone", NULL, CLEAR, CLONE_NEWNS, NULL },
     { "ns-ipc", "clone", NULL, CLEAR, CLONE_NEWIPC, NULL },
