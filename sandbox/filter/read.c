@@ -12,12 +12,12 @@
 
 enum { LIST_MOST = MSG_MOST / 5 };   /* more than fits a message */
 
-/* Of letters and digits alone, so that it needs no quoting and can be part of a chain's name. */
+/* Of letters and digits alone, so that it needs no quoting and can be part of a chain's name; begins as the rules expect (MAYBE_IN). */
 static int get_interface(struct msg *m, char *to, struct err *e)
 {
     FREE_MEM char *name = msg_get_str(m);
     size_t n = strlen(name);
-    if (n == 0 || n >= INTERFACE_MOST || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") != n)
+    if (strncmp(name, "hf", 2) != 0 || n >= INTERFACE_MOST || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") != n)
         return err_set(e, EINVAL, "interface", "%s", esc(name));
     memcpy(to, name, n + 1);
     return 0;

@@ -148,11 +148,16 @@ static bool line(const char *text, const char *want)
 Test(rules, what_an_element_that_is_not_found_must_not_open)
 {
     char *t = text_of(table_only);
-    HAS(t, "add rule inet holdfast input iifname != \"lo\" ip saddr 10.213.0.0/16 goto to_host");
-    HAS(t, "add rule inet holdfast input iifname != \"lo\" ip6 saddr fd00::/48 goto to_host");
+    HAS(t, "add rule inet holdfast input ip saddr 10.213.0.0/16 iifname != \"lo\" goto to_host");
+    HAS(t, "add rule inet holdfast input ip6 saddr fd00::/48 iifname != \"lo\" goto to_host");
     HAS(t, "add rule inet holdfast forward ip saddr 10.213.0.0/16 drop");
     HAS(t, "add rule inet holdfast forward ip6 daddr fd00::/48 drop");
-    HAS(t, "add rule inet holdfast guard iifname != \"lo\" ip6 saddr fd00::/48 drop");
+    HAS(t, "add rule inet holdfast guard ip6 saddr fd00::/48 iifname != \"lo\" drop");
+    HAS(t, "add rule inet holdfast guard_server iifname @ifs drop");
+    HAS(t, "add rule inet holdfast guard_server ip6 saddr fd00::/48 drop");
+    HAS(t, "add rule inet holdfast forward iifname \"hf*\" jump leaving");
+    HAS(t, "add rule inet holdfast leaving iifname @ifs drop");
+    HAS(t, "add rule inet holdfast to_server oifname @ifs drop");
     LACKS(t, "vmap {");
     LACKS(t, "map {");
 }
@@ -225,6 +230,13 @@ Test(rules, a_server_is_a_few_elements)
     LACKS(t, "add rule");
 }
 
+Test(rules, without_egress_of_its_own_a_server_has_what_is_common)
+{
+    char *t = text_of(rules_add);
+    HAS(t, "add element inet holdfast leave { \"hf0ad50002\" : jump from_server }");
+    LACKS(t, "rules_hf0ad50002");
+}
+
 Test(rules, egress_in_its_order_by_the_address_the_server_named)
 {
     one.negress = 4;
@@ -234,11 +246,13 @@ Test(rules, egress_in_its_order_by_the_address_the_server_named)
     egress_parse("deny 0.0.0.0/0/udp", &egress[3], NULL);
     char *t = text_of(rules_add);
     const char *rows[] = {
-        "add element inet holdfast rules { \"hf0ad50002\" : jump rules_hf0ad50002 }",
+        "add element inet holdfast leave { \"hf0ad50002\" : jump rules_hf0ad50002 }",
+        "add rule inet holdfast rules_hf0ad50002 jump known",
         "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 10.0.0.5/32 meta l4proto 6 th dport 3306 goto allowed",
         "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 10.0.0.0/8 goto refuse",
         "add rule inet holdfast rules_hf0ad50002 ct original ip6 daddr 2001:db8::/32 meta l4proto { 6, 17 } th dport 1-9 goto allowed",
         "add rule inet holdfast rules_hf0ad50002 meta nfproto ipv4 meta l4proto 17 goto refuse",
+        "add rule inet holdfast rules_hf0ad50002 goto beyond",
     };
     const char *at = t;
     for (size_t i = 0; i < countof(rows); i++) {
@@ -346,7 +360,9 @@ Test(change, a_chain_that_stays_is_never_deleted_and_its_elements_are_left_alone
                      "add chain inet holdfast up_hf0ad50002\n"
                      "flush chain inet holdfast rules_hf0ad50002\n"
                      "flush chain inet holdfast up_hf0ad50002\n"
+                     "add rule inet holdfast rules_hf0ad50002 jump known\n"
                      "add rule inet holdfast rules_hf0ad50002 ct original ip daddr 192.0.2.0/24 goto refuse\n"
+                     "add rule inet holdfast rules_hf0ad50002 goto beyond\n"
                      "add rule inet holdfast up_hf0ad50002 limit rate over 2097152 bytes/second burst 524288 bytes drop\n"
                      "add rule inet holdfast up_hf0ad50002 goto checked\n");
 }
@@ -528,6 +544,7 @@ Test(rules, nothing_that_is_not_what_it_should_be_gets_into_the_text)
 {
     static const char *const names[] = {
         "", "hf\" drop", "hf0\n", "hf0 }", "hf0;", "hf*", "hf0ad50002hf0ad50002", "HF0", "hf-0", "hf.0", "hf0\\", "../hf0", "hf0$x", "@ifs",
+        "eth0", "h",   /* rules look for servers where names begin with hf */
     };
     static const char *const addresses[] = {
         "", "10.213.0.2/24", "0.0.0.0/0", "fd00::2", "10.213.0.2 }", "10.213.0.2, 0.0.0.0", "$x", "@refused4", "10.213.0.2\nflush ruleset",
