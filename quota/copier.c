@@ -22,14 +22,14 @@
 #include "base/msg.h"
 #include "quota/idmap.h"
 
-enum { TICK_MS = 200 };
+enum { TICK_MS = 200, NOT_RUN = 127 };
 
 struct run {
     const struct disk *d;
     pid_t pid;
     int link;
     struct copied *copied;
-    bool done;
+    bool done, silent;          /* it told its end; it ended without that */
 };
 
 /* ---- the child ---- */
@@ -62,7 +62,7 @@ static NORETURN void become(const char *path, int link, int ready)
     static char program[] = "holdfast-copy", lang[] = "LC_ALL=C.UTF-8", bin[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     char *argv[] = { program, NULL }, *envp[] = { lang, bin, NULL };
     execve(path, argv, envp);
-    _exit(127);
+    _exit(NOT_RUN);
 }
 
 /* ---- the parent ---- */
@@ -84,11 +84,23 @@ static int let_go(const struct run *r, int ready, struct err *e)
     return io_write_all(ready, "", 1) < 0 ? err_set(e, errno, "copy", "its start") : 0;
 }
 
-static void end(const struct run *r)
+/* How it ended, as waitpid has it: of one that is ending by itself that is fixed before its link is closed, and not ours. */
+static int end(const struct run *r)
 {
+    int status = 0;
     kill(r->pid, SIGKILL);
-    while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
         ;
+    return status;
+}
+
+static int ended(int status, struct err *e)
+{
+    static const char words[] = "holdfast-copy ended without a word";
+    if (WIFSIGNALED(status))
+        return err_set(e, 0, "copy", "%s: killed by signal %d (%s)", words, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    int code = WEXITSTATUS(status);
+    return err_set(e, 0, "copy", "%s: exit code %d%s", words, code, code == NOT_RUN ? ", the program could not be run" : "");
 }
 
 static int start(struct run *r, struct err *e)
@@ -115,7 +127,14 @@ static int start(struct run *r, struct err *e)
     return -1;
 }
 
-static int send_job(const struct run *r, enum copy_mode mode, int from, int to, struct err *e)
+/* It closes its link by ending, of which more is told afterwards. */
+static int unheard(struct run *r, const char *what, struct err *e)
+{
+    r->silent = errno == EPIPE || errno == ECONNRESET;
+    return err_set(e, errno, "copy", "%s", what);
+}
+
+static int send_job(struct run *r, enum copy_mode mode, int from, int to, struct err *e)
 {
     struct msg m MSG_FREE;
     msg_begin(&m, COPIER_START, 0);
@@ -124,7 +143,7 @@ static int send_job(const struct run *r, enum copy_mode mode, int from, int to, 
     msg_put_fd(&m, from);
     if (to >= 0)
         msg_put_fd(&m, to);
-    return msg_send(r->link, &m) < 0 ? err_set(e, errno, "copy", "its job") : 0;
+    return msg_send(r->link, &m) < 0 ? unheard(r, "its job", e) : 0;
 }
 
 static void take_progress(struct run *r, struct msg *m)
@@ -156,8 +175,12 @@ static int take(struct run *r, struct err *e)
 {
     struct msg m MSG_FREE = { 0 };
     int n = msg_recv_client(r->link, &m);
-    if (n <= 0)
-        return err_set(e, n < 0 ? errno : ECHILD, "copy", "holdfast-copy ended without a word");
+    if (n < 0)
+        return unheard(r, "its link", e);
+    if (n == 0) {
+        r->silent = true;
+        return -1;
+    }
     if (m.type == COPIER_DONE)
         return take_done(r, &m, e);
     take_progress(r, &m);
@@ -187,7 +210,9 @@ int copier_run(const struct disk *d, enum copy_mode mode, int from, int to, stru
         result = send_job(&r, mode, from, to, e);
         if (result == 0)
             result = hear(&r, fn, data, e);
-        end(&r);
+        int status = end(&r);
+        if (r.silent)
+            result = ended(status, e);
     }
     if (r.link >= 0)
         close(r.link);

@@ -93,12 +93,12 @@ static bool parse(char *out, struct wanted *w, size_t n)
     return lines == n;
 }
 
-int dataset_get(const struct dataset *s, uint32_t project, struct dataset_state *state, struct err *e)
+int dataset_get(const struct dataset *s, uid_t user, struct dataset_state *state, struct err *e)
 {
     char quota[40], used[40], all[256];
     struct said said;
-    snprintf(quota, sizeof quota, "projectobjquota@%" PRIu32, project);
-    snprintf(used, sizeof used, "projectobjused@%" PRIu32, project);
+    snprintf(quota, sizeof quota, "userobjquota@%u", (unsigned)user);
+    snprintf(used, sizeof used, "userobjused@%u", (unsigned)user);
     snprintf(all, sizeof all, "%s,mountpoint,refquota,referenced,%s,%s", PROPERTY, quota, used);
     *state = (struct dataset_state){ 0 };
     struct wanted w[] = {
@@ -137,16 +137,20 @@ static int set(const struct dataset *s, const char *property, uint64_t value, st
     return zfs((const char *const[]){ "zfs", "set", both, s->name, NULL }, said, e);
 }
 
-int dataset_limit(const struct dataset *s, uint32_t project, uint64_t *bytes, uint64_t inodes, struct err *e)
+int dataset_objects(const struct dataset *s, uid_t user, uint64_t inodes, struct err *e)
 {
     char objects[40];
     struct said said;
-    struct dataset_state now;
-    snprintf(objects, sizeof objects, "projectobjquota@%" PRIu32, project);
+    snprintf(objects, sizeof objects, "userobjquota@%u", (unsigned)user);
     if (set(s, objects, inodes, &said, e) < 0)
         return -1;
-    if (said.code != 0)
-        return failed("set projectobjquota (the pool needs the feature project_quota)", &said, e);
+    return said.code == 0 ? 0 : failed("set userobjquota (the pool needs the feature userobj_accounting)", &said, e);
+}
+
+int dataset_limit(const struct dataset *s, uint64_t *bytes, struct err *e)
+{
+    struct said said;
+    struct dataset_state now;
     uint64_t aim = *bytes;
     for (unsigned try = 0; try < TRIES; try++) {
         if (set(s, "refquota", aim, &said, e) < 0)
@@ -155,7 +159,7 @@ int dataset_limit(const struct dataset *s, uint32_t project, uint64_t *bytes, ui
             *bytes = aim;
             return 0;
         }
-        int is = dataset_get(s, project, &now, e);
+        int is = dataset_get(s, 0, &now, e);
         if (is < 0 || (is > 0 && now.used <= aim) || is == 0)
             return is < 0 ? -1 : failed("set refquota", &said, e);
         /* Who writes at this moment is behind what was told. */

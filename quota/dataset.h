@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -16,18 +17,20 @@ struct dataset_state {
     char mountpoint[64];
     uint64_t limit;                 /* refquota, 0: none */
     uint64_t used;                  /* referenced */
-    uint64_t inodes, used_inodes;   /* of the project, 0: no limit */
+    uint64_t inodes, used_inodes;   /* of the user, 0: no limit */
 };
 
 /* That of the mount point called FOLDER below PARENT: -1 with E when PARENT's name, which is the admin's, is none we pass to a command. */
 int dataset_of(struct dataset *s, const char *parent, const char *folder, struct err *e);
 
-/* 1 with STATE, 0 when there is none of the name, -1 with E. */
-int dataset_get(const struct dataset *s, uint32_t project, struct dataset_state *state, struct err *e);
+/* 1 with STATE, in which inodes are those of USER (an id as on the disk), 0 when there is none of the name, -1 with E. */
+int dataset_get(const struct dataset *s, uid_t user, struct dataset_state *state, struct err *e);
 /* Makes it, mounted by nobody, limited to BYTES from its first moment. */
 int dataset_make(const struct dataset *s, const char *server, uint64_t bytes, struct err *e);
-/* Sets both limits.  Bytes cannot be limited below what is used: *BYTES is then what is used. */
-int dataset_limit(const struct dataset *s, uint32_t project, uint64_t *bytes, uint64_t inodes, struct err *e);
+/* Bytes cannot be limited below what is used: *BYTES is then what is used. */
+int dataset_limit(const struct dataset *s, uint64_t *bytes, struct err *e);
+/* Limits the inodes that belong to USER. */
+int dataset_objects(const struct dataset *s, uid_t user, uint64_t inodes, struct err *e);
 /* Deletes it with all that is in it; refused when it has snapshots or children, or is mounted. */
 int dataset_destroy(const struct dataset *s, struct err *e);
 

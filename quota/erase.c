@@ -68,7 +68,7 @@ static int move_up(struct erase *x, int folder, const char *name)
     char number[24];
     for (;;) {
         snprintf(number, sizeof number, "%" PRIu64, x->next++);
-        if (syscall(SYS_renameat2, folder, name, x->top, number, RENAME_NOREPLACE) == 0) {
+        if (io_rename_new(folder, name, x->top, number) == 0) {
             x->done = true;
             return 0;
         }

@@ -45,7 +45,7 @@ static int move_all(const char *name, int from, int to, struct err *e)
     for (struct dirent *f; (f = readdir(d));) {
         if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0)
             continue;
-        if (renameat2(from, f->d_name, to, f->d_name, RENAME_NOREPLACE) < 0) {
+        if (io_rename_new(from, f->d_name, to, f->d_name) < 0) {
             closedir(d);
             return err_set(e, errno, FOUND, "move to the server's files");
         }

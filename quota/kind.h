@@ -7,6 +7,7 @@ enum disk_count {
     DISK_COUNT_STATFS,      /* statfs of the mount shows the limits and what is left of them */
     DISK_COUNT_LEDGER,      /* nobody in the kernel counts: the gate's page does */
     DISK_COUNT_FILE,        /* the kernel counts; a file of its tells the bytes, in decimal */
+    DISK_COUNT_OBJECTS,     /* as STATFS for bytes; its inodes in use are of the whole file system, and their limit is what was asked for */
     DISK_COUNT_TOLD,        /* as STATFS; but a process of its own answers for the mount, and whoever must not wait for that asks it by its link */
 };
 

@@ -200,7 +200,7 @@ int place_rename(const struct place *from, const struct place *to, const char *e
     FREE_MEM char *old = mem_fmt("%s%s", from->folder, ending);
     FREE_MEM char *new = mem_fmt("%s%s", to->folder, ending);
     struct stat st;
-    if (renameat2(from->servers, old, to->servers, new, RENAME_NOREPLACE) < 0 &&
+    if (io_rename_new(from->servers, old, to->servers, new) < 0 &&
         (errno != ENOENT || fstatat(to->servers, new, &st, AT_SYMLINK_NOFOLLOW) < 0))
         return err_set(e, errno, "rename", "servers/%s", old);
     return fsync(to->servers) < 0 ? err_set(e, errno, "fsync", "servers") : 0;

@@ -64,20 +64,13 @@ int prjquota_get(int fd, uint32_t id, struct prjquota *q, struct err *e)
     return 0;
 }
 
-/* ZFS 2.1 has this flag as FS_IOC_GETFLAGS tells it, and refuses the other, which later releases take. */
-static uint32_t inherit_flag(int fd)
-{
-    struct statfs f;
-    return fstatfs(fd, &f) == 0 && (uint64_t)f.f_type == PRJQUOTA_ZFS ? FS_PROJINHERIT_FL : FS_XFLAG_PROJINHERIT;
-}
-
 int prjquota_mark_of(int fd, uint32_t *id, bool *inherited, struct err *e)
 {
     struct fsxattr x;
     if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0)
         return err_set(e, errno, "project quota", "number of a folder");
     *id = x.fsx_projid;
-    *inherited = (x.fsx_xflags & (FS_XFLAG_PROJINHERIT | inherit_flag(fd))) != 0;
+    *inherited = (x.fsx_xflags & FS_XFLAG_PROJINHERIT) != 0;
     return 0;
 }
 
@@ -86,11 +79,9 @@ int prjquota_mark(int fd, uint32_t id, struct err *e)
     struct fsxattr x;
     if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0)
         return err_set(e, errno, "project quota", "number of a folder");
-    struct fsxattr old = x;
-    x.fsx_projid = old.fsx_projid = id;
+    x.fsx_projid = id;
     x.fsx_xflags |= FS_XFLAG_PROJINHERIT;
-    old.fsx_xflags |= inherit_flag(fd);
-    if (ioctl(fd, FS_IOC_FSSETXATTR, &x) < 0 && (errno != EOPNOTSUPP || ioctl(fd, FS_IOC_FSSETXATTR, &old) < 0))
+    if (ioctl(fd, FS_IOC_FSSETXATTR, &x) < 0)
         return err_set(e, errno, "project quota", "giving a folder number %" PRIu32, id);
     return 0;
 }

@@ -8,8 +8,6 @@
 
 #include "base/err.h"
 
-enum { PRJQUOTA_ZFS = 0x2fc12fc1 };     /* statfs's f_type of ZFS, whose files have numbers as well; its limits are not set here */
-
 struct prjquota {
     uint64_t bytes, inodes;             /* the hard limits; 0: none */
     uint64_t used, used_inodes;         /* with what is reserved for writes that are under way */

@@ -13,13 +13,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "quota/dataset.h"
-#include "quota/erase.h"
 #include "quota/place.h"
-#include "quota/prjquota.h"
-#include "quota/project.h"
 #include "quota/tree.h"
 
-enum { MOUNTINFO_MOST = 16 << 20, LEAST = 1 << 20 };
+enum { MOUNTINFO_MOST = 16 << 20, LEAST = 1 << 20, ROOM = 1 << 20, ZFS_MAGIC = 0x2fc12fc1 };
 
 struct shown { char type[16], source[DATASET_MOST + 1]; };
 
@@ -67,15 +64,15 @@ static int on_zfs(const struct place *p, struct err *e)
     struct statfs f;
     if (fstatfs(p->servers, &f) < 0)
         return err_set(e, errno, "statfs", "servers");
-    return (uint64_t)f.f_type == PRJQUOTA_ZFS ? 0 : err_set(e, EOPNOTSUPP, "zfs", "the state folder is not on ZFS (statfs says %#lx)", (unsigned long)f.f_type);
+    return (uint64_t)f.f_type == ZFS_MAGIC ? 0 : err_set(e, EOPNOTSUPP, "zfs", "the state folder is not on ZFS (statfs says %#lx)", (unsigned long)f.f_type);
 }
 
 /* 1 it is there and ours, 0 there is none, -1 with E. */
-static int find(const struct place *p, uint32_t project, struct dataset *s, struct dataset_state *state, struct err *e)
+static int find(const struct place *p, struct dataset *s, struct dataset_state *state, struct err *e)
 {
     if (on_zfs(p, e) < 0 || own(p, s, e) < 0)
         return -1;
-    int is = dataset_get(s, project, state, e);
+    int is = dataset_get(s, DISK_UID, state, e);
     if (is <= 0)
         return is;
     if (strcmp(state->server, server_of(p).name) != 0 || strcmp(state->mountpoint, "legacy") != 0)
@@ -89,7 +86,7 @@ static int fit(const struct place *p, const struct disk *d UNUSED, struct err *e
 {
     struct dataset s;
     struct dataset_state state;
-    return find(p, PROJECT_BASE, &s, &state, e) < 0 ? -1 : 0;
+    return find(p, &s, &state, e) < 0 ? -1 : 0;
 }
 
 static bool has(const struct place *p)
@@ -98,7 +95,7 @@ static bool has(const struct place *p)
     struct dataset_state state;
     struct err e = { 0 };
     char why[400];
-    int is = on_zfs(p, NULL) < 0 ? 0 : find(p, PROJECT_BASE, &s, &state, &e);
+    int is = on_zfs(p, NULL) < 0 ? 0 : find(p, &s, &state, &e);
     if (is < 0)
         log_warn("cannot tell whether there is a dataset", "server=%s error=\"%s\"", p->folder, err_text(&e, why, sizeof why));
     return is > 0;
@@ -115,28 +112,17 @@ static int mount_dataset(const struct dataset *s, struct err *e)
     return fd < 0 ? err_set(e, errno, "fsmount", "dataset %s", s->name) : fd;
 }
 
-/* As for project quotas, and with the same reason: a number is only given on by a folder that had it first. */
-static int numbered(const struct dataset *s, int tree, uint32_t project, struct err *e)
+/* Whose its files are on the disk: a mount that maps nothing tells. */
+static int owner_of(const struct dataset *s, uid_t *owner, struct err *e)
 {
-    uint32_t is;
-    bool inherited;
-    CLOSE_FD int root = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return err_set(e, errno, "open", "dataset %s", s->name);
-    if (prjquota_mark_of(root, &is, &inherited, e) < 0)
-        return -1;
-    if (is == project && inherited)
-        return 0;
-    if (!erase_empty(root))
-        return err_set(e, EUCLEAN, "zfs", "dataset %s has project %" PRIu32 "%s, not %" PRIu32 ", and is not empty: while it is mounted, 'zfs project -s -r -p %" PRIu32
-                       "' it", s->name, is, inherited ? "" : " and does not give it on", project, project);
-    return prjquota_mark(root, project, e);
-}
-
-static int mount_files(const struct place *p, const struct disk *d, const struct dataset *s, uint32_t project, struct err *e)
-{
+    struct stat st;
     CLOSE_FD int tree = mount_dataset(s, e);
-    return tree < 0 || numbered(s, tree, project, e) < 0 || tree_own(d->name, tree, d->owner, e) < 0 ? -1 : place_attach(p, tree, e);
+    if (tree < 0)
+        return -1;
+    if (fstatat(tree, "", &st, AT_EMPTY_PATH) < 0)
+        return err_set(e, errno, "stat", "dataset %s", s->name);
+    *owner = st.st_uid;
+    return 0;
 }
 
 /* What is mounted: 1 our dataset, 0 nothing, -1 with E: also something else. */
@@ -153,70 +139,97 @@ static int ours(const struct place *p, uint64_t *mount, struct err *e)
     return strcmp(s.type, "zfs") == 0 && strcmp(s.source, wanted.name) == 0 ? 1 : place_foreign(p, e);
 }
 
-static int limits_set(const struct dataset *s, struct disk *d, uint32_t project, struct err *e)
+static int limits_set(const struct dataset *s, struct disk *d, struct err *e)
 {
     uint64_t bytes = d->bytes;
     if (d->bytes < LEAST || d->inodes == 0)
         return err_set(e, EINVAL, "zfs", "a limit of %" PRIu64 " bytes and %" PRIu64 " inodes; at least %d bytes and one inode", d->bytes, d->inodes, LEAST);
-    if (dataset_limit(s, project, &d->bytes, d->inodes, e) < 0)
+    if (dataset_limit(s, &d->bytes, e) < 0)
         return -1;
     if (d->bytes != bytes)
         log_warn("disk is above its limit and held to what it uses", "server=%s bytes=%" PRIu64 " configured_bytes=%" PRIu64, d->name, d->bytes, bytes);
     return 0;
 }
 
-static int use_of(struct disk *d, const struct dataset *s, uint32_t project, struct err *e)
+static int state_of(const struct dataset *s, uid_t owner, struct dataset_state *state, struct err *e)
 {
-    struct dataset_state state;
-    int is = dataset_get(s, project, &state, e);
-    if (is <= 0)
-        return is < 0 ? -1 : err_set(e, ENOENT, "zfs", "no dataset %s", s->name);
-    d->used = state.used;
-    d->used_inodes = state.used_inodes;
+    int is = dataset_get(s, owner, state, e);
+    return is > 0 ? 0 : is < 0 ? -1 : err_set(e, ENOENT, "zfs", "no dataset %s", s->name);
+}
+
+static int use_of(struct disk *d, const struct dataset_state *state)
+{
+    d->used = state->used;
+    d->used_inodes = state->used_inodes;
     return 0;
+}
+
+/* The number is written into the dataset itself, and one at its limit has no room for that: it gets some for the moment. */
+static int objects_set(const struct dataset *s, struct disk *d, uid_t owner, struct err *e)
+{
+    struct err second;
+    uint64_t more = d->bytes + ROOM;
+    if (dataset_objects(s, owner, d->inodes, e) == 0)
+        return 0;
+    int r = dataset_limit(s, &more, e) < 0 ? -1 : dataset_objects(s, owner, d->inodes, e);
+    return limits_set(s, d, r < 0 ? &second : e) < 0 ? -1 : r;
+}
+
+/* Once its root folder is the owner's: that of a new one is root's. */
+static int inodes_set(const struct dataset *s, struct disk *d, struct err *e)
+{
+    uid_t owner;
+    struct dataset_state state;
+    if (owner_of(s, &owner, e) < 0 || state_of(s, owner, &state, e) < 0)
+        return -1;
+    return state.inodes != d->inodes && objects_set(s, d, owner, e) < 0 ? -1 : use_of(d, &state);
+}
+
+static int mount_files(const struct place *p, struct disk *d, const struct dataset *s, struct err *e)
+{
+    CLOSE_FD int tree = mount_dataset(s, e);
+    return tree < 0 || tree_own(d->name, tree, d->owner, e) < 0 || inodes_set(s, d, e) < 0 ? -1 : place_attach(p, tree, e);
 }
 
 static int resize(const struct place *p, struct disk *d, struct err *e)
 {
-    uint32_t project;
     struct dataset s;
     struct dataset_state state;
-    int is = project_id(d, &project, e) < 0 ? -1 : find(p, project, &s, &state, e);
+    int is = find(p, &s, &state, e);
     if (is <= 0)
         return is < 0 ? -1 : err_set(e, ENOENT, "zfs", "no dataset %s", s.name);
-    return limits_set(&s, d, project, e) < 0 ? -1 : use_of(d, &s, project, e);
+    return limits_set(&s, d, e) < 0 ? -1 : inodes_set(&s, d, e);
 }
 
-/* The dataset, made when missing and limited. */
-static int prepare(const struct place *p, struct disk *d, uint32_t *project, struct dataset *s, struct err *e)
+/* The dataset, made when missing, its bytes limited. */
+static int prepare(const struct place *p, struct disk *d, struct dataset *s, struct err *e)
 {
     struct dataset_state state;
-    int is = project_id(d, project, e) < 0 ? -1 : find(p, *project, s, &state, e);
+    int is = find(p, s, &state, e);
     if (is < 0)
         return -1;
     if (is == 0) {
         if (d->bytes < LEAST || dataset_make(s, server_of(p).name, d->bytes, e) < 0)
-            return d->bytes < LEAST ? limits_set(s, d, *project, e) : -1;
+            return d->bytes < LEAST ? limits_set(s, d, e) : -1;
         log_info("disk made", "server=%s dataset=%s", d->name, s->name);
     }
-    return limits_set(s, d, *project, e);
+    return limits_set(s, d, e);
 }
 
 static int up(const struct place *p, struct disk *d, struct err *e)
 {
     uint64_t mount = 0;
-    uint32_t project;
     struct dataset s;
     struct err second = { 0 };
     int is = on_zfs(p, e) < 0 ? -1 : ours(p, &mount, e);
     if (is < 0)
         return -1;
-    bool good = prepare(p, d, &project, &s, e) == 0 && use_of(d, &s, project, e) == 0;
-    if (good && is && place_shown_for(p, d->owner))
+    bool good = prepare(p, d, &s, e) == 0;
+    if (good && is && place_shown_for(p, d->owner) && inodes_set(&s, d, e) == 0)
         return 0;
     if (is && place_unmount(p, mount, &second) < 0)
         return good ? (*e = second, -1) : -1;
-    return good ? mount_files(p, d, &s, project, e) : -1;
+    return good ? mount_files(p, d, &s, e) : -1;
 }
 
 static int down(const struct place *p, const struct disk *d UNUSED, struct err *e)
@@ -228,9 +241,10 @@ static int down(const struct place *p, const struct disk *d UNUSED, struct err *
 
 static int use(const struct place *p, struct disk *d, struct err *e)
 {
-    uint32_t project;
+    uid_t owner;
     struct dataset s;
-    return project_id(d, &project, e) < 0 || own(p, &s, e) < 0 ? -1 : use_of(d, &s, project, e);
+    struct dataset_state state;
+    return own(p, &s, e) < 0 || owner_of(&s, &owner, e) < 0 || state_of(&s, owner, &state, e) < 0 ? -1 : use_of(d, &state);
 }
 
 static int drop(const struct place *p, const struct disk *d UNUSED, struct err *e)
@@ -238,7 +252,7 @@ static int drop(const struct place *p, const struct disk *d UNUSED, struct err *
     uint64_t mount = 0;
     struct dataset s;
     struct dataset_state state;
-    int is = find(p, PROJECT_BASE, &s, &state, e);
+    int is = find(p, &s, &state, e);
     if (is <= 0)
         return is;
     /* `zfs destroy` would unmount it first. */
@@ -250,15 +264,15 @@ static int move(const struct place *from, const struct place *to, struct err *e)
 {
     struct dataset a, b;
     struct dataset_state state;
-    int is = find(from, PROJECT_BASE, &a, &state, e);
+    int is = find(from, &a, &state, e);
     if (is < 0 || own(to, &b, e) < 0)
         return -1;
     if (is > 0)
         return dataset_rename(&a, &b, e);
-    is = find(to, PROJECT_BASE, &b, &state, e);
+    is = find(to, &b, &state, e);
     return is > 0 ? 0 : is < 0 ? -1 : err_set(e, ENOENT, "zfs", "no dataset %s", a.name);
 }
 
 const struct backend backend_zfs = {
-    .word = "zfs", .count = DISK_COUNT_STATFS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop, .move = move,
+    .word = "zfs", .count = DISK_COUNT_OBJECTS, .fit = fit, .has = has, .up = up, .resize = resize, .down = down, .use = use, .drop = drop, .move = move,
 };

@@ -105,6 +105,7 @@ static int gate_of(struct server *v, struct err *e)
             return err_set(e, errno, "gate", "%s", v->name);
     }
     gate_set_limit(v->gate, least(v->disk_limit, v->disk_asked));
+    gate_set_inodes_limit(v->gate, v->inodes_limit);
     return 0;
 }
 

@@ -204,7 +204,7 @@ static int publish(struct import *j, struct err *e)
     const struct image_about a = { .bytes = j->bytes, .files = j->files, .created = wall_ms() };
     if (image_write_about(j->folder, &a, e) < 0)
         return -1;
-    if (renameat2(AT_FDCWD, j->folder, AT_FDCWD, place, RENAME_NOREPLACE) < 0)
+    if (io_rename_new(AT_FDCWD, j->folder, AT_FDCWD, place) < 0)
         return err_set(e, errno, "rename", "%s", place);
     CLOSE_FD int fd = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 || fsync(fd) < 0 ? err_set(e, errno, "fsync", "%s", images) : 0;
@@ -356,7 +356,7 @@ void import_remove(struct client *c, const char *name)
     struct import *j = job_new(s, name, "old");
     wait_for(j, c);
     /* Gone at once for everybody; the rest takes its time. */
-    if (renameat2(AT_FDCWD, place, AT_FDCWD, j->folder, RENAME_NOREPLACE) < 0) {
+    if (io_rename_new(AT_FDCWD, place, AT_FDCWD, j->folder) < 0) {
         fail(j, CODE_FAILED, strerror(errno));
         end(j);
         return;

@@ -39,6 +39,15 @@ static struct used by_statfs(const struct server *v)
     return (struct used){ left == 0 && taken > used + DISK_ON_TOP ? taken - ROOT : used, inodes_of(v, &st) };
 }
 
+/* With those of the file system's own. */
+static struct used by_objects(const struct server *v)
+{
+    struct statvfs st;
+    if (!ask(v, &st))
+        return (struct used){ 0, 0 };
+    return (struct used){ by_statfs(v).bytes, st.f_files > st.f_ffree ? st.f_files - st.f_ffree : 0 };
+}
+
 static struct used by_ledger(const struct server *v)
 {
     uint64_t limit;
@@ -71,6 +80,7 @@ static const struct {
     [DISK_COUNT_STATFS] = { by_statfs, { 4096, 1, "the top directory itself (its inode and first block), which is given on top of the limits" } },
     [DISK_COUNT_LEDGER] = { by_ledger, { 0, 0, "" } },
     [DISK_COUNT_FILE] = { by_file, { 0, 0, "" } },
+    [DISK_COUNT_OBJECTS] = { by_objects, { 0, 0, "" } },
     [DISK_COUNT_TOLD] = { by_told, { 0, 0, "" } },
 };
 
@@ -97,7 +107,6 @@ void usage_begin(struct server *v)
         v->usage_fd = open(v->count_path, O_RDONLY | O_CLOEXEC);
     if (v->usage != DISK_COUNT_LEDGER || v->count)
         return;
-    gate_set_inodes_limit(v->gate, v->inodes_limit);
     v->count = count_keep(v);
 }
 

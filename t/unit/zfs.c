@@ -84,16 +84,16 @@ Test(zfs, names)
 }
 
 #define HEAD "holdfast:server\tarena\nmountpoint\tlegacy\nrefquota\t67108864\nreferenced\t98304\n"
-#define WHOLE HEAD "projectobjquota@1212547079\t300\nprojectobjused@1212547079\t7\n"
-enum { PROJECT = 1212547079 };
+#define WHOLE HEAD "userobjquota@1212547079\t300\nuserobjused@1212547079\t7\n"
+enum { OWNER = 1212547079 };
 
 Test(zfs, get)
 {
     struct dataset_state st;
     reply(0, WHOLE, NULL);
-    cr_assert_eq(dataset_get(&s, PROJECT, &st, &e), 1);
-    cr_assert_str_eq(asked[0], "zfs get -Hp -t filesystem -o property,value holdfast:server,mountpoint,refquota,referenced,projectobjquota@1212547079,"
-                               "projectobjused@1212547079 tank/state/arena");
+    cr_assert_eq(dataset_get(&s, OWNER, &st, &e), 1);
+    cr_assert_str_eq(asked[0], "zfs get -Hp -t filesystem -o property,value holdfast:server,mountpoint,refquota,referenced,userobjquota@1212547079,"
+                               "userobjused@1212547079 tank/state/arena");
     cr_assert_str_eq(st.server, "arena");
     cr_assert_str_eq(st.mountpoint, "legacy");
     cr_assert(st.limit == 67108864 && st.used == 98304 && st.inodes == 300 && st.used_inodes == 7);
@@ -102,8 +102,8 @@ Test(zfs, get)
 Test(zfs, get_of_what_has_no_objects_yet)
 {
     struct dataset_state st;
-    reply(0, HEAD "projectobjquota@1212547079\tnone\nprojectobjused@1212547079\t-\n", NULL);
-    cr_assert_eq(dataset_get(&s, PROJECT, &st, &e), 1);
+    reply(0, HEAD "userobjquota@1212547079\tnone\nuserobjused@1212547079\t-\n", NULL);
+    cr_assert_eq(dataset_get(&s, OWNER, &st, &e), 1);
     cr_assert(st.inodes == 0 && st.used_inodes == 0);
 }
 
@@ -111,29 +111,29 @@ Test(zfs, get_of_nothing)
 {
     struct dataset_state st;
     reply(1, NULL, "cannot open 'tank/state/arena': dataset does not exist");
-    cr_assert_eq(dataset_get(&s, PROJECT, &st, &e), 0);
+    cr_assert_eq(dataset_get(&s, OWNER, &st, &e), 0);
     reply(1, NULL, "internal error: Value too large");
-    cr_assert_eq(dataset_get(&s, PROJECT, &st, &e), -1);
+    cr_assert_eq(dataset_get(&s, OWNER, &st, &e), -1);
     cr_assert(strstr(e.text, "Value too large"));
     reply(2, NULL, "usage: dataset does not exist");
-    cr_assert_eq(dataset_get(&s, PROJECT, &st, &e), -1);
+    cr_assert_eq(dataset_get(&s, OWNER, &st, &e), -1);
 }
 
 Test(zfs, get_answers_that_are_none)
 {
     static const char *const bad[] = {
-        "", "\n", "\t\n", HEAD, WHOLE "referenced\t1\n", WHOLE "x\ty\n", WHOLE "x", HEAD "projectobjquota@1212547079\t300\nprojectobjused@1212547079\t7",
-        HEAD "projectobjquota@1212547079\t300\nprojectobjused@1212547079\t7x\n", HEAD "projectobjquota@1212547079\t-3\nprojectobjused@1212547079\t7\n",
-        HEAD "projectobjquota@1212547079\t99999999999999999999\nprojectobjused@1212547079\t7\n", HEAD "projectobjquota@1212547078\t3\nprojectobjused@1212547079\t7\n",
-        "refquota\t64M\nholdfast:server\tarena\nmountpoint\tlegacy\nreferenced\t98304\nprojectobjquota@1212547079\t300\nprojectobjused@1212547079\t7\n",
+        "", "\n", "\t\n", HEAD, WHOLE "referenced\t1\n", WHOLE "x\ty\n", WHOLE "x", HEAD "userobjquota@1212547079\t300\nuserobjused@1212547079\t7",
+        HEAD "userobjquota@1212547079\t300\nuserobjused@1212547079\t7x\n", HEAD "userobjquota@1212547079\t-3\nuserobjused@1212547079\t7\n",
+        HEAD "userobjquota@1212547079\t99999999999999999999\nuserobjused@1212547079\t7\n", HEAD "userobjquota@1212547078\t3\nuserobjused@1212547079\t7\n",
+        "refquota\t64M\nholdfast:server\tarena\nmountpoint\tlegacy\nreferenced\t98304\nuserobjquota@1212547079\t300\nuserobjused@1212547079\t7\n",
         "holdfast:server\taaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nmountpoint\tlegacy\nrefquota\t1\nreferenced\t1\n"
-        "projectobjquota@1212547079\t300\nprojectobjused@1212547079\t7\n",
+        "userobjquota@1212547079\t300\nuserobjused@1212547079\t7\n",
     };
     for (size_t i = 0; i < countof(bad); i++) {
         struct dataset_state st;
         calls = planned = 0;
         reply(0, bad[i], NULL);
-        cr_assert_eq(dataset_get(&s, PROJECT, &st, &e), -1, "%s", bad[i]);
+        cr_assert_eq(dataset_get(&s, OWNER, &st, &e), -1, "%s", bad[i]);
         cr_assert_eq(e.no, EPROTO);
     }
 }
@@ -159,41 +159,42 @@ Test(zfs, limit)
     uint64_t bytes = 4096 * 1000;
     reply(0, NULL, NULL);
     reply(0, NULL, NULL);
-    cr_assert_eq(dataset_limit(&s, PROJECT, &bytes, 300, &e), 0);
-    cr_assert_str_eq(asked[0], "zfs set projectobjquota@1212547079=300 tank/state/arena");
+    cr_assert_eq(dataset_objects(&s, OWNER, 300, &e), 0);
+    cr_assert_eq(dataset_limit(&s, &bytes, &e), 0);
+    cr_assert_str_eq(asked[0], "zfs set userobjquota@1212547079=300 tank/state/arena");
     cr_assert_str_eq(asked[1], "zfs set refquota=4096000 tank/state/arena");
     cr_assert_eq(bytes, 4096 * 1000);
 }
 
 #define SMALL "cannot set property for 'tank/state/arena': size is less than current used or reserved space"
 
+#define OF_ROOT HEAD "userobjquota@0\tnone\nuserobjused@0\t2\n"
+
 Test(zfs, a_limit_below_what_is_used_becomes_that)
 {
     uint64_t bytes = 4096;
-    reply(0, NULL, NULL);
     reply(1, NULL, SMALL);
-    reply(0, WHOLE, NULL);
+    reply(0, OF_ROOT, NULL);
     reply(1, NULL, SMALL);
-    reply(0, "holdfast:server\tarena\nmountpoint\tlegacy\nrefquota\t1\nreferenced\t200000\nprojectobjquota@1212547079\t300\nprojectobjused@1212547079\t7\n", NULL);
+    reply(0, "holdfast:server\tarena\nmountpoint\tlegacy\nrefquota\t1\nreferenced\t200000\nuserobjquota@0\tnone\nuserobjused@0\t2\n", NULL);
     reply(0, NULL, NULL);
-    cr_assert_eq(dataset_limit(&s, PROJECT, &bytes, 300, &e), 0);
-    cr_assert_str_eq(asked[3], "zfs set refquota=98304 tank/state/arena");
+    cr_assert_eq(dataset_limit(&s, &bytes, &e), 0);
+    cr_assert_str_eq(asked[2], "zfs set refquota=98304 tank/state/arena");
     cr_assert_eq(bytes, 200000 + (1 << 20), "who writes meanwhile is a little further");
-    cr_assert_str_eq(asked[5], "zfs set refquota=1248576 tank/state/arena");
+    cr_assert_str_eq(asked[4], "zfs set refquota=1248576 tank/state/arena");
 }
 
 Test(zfs, a_limit_that_is_refused_for_another_reason_fails)
 {
     uint64_t bytes = 67108864;
-    reply(0, NULL, NULL);
     reply(1, NULL, "cannot set property for 'tank/state/arena': permission denied");
-    reply(0, WHOLE, NULL);
-    cr_assert_eq(dataset_limit(&s, PROJECT, &bytes, 300, &e), -1);
+    reply(0, OF_ROOT, NULL);
+    cr_assert_eq(dataset_limit(&s, &bytes, &e), -1);
     cr_assert(strstr(e.text, "permission denied"));
     calls = planned = 0;
     reply(1, NULL, "cannot set property for 'tank/state/arena': pool must be upgraded to set this property or value");
-    cr_assert_eq(dataset_limit(&s, PROJECT, &bytes, 300, &e), -1);
-    cr_assert(strstr(e.text, "project_quota") && strstr(e.text, "must be upgraded"), "%s", e.text);
+    cr_assert_eq(dataset_objects(&s, OWNER, 300, &e), -1);
+    cr_assert(strstr(e.text, "userobj_accounting") && strstr(e.text, "must be upgraded"), "%s", e.text);
 }
 
 Test(zfs, destroy)

@@ -39,7 +39,7 @@ exits 1 "no files yet" ctl has one
 ok "up" ctl up one $((16 * MIB)) 300 $UID_ 7
 is "$(told bytes "$out") $(told inodes "$out")" "$((16 * MIB)) 300" "with the limits"
 is "$(value refquota hfpool/one) $(value holdfast:server hfpool/one) $(value mountpoint hfpool/one)" "$((16 * MIB)) one legacy" "as a dataset"
-is "$(value projectobjquota@$((0x48460000 + 7)) hfpool/one)" 300 "with a quota of objects"
+is $(($(value userobjquota@$UID_ hfpool/one) + $(value userobjquota@1000 hfpool/one))) 300 "with a quota of objects, of the files' owner on the disk"
 is "$(findmnt -no FSTYPE,SOURCE "$S/servers/one" | tr -s ' ')" "zfs hfpool/one" "mounted"
 like "$(findmnt -no OPTIONS "$S/servers/one")" "nosuid.*nodev|nodev.*nosuid" "nosuid and nodev"
 is "$(stat -c '%u:%g %a' "$S/servers/one")" "$UID_:$UID_ 750" "as the owner's"
@@ -61,16 +61,40 @@ made=$("${AS_USER[@]}" bash -c 'cd "$1" && i=0; while ((i < 2000)) && { : >"f$i"
 diag "made at once with a limit of 300 inodes: $made"
 zpool sync hfpool
 nok "no more inodes once they are counted" "${AS_USER[@]}" touch "$d/another"
-is "$(stat -f -c %c "$d")" 300 "statfs shows the limit of inodes"
+for kind in "ln -s x" mkfifo mkdir "python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])'"; do
+    nok "of any kind: ${kind%% -c*}" "${AS_USER[@]}" sh -c "$kind '$d/another'"
+done
+read -r all free < <(stat -f -c '%c %d' "$d")
+is "$((all - free > made && all - free < made + 20))" 1 "statfs shows the inodes in use, with the dataset's own: $((all - free)), $made made"
 ok "use" ctl use one 0 0 0 7
 atleast "$(told used_inodes "$out")" 300 "tells the inodes"
 find "$d" -name 'f*' -delete; zpool sync hfpool
+
+# With a project number, which ZFS gives to files and folders alone, each of these is EXDEV.
+ok "links, pipes and sockets can be linked and renamed" "${AS_USER[@]}" python3 - "$d" <<'E2'
+import os, socket, sys
+os.chdir(sys.argv[1])
+os.symlink("nowhere", "s0")
+os.mkfifo("p0")
+socket.socket(socket.AF_UNIX).bind("u0")
+os.mkdir("folder")
+for name in "s0", "p0", "u0":
+    os.link(name, name + "-too", follow_symlinks=False)
+    os.rename(name, name + "-new")
+    os.rename(name + "-new", "folder/" + name)
+    os.link("folder/" + name, name, follow_symlinks=False)
+E2
+"${AS_USER[@]}" rm -rf "$d/folder" "$d"/[spu]0*; zpool sync hfpool
 
 "${AS_USER[@]}" dd if=/dev/urandom of="$d/data" bs=1M count=8 conv=fsync 2>/dev/null; zpool sync hfpool
 ok "a limit below what is used" ctl resize one $((4 * MIB)) 300 $UID_ 7
 atleast "$(told bytes "$out")" $((8 * MIB)) "is what is used, and answered"
 like "$err" "above its limit" "and said"
 nok "nothing more can be written" "${AS_USER[@]}" dd if=/dev/urandom of="$d/more" bs=1M count=2 conv=fsync
+ok "a disk without room gets another limit of inodes" ctl resize one $((4 * MIB)) 250 $UID_ 7
+is $(($(value userobjquota@$UID_ hfpool/one) + $(value userobjquota@1000 hfpool/one))) 250 "which is in force"
+ok "and comes up" ctl up one $((4 * MIB)) 250 $UID_ 7
+nok "with nothing more to be written" "${AS_USER[@]}" dd if=/dev/urandom of="$d/more" bs=1M count=2 conv=fsync
 "${AS_USER[@]}" rm -f "$d/data" "$d/more"; zpool sync hfpool
 ok "once it is below" ctl resize one $((4 * MIB)) 300 $UID_ 7
 is "$(told bytes "$out")" $((4 * MIB)) "the limit is what it should be"

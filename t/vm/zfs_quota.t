@@ -8,6 +8,6 @@ if ! command -v zpool >/dev/null || ! modprobe zfs; then
     echo "1..1"; echo "ok 1 - ZFS # SKIP no zfs module or tools: t/vm/zfs builds them"
     exit 0
 fi
-export RUN_BOUND=400 QUOTA_BACKEND=zfs
+export RUN_BOUND=400 QUOTA_BACKEND=zfs QUOTA_SLOW=10
 export QUOTA_ROWS=${QUOTA_ROWS:-write small sparse append threads fallocate empty unlinked copy xattr-many}
 exec "$(dirname "$0")/../sys/quota.t"
