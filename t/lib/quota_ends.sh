@@ -35,8 +35,7 @@ for role in $roles; do
     # The server itself may be full, and then nobody can put anything; what the dead have left is its own.
     hf alice send --expect "'done clean'" --timeout 60 one clean >/dev/null 2>&1
     printf -- '-rm /one/up.0\n-rm /one/up.1\n-rm /one/up.2\n' | batch alice >/dev/null 2>&1
-    rows 120 write
-    import_results "$TAP_TMP/rows" "$role killed: "
+    import_results <(rows 120 write) "$role killed: "
     tried "$role killed: "
 done
 is "$(field three pid)" "$three" "the neighbour has seen nothing of it"

@@ -27,6 +27,8 @@ CLIENTS, BLOCK, SLACK = 3, 4096, 65536
 LIMIT, INODES = int(os.environ["LIMIT"]), int(os.environ["INODES"])
 BACKING = os.environ.get("BACKING", "")
 BACKEND = os.environ.get("QUOTA_BACKEND", "image")
+# The seconds that a row may take at most.
+ANSWER = 90 * int(os.environ.get("QUOTA_SLOW", "1"))
 # A wall that counts bytes only, with all that describes the files in them: what is cloned or as good as free is never refused.
 BYTES_ONLY = BACKEND == "btrfs"
 # No wall, but the gate, which refuses by a count of what is there.
@@ -251,7 +253,7 @@ def one(row, words, console, links, judge):
     start = time.monotonic()
     for c in clients:
         c.start()
-    answer = console.ask("row " + row, 90)
+    answer = console.ask("row " + row, ANSWER)
     stop.set()
     for c in clients:
         c.join(30)
@@ -262,7 +264,7 @@ def one(row, words, console, links, judge):
     wrong += judge.over("held=0 " not in answer)
     if GATE_ONLY and quota(judge.config)["used"] > LIMIT and not full(links[0].raw):
         wrong.append("over the limit, and SFTP takes more")
-    console.ask("clean", 90)
+    console.ask("clean", ANSWER)
     for i in range(CLIENTS):
         for k in range(3):
             remove(links[i].raw, f"/one/client{i}.{k}")

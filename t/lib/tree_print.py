@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
-"""make FOLDER UID: a tree of everything a server can have.  print FOLDER: all there is to know about one, to be compared; owners are counted
-from UID's range, so that two mounts for the same owner print the same."""
+"""make FOLDER UID [unnamed]: a tree of everything a server can have; unnamed: its access lists name nobody.  print FOLDER: all there is to know about
+one, to be compared; owners are counted from UID's range, so that two mounts for the same owner print the same.  list FOLDER UID: one file, NAMED, with an
+access list that names somebody; says whether it is shown as it was set."""
 import hashlib
 import os
 import socket
@@ -23,7 +24,23 @@ def deep(folder, floors):
     os.close(fd)
 
 
-def make(folder, uid):
+def access_list(*named):
+    entries = ((1, 6, 0xffffffff), *((2, 4, n) for n in named), (4, 4, 0xffffffff), (16, 6, 0xffffffff), (32, 0, 0xffffffff))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+
+
+def one_list(folder, uid):
+    os.chdir(folder)
+    os.setegid(uid)
+    os.seteuid(uid)
+    acl, path = access_list(uid + 5), "NAMED"
+    with open(path, "w"):
+        pass
+    os.setxattr(path, "system.posix_acl_access", acl)
+    print("as set" if os.getxattr(path, "system.posix_acl_access") == acl else "as on the disk")
+
+
+def make(folder, uid, unnamed):
     first = uid - 1000
     os.chdir(folder)
     as_server = lambda: (os.setegid(uid), os.seteuid(uid))
@@ -61,8 +78,7 @@ def make(folder, uid):
         f.write("x")
     os.setxattr("file", "user.one", b"1" * 2000)
     os.setxattr("plain", "user.two", bytes(range(200)))
-    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in
-          ((1, 6, 0xffffffff), (2, 4, first + 1005), (4, 4, 0xffffffff), (16, 6, 0xffffffff), (32, 0, 0xffffffff)))
+    acl = access_list() if unnamed else access_list(first + 1005)
     os.setxattr("nothing", "system.posix_acl_access", acl)
     os.setxattr("plain/empty", "system.posix_acl_default", acl)
     deep("plain", 400)
@@ -77,7 +93,8 @@ def make(folder, uid):
     os.chmod("zeros", 0o6755)
     os.chmod("file", 0o4711)
     try:
-        os.setxattr("plain/link3", "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
+        # As a sandbox's root would have it; one without a root of its own would be good for the whole machine, and is none that a server could make.
+        os.setxattr("plain/link3", "security.capability", struct.pack("<IIIIII", 0x03000001, 1 << 10, 0, 0, 0, first))
     except OSError:
         pass
     os.chmod("shut/inside", 0)
@@ -110,9 +127,14 @@ def content(fd, size):
     return h.hexdigest()[:16]
 
 
+def short(value):
+    """So that a line that differs can be read."""
+    return value.hex() if len(value) <= 32 else f"{len(value)}:{hashlib.sha256(value).hexdigest()[:16]}"
+
+
 def attributes(path):
     try:
-        return {n: os.getxattr(path, n).hex() for n in sorted(os.listxattr(path)) if n.split(".")[0] in ("user", "security", "system")}
+        return {n: short(os.getxattr(path, n)) for n in sorted(os.listxattr(path)) if n.split(".")[0] in ("user", "security", "system")}
     except OSError as e:
         return e.strerror
 
@@ -140,7 +162,9 @@ def show(fd, path, inodes):
 
 
 if sys.argv[1] == "make":
-    make(sys.argv[2], int(sys.argv[3]))
+    make(sys.argv[2], int(sys.argv[3]), "unnamed" in sys.argv[4:])
+elif sys.argv[1] == "list":
+    one_list(sys.argv[2], int(sys.argv[3]))
 else:
     sys.setrecursionlimit(10000)
     top = os.stat(sys.argv[2])

@@ -12,7 +12,7 @@
 
 #include "t/lib/filler/filler.h"
 
-enum { ROW_SECONDS = 25 };
+static long row_seconds = 25;
 
 uint8_t data[PIECE];
 static int home;
@@ -142,7 +142,7 @@ static void row(const char *name, struct tally *t)
     for (size_t i = 0; i < nrows; i++) {
         if (strcmp(rows[i].name, name) != 0)
             continue;
-        *t = (struct tally){ .limit = t->limit, .inodes = t->inodes, .deadline = seconds() + ROW_SECONDS };
+        *t = (struct tally){ .limit = t->limit, .inodes = t->inodes, .deadline = seconds() + row_seconds };
         if (fchdir(home) == 0)
             mkdir("h", 0700);
         if (chdir("h") < 0) {
@@ -168,10 +168,12 @@ int main(int argc, char **argv)
             printf("%s\t%s\n", rows[i].name, rows[i].words);
         return 0;
     }
-    if (argc != 3)
+    if (argc != 3 && argc != 4)
         return 2;
     t.limit = strtoull(argv[1], NULL, 10);
     t.inodes = strtoull(argv[2], NULL, 10);
+    if (argc == 4)
+        row_seconds = strtol(argv[3], NULL, 10);
     home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     memset(data, 'q', sizeof data);
     setvbuf(stdout, NULL, _IOLBF, 0);
