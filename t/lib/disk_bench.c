@@ -1,6 +1,7 @@
-/* disk_bench FOLDER BYTES FILES [PID]: times work on files of FOLDER, for t/bench/quota.  Lines: a word, seconds, seconds of processor time (its own and
-   that of the process PID, which serves FOLDER; not that of the kernel's threads).  What is written is on the disk when the time ends (fsync), except
-   where the word says "cached". */
+/* disk_bench FOLDER BYTES FILES PID [GROUP...]: times work on files of FOLDER, for t/bench/quota.  Lines: a word, seconds, seconds of processor time (its
+   own and that of the process PID, which serves FOLDER, 0 for none; not that of the kernel's threads).  What is written is on the disk when the time
+   ends (fsync), except where the word says "cached".  A GROUP is big, random, many or append; without any it is all of them.  What one has left to be
+   written is written before the next begins; files of one are deleted at the end of all. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -53,12 +54,17 @@ static uint64_t place(unsigned i)
     return (uint64_t)i * 2654435761u % (bytes / PAGE) * PAGE;
 }
 
+static void fill(int fd)
+{
+    for (uint64_t off = 0; off < bytes; off += PIECE)
+        must(write(fd, data, PIECE) == PIECE, "write");
+}
+
 static void sequential(void)
 {
     int fd = open("big", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct moment t = now();
-    for (uint64_t off = 0; off < bytes; off += PIECE)
-        must(write(fd, data, PIECE) == PIECE, "write");
+    fill(fd);
     said("write-cached", t);
     must(fsync(fd) == 0, "fsync");
     said("write", t);
@@ -74,7 +80,12 @@ static void sequential(void)
 
 static void at_random(void)
 {
-    int fd = open("big", O_RDWR | O_CLOEXEC);
+    int fd = open("big", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat st;
+    must(fstat(fd, &st) == 0, "stat");
+    if ((uint64_t)st.st_size < bytes)
+        fill(fd);
+    must(fsync(fd) == 0, "fsync");
     struct moment t = now();
     for (unsigned i = 0; i < TURNS; i++)
         must(pread(fd, data, PAGE, (off_t)place(i)) == PAGE, "read");
@@ -90,7 +101,6 @@ static void at_random(void)
         must(pread(fd, data, PAGE, (off_t)place(i)) == PAGE, "read");
     said("4k-read-cold", t);
     close(fd);
-    must(unlink("big") == 0, "unlink");
 }
 
 static void name(char *to, unsigned i)
@@ -133,23 +143,46 @@ static void appends(void)
         must(write(fd, data, SMALL) == SMALL, "append");
     said("append-128-cached", t);
     close(fd);
-    must(unlink("log") == 0, "unlink");
+}
+
+static void settle(void)
+{
+    int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    must(fd >= 0 && syncfs(fd) == 0, "sync");
+    close(fd);
+}
+
+static const struct { const char *name; void (*work)(void); } groups[] = {
+    { "big", sequential }, { "random", at_random }, { "many", many }, { "append", appends },
+};
+
+static bool wanted(const char *name, char **words)
+{
+    bool is = *words == NULL;
+    for (; *words && !is; words++)
+        is = strcmp(*words, name) == 0;
+    return is;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 4 || argc > 5 || chdir(argv[1]) < 0)
+    if (argc < 5 || chdir(argv[1]) < 0)
         return 2;
-    served = argc == 5;
-    must(!served || (errno = clock_getcpuclockid((pid_t)strtol(argv[4], NULL, 10), &server)) == 0, "clock of the server");
+    pid_t pid = (pid_t)strtol(argv[4], NULL, 10);
+    served = pid > 0;
+    must(!served || (errno = clock_getcpuclockid(pid, &server)) == 0, "clock of the server");
     bytes = strtoull(argv[2], NULL, 10);
     files = (unsigned)strtoul(argv[3], NULL, 10);
     if (bytes < PIECE || files == 0)
         return 2;
     memset(data, 'b', sizeof data);
-    sequential();
-    at_random();
-    many();
-    appends();
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (wanted(groups[i].name, argv + 5)) {
+            settle();
+            groups[i].work();
+        }
+    static const char *const made[] = { "big", "log" };
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        must(unlink(made[i]) == 0 || errno == ENOENT, "unlink");
     return 0;
 }

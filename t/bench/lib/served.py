@@ -4,22 +4,23 @@ import signal
 import sys
 import time
 
-PROGRAMS = ("holdfast-quotafs", "bindfs")
+FIRST = 1000   # the owner's id within his range
 
 
 def server_of(folder):
-    """Its number: the one that has a descriptor below the folder's parent, or the folder as an argument; None without."""
+    """Its number: bindfs has the folder as an argument, quotafs is the first id of the range that the folder's owner is of (its descriptors do not say
+    where the folder is), and the last one that began, if another is still ending; None without."""
+    found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if open(f"/proc/{pid}/comm", encoding="ascii").read().strip() not in [name[:15] for name in PROGRAMS]:
-                continue
+            name = open(f"/proc/{pid}/comm", encoding="ascii").read().strip()
             words = open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")
-            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            mine = os.stat(f"/proc/{pid}").st_uid + FIRST == os.stat(folder).st_uid
         except OSError:
             continue
-        if folder in words or any(link.startswith(os.path.dirname(folder) + "/") for link in links):
-            return int(pid)
-    return None
+        if name == "bindfs" and folder in words or name == "holdfast-quotaf" and mine:
+            found.append(int(pid))
+    return max(found, default=None)
 
 
 def processor(pid):
