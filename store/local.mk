@@ -32,6 +32,7 @@ libstored_a_SOURCES = \
 	store/stored/passwd.c \
 	store/stored/passwd_order.c \
 	store/stored/password.c store/stored/password.h \
+	store/stored/picture.c store/stored/picture.h \
 	store/stored/proof.c store/stored/proof.h \
 	store/stored/push.c store/stored/push.h \
 	store/stored/doing.c store/stored/doing.h \
@@ -49,7 +50,7 @@ libstored_a_SOURCES = \
 	store/stored/vault.c store/stored/vault.h \
 	store/stored/wanted.c
 nodist_libstored_a_SOURCES = store/stored/schema.inc store/stored/verbs.inc
-libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(OATH_CFLAGS)
+libstored_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(OATH_CFLAGS) $(QRENCODE_CFLAGS)
 
 pkglibexec_PROGRAMS += holdfast-store
 holdfast_store_SOURCES = \
@@ -58,7 +59,7 @@ holdfast_store_SOURCES = \
 	store/stored/main.c \
 	store/stored/pwhash.c store/stored/pwhash.h
 holdfast_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
-holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS)
+holdfast_store_LDADD = libstored.a liblock.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS) $(QRENCODE_LIBS)
 
 # The steps of the schema, as rows of a C table.
 SCHEMA = $(srcdir)/store/schema/001-start.sql $(srcdir)/store/schema/002-own-keys.sql \

@@ -222,7 +222,9 @@ enum op {
     OP_KEYS_RM = 19,   /* -           1: force        which           str fingerprint; which: a number, a fingerprint or a label */
     /* The text of these is a secret: it travels as bytes, and both sides wipe it.  A code may be a recovery code but for VERIFY. */
     OP_PASSWD = 20,    /* -               bytes of the old  old, new     - */
-    OP_TOTP_ENROLL = 21, /* -                            code, or ""   str otpauth URI, str secret (base32); a code where there is a seed already */
+    OP_TOTP_ENROLL = 21, /* -                            code, or ""   str otpauth URI, str secret (base32), and the URI's QR code: u32 modules a
+                                                                      side (0: none), bytes of as many squared, 1: dark; a code where there is
+                                                                      a seed already */
     OP_TOTP_VERIFY = 22, /* -                              code         u32 n, str recovery code each */
     OP_TOTP_CODES = 23,  /* -                              code         the same */
     OP_TOTP_REMOVE = 24, /* -                              code         - */

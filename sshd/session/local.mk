@@ -68,7 +68,7 @@ holdfast_session_SOURCES = \
 	sshd/session/wire.c sshd/session/wire.h
 include sshd/session/sftp.mk
 holdfast_session_SOURCES += $(session_sftp_sources)
-holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS) $(QRENCODE_CFLAGS)
+holdfast_session_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH_CFLAGS)
 # nogss.c says why.  Found beside the program, wherever that lies.
 pkglibexec_PROGRAMS += libgssapi_krb5.so.2
 libgssapi_krb5_so_2_SOURCES = sshd/session/nogss.c
@@ -78,7 +78,7 @@ libgssapi_krb5_so_2_LDFLAGS = -shared -nostdlib -Wl,-soname,libgssapi_krb5.so.2 
 EXTRA_libgssapi_krb5_so_2_DEPENDENCIES = sshd/session/nogss.map
 EXTRA_DIST += sshd/session/nogss.map
 holdfast_session_DEPENDENCIES = liblock.a libbase.a libgssapi_krb5.so.2
-holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) $(QRENCODE_LIBS) -lcrypto
+holdfast_session_LDADD = liblock.a libbase.a $(LIBSSH_LIBS) -lcrypto
 # libssh finds these five in the program itself.
 holdfast_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=send \
 	-Wl,--export-dynamic-symbol=poll -Wl,--export-dynamic-symbol=RAND_bytes \

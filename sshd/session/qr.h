@@ -3,11 +3,18 @@
 #define SESSION_QR_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 
-/* Adds the code of TEXT to OUT, which the caller wipes.  COLOUR: for a terminal, black on white whatever its own colours are; without, light is what
-   is drawn, as on a dark one.  False: TEXT is too long, or OUT. */
-bool qr_put(struct buf *out, const char *text, bool colour);
+struct qr {
+    const uint8_t *modules;   /* row by row, 1 for dark; the caller's */
+    size_t side;              /* of them */
+};
+
+/* Adds Q to OUT, which the caller wipes.  COLOUR: for a terminal, black on white whatever its own colours are; without, light is what is drawn, as
+   on a dark one.  False: there is none, or OUT is full. */
+bool qr_put(struct buf *out, const struct qr *q, bool colour);
 
 #endif

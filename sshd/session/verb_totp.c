@@ -42,10 +42,10 @@ static void enroll_json(struct exec *x, const char *uri, const char *secret)
     buf_wipe(&b);
 }
 
-static void enroll_text(struct exec *x, const char *uri, const char *secret)
+static void enroll_text(struct exec *x, const char *uri, const char *secret, const struct qr *picture)
 {
     struct buf b = BUF(OUT_MOST);
-    if ((exec_terminal(x) || x->options & OPTION_QR) && !qr_put(&b, uri, exec_terminal(x)))
+    if ((exec_terminal(x) || x->options & OPTION_QR) && !qr_put(&b, picture, exec_terminal(x)))
         buf_reset(&b);
     buf_put_fmt(&b, "%s\nsecret", uri);
     for (size_t i = 0; secret[i]; i++)
@@ -60,11 +60,14 @@ static void enrolled(struct exec *x, int code, const char *text, struct msg *m)
     if (!exec_ok(x, code, text))
         return;
     char *uri = msg_get_str(m), *secret = msg_get_str(m);
+    size_t side = msg_get_u32(m), size;
+    const uint8_t *modules = msg_get_bytes(m, &size);
+    const struct qr picture = { modules, size == side * side ? side : 0 };
     msg_end(m);
     if (exec_json(x))
         enroll_json(x, uri, secret);
     else
-        enroll_text(x, uri, secret);
+        enroll_text(x, uri, secret, &picture);
     wipe_text(uri);
     wipe_text(secret);
     exec_note(x, "%sput this into your authenticator app, then run 'totp verify CODE' with a code that it shows; nothing is in force before",

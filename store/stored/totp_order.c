@@ -8,6 +8,7 @@
 #include "store/stored/code.h"
 #include "store/stored/login.h"
 #include "store/stored/own_order.h"
+#include "store/stored/picture.h"
 
 #define NO_SEEDS "a second factor cannot be set up now: the appliance has lost the secret key that seeds are kept with; tell its admin"
 
@@ -134,6 +135,7 @@ bool totp_enroll(struct wish *w)
     result_begin(&m, w);
     msg_put_str(&m, uri);
     msg_put_str(&m, secret);
+    picture_put(&m, uri);
     link_send(s->link, &m);
     tell_log(s, "totp.enroll");
     mem_wipe(seed, sizeof seed);

@@ -9,7 +9,7 @@ from lint import Tap, files, line_of, lint, process_of, read
 
 LIBRARIES = {
     r"libssh/": ("sshd/session/",), r"openssl/": ("sshd/session/",),
-    r"qrencode": ("sshd/session/",), r"liboath/": ("store/stored/",),
+    r"qrencode": ("store/stored/",), r"liboath/": ("store/stored/",),
     r"sqlite3": ("store/stored/",), r"sodium": ("store/stored/", "sshd/tool/"),
     r"archive": ("store/archive/",), r"nftables/": ("sandbox/filter/",),
     r"ini\.h": ("sshd/supervisor/",),

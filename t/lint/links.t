@@ -12,9 +12,9 @@ STATIC = None
 TABLE = {
     "holdfastd": {LIBC, "libcap.so.2", "libinih.so.1"},
     "holdfast": {LIBC, "libsodium.so.23"},
-    "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3", "libgssapi_krb5.so.2", "libqrencode.so.4"},
+    "holdfast-session": {LIBC, "libssh.so.4", "libcrypto.so.3", "libgssapi_krb5.so.2"},
     "holdfast-files": {LIBC},
-    "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23", "liboath.so.0"},
+    "holdfast-store": {LIBC, "libsqlite3.so.0", "libsodium.so.23", "liboath.so.0", "libqrencode.so.4"},
     "holdfast-count": {LIBC},
     "holdfast-archive": {LIBC, "libarchive.so.13"},
     "holdfast-launch": {LIBC, "libcap.so.2"},

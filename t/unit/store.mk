@@ -2,7 +2,7 @@ if CRITERION
 check_PROGRAMS += t/unit/cert t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/sealed t/unit/totp t/unit/factor t/unit/database t/unit/activity t/unit/archive_path
 TESTS += t/unit/cert t/unit/key_options t/unit/keys t/unit/keyfile t/unit/secret t/unit/sealed t/unit/totp t/unit/factor t/unit/database t/unit/activity t/unit/archive_path
 STORE_UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
-STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS) $(CRITERION_LIBS) -lpthread
+STORE_UNIT_LIBS = libstored.a libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(OATH_LIBS) $(QRENCODE_LIBS) $(CRITERION_LIBS) -lpthread
 t_unit_key_options_SOURCES = t/unit/key_options.c
 t_unit_key_options_CPPFLAGS = $(STORE_UNIT_CPPFLAGS)
 t_unit_key_options_LDADD = $(STORE_UNIT_LIBS)
