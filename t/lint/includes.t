@@ -5,7 +5,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from lint import Tap, files, line_of, lint, process_of, read
+from lint import CODE, Tap, files, line_of, lint, process_of, read
 
 LIBRARIES = {
     r"libssh/": ("sshd/session/",), r"openssl/": ("sshd/session/",),
@@ -55,6 +55,24 @@ SAMPLE = {
     "sandbox/lock/policyc.c": '#include <seccomp.h>\n#include "sandbox/lock/symbols.h"\n',
 }
 
+
+def configured(tree):
+    """What configure decides is no macro to who does not include config.h: the condition is silently false."""
+    problems = []
+    for path in files(tree, tops=CODE + ("t",)):
+        text = read(tree, path)
+        if '#include "config.h"' not in text:
+            for m in re.finditer(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b.*\bSANITIZERS\b", text, re.M):
+                problems.append(f"{path}:{line_of(text, m.start())}: asks for SANITIZERS without config.h")
+    return problems
+
+
+SAMPLE_CONFIGURED = {
+    "t/unit/a.c": '#include "base/mem.h"\n#ifndef SANITIZERS /* BAD */\n#endif\n',
+    "t/unit/b.c": '#include "config.h"\n#ifdef SANITIZERS\n#endif\n',
+}
+
 tap = Tap()
 lint(tap, "no folder includes what is another's", check, SAMPLE)
+lint(tap, "who asks what configure decided includes config.h", configured, SAMPLE_CONFIGURED)
 tap.end()

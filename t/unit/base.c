@@ -22,6 +22,7 @@
 #include "base/msg.h"
 #include "base/name.h"
 #include "base/rights.h"
+#include "config.h"
 
 /* ---- buffer ---- */
 
