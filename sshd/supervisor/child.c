@@ -17,6 +17,7 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "config.h"
 
 /* What a role may be, decided here and nowhere else. */
 static const struct role_row {
