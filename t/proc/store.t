@@ -1805,7 +1805,11 @@ def test_enrolling():
     r = answer(e, T_VERIFY, "000000")
     tap.ok(r[0] == 3 and "'totp enroll' begins" in r[1], "nothing to verify yet", [repr(r)])
     fresh_step()
-    code, _, uri, secret = answer(e, T_ENROLL)
+    code, _, uri, secret, side, modules = answer(e, T_ENROLL)
+    rows = [modules[at:at + side].encode() for at in range(0, len(modules), side)]
+    finder = [bytes(row) for row in ([1] * 7, [1, 0, 0, 0, 0, 0, 1], [1, 0, 1, 1, 1, 0, 1])]
+    is_((len(rows), side % 4, set(modules), [row[:7] for row in rows[:3]], [row[-7:] for row in rows[:3]], rows[6][8:-8:2]),
+        (side, 1, {"\0", "\1"}, finder, finder, b"\1" * ((side - 15) // 2)), "a QR code, its modules row by row")
     is_((code, uri, len(base64.b32decode(secret))), (0, f"otpauth://totp/holdfast:eve?secret={secret}&issuer=holdfast&algorithm=SHA1&digits=6&period=30", 20),
         "a seed of 160 bits")
     other = s.login("eve", EVE)
