@@ -223,13 +223,28 @@ ends_in_time i "running, when its time is over"
 ok "the server does not end" alive "$main"
 stopped one >/dev/null
 
+# One that runs on from before the namespaces of a sandbox had an owner of their own.
 again_with() {   # FILE PROGRAM: the next daemon's
     kill -9 "$SERVER_PID"
     mv "$1" "$PREFIX/libexec/$2"
     eval "$("$HERE/t/rig" start "$PREFIX")"
     wait_until 30 hf alice true
 }
+owner() { python3 -B -c 'import fcntl, os, struct, sys
+print(*struct.unpack("I", fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0xb704, bytes(4))))' "/proc/$1/ns/user"; }
 ok "the daemon as it was" again_with "$SCRATCH/holdfastd.whole" holdfastd
+cp "$PREFIX/libexec/holdfast-launch" "$SCRATCH/launch.whole"
+install -m 0755 "${BUILD:-$HERE/build}/t/lib/launch_weak" "$PREFIX/libexec/launch_weak"
+printf '#!/bin/sh\nHOLDFAST_WEAKEN=ns-owner exec %s/libexec/launch_weak "$@"\n' "$PREFIX" >"$SCRATCH/launch.old"
+chmod 0755 "$SCRATCH/launch.old"
+ok "a daemon that gives none" again_with "$SCRATCH/launch.old" holdfast-launch
+started one >/dev/null
+is "$(owner "$(processes '\./run')")" 0 "root has the namespaces"
+ok "the next one, which does" again_with "$SCRATCH/launch.whole" holdfast-launch
+exits 5 "a shell on a terminal in it" T 'wait:\$ $' 'send:tty; exit 5\r' 'wait:/dev/pts/[0-9]+\r\n' end -- env TERM=xterm "${CLIENT[@]}" "shell one"
+exits 0 "it starts once more" hf alice restart one --wait --timeout 40
+is "$(owner "$(processes '\./run')")" $((UID_ONE - 1000 + 65535)) "and they have an owner of their own"
+stopped one >/dev/null
 exits 2 "a command without a name" hf alice "shell one -- ''"
 exits 2 "an option before the server" hf alice "shell --x one"
 
