@@ -149,7 +149,8 @@ static int tell_init(struct run *r, const struct step *s UNUSED, struct err *e U
 }
 
 /* What a user namespace takes of inotify, message queues, pending signals or namespaces, the kernel counts to its owner as well, who is whoever makes
-   it: as root, one server could take all that there is for root and for everybody else's.  Only its owner's id may look for it, too. */
+   it: as root, one server could take all that there is for root and for everybody else's.  Whoever
+   looks into it later needs that id, too (terminal.c). */
 static int own(struct run *r UNUSED, const struct step *s, struct err *e UNUSED)
 {
     /* Rights stay with this change. */

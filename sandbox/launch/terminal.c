@@ -48,6 +48,17 @@ int terminal_open(uint16_t columns, uint16_t rows, int *slave)
     return fd_steal(&master);
 }
 
+/* Its owner alone may look at an undumpable process in it.  Of one that was started before it had an owner of its own, that is root. */
+static int enter(int init, uid_t owner)
+{
+    enum { SPACES = CLONE_NEWUSER | CLONE_NEWNS };
+    if (seteuid(owner) < 0)
+        return -1;
+    if (setns(init, SPACES) == 0)
+        return 0;
+    return errno == EPERM && seteuid(0) == 0 ? setns(init, SPACES) : -1;
+}
+
 /* Its pid namespace is not entered, so nothing in it sees this process; nothing of the sandbox's is executed. */
 int job_terminal(struct msg *m, struct err *e)
 {
@@ -58,10 +69,7 @@ int job_terminal(struct msg *m, struct err *e)
     log_context("server=%s", esc(server));
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_set(e, errno, "undumpable", "%s", "");
-    /* Its owner alone may look at an undumpable process in it. */
-    if (seteuid(base + PLAN_OWNER_UID) < 0)
-        return err_set(e, errno, "become", "the sandbox's owner");
-    if (setns(init, CLONE_NEWUSER | CLONE_NEWNS) < 0)
+    if (enter(init, base + PLAN_OWNER_UID) < 0)
         return err_set(e, errno, "setns", "user, mnt");
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         return err_set(e, errno, "become", "root inside");

@@ -1,14 +1,12 @@
 #include "sshd/session/channel.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/mem.h"
-#include "sshd/proto.h"
 #include "sshd/session/activity.h"
+#include "sshd/session/asked.h"
 #include "sshd/session/conn.h"
 #include "sshd/session/doing.h"
 #include "sshd/session/pace.h"
@@ -22,11 +20,8 @@ enum {
     BATCH = 4 * 32758,                 /* four full packets of what OpenSSH takes: they leave in one system call */
     FETCH = 64 * 1024,
     REST_CAP = 16 * 1024,
-    TERMINAL_SIDE_MOST = 1000,
     LAST_WORDS = 4096,                 /* of a command whose connection ends with it, as that of one that removed its own key */
 };
-
-enum asked { ASKED_NOTHING, ASKED_SFTP, ASKED_EXEC, ASKED_REFUSED, STARTED };
 
 struct channel {
     struct channel *next, **prev;
@@ -35,11 +30,7 @@ struct channel {
     struct ssh_channel_callbacks_struct callbacks;
     const struct channel_ops *ops;     /* NULL before something runs and after it has ended */
     void *data;
-    enum asked state;
-    char *command;                     /* owned */
-    bool terminal;
-    unsigned columns, rows;
-    char term[TERM_MOST + 1];
+    struct asked asked;
     uint8_t last;                      /* byte written; 0: none */
     struct buf out, err, held;
     size_t left;                       /* input libssh holds for us, behind `held` */
@@ -102,108 +93,16 @@ static void on_signal(ssh_session ssh, ssh_channel channel, const char *signal, 
         c->ops->interrupt(c->data, c, signal);
 }
 
-static unsigned side(int n)
-{
-    return n < 1 ? 80 : n > TERMINAL_SIDE_MOST ? TERMINAL_SIDE_MOST : (unsigned)n;
-}
-
-static void refused(struct channel *c, const char *what)
-{
-    if (c->s->refusals_logged++ < REFUSALS_LOGGED)
-        session_log(c->s, "request.refused", "%s", what);
-}
-
-static void set_term(struct channel *c, const char *term)
-{
-    size_t n = strlen(term);
-    if (n < sizeof c->term && strspn(term, TERM_BYTES) == n)
-        memcpy(c->term, term, n + 1);
-}
-
-static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int columns, int rows, int px, int py, void *data)
-{
-    struct channel *c = data;
-    (void)ssh, (void)channel, (void)px, (void)py;
-    if (c->state != ASKED_NOTHING)
-        return 1;
-    if (c->s->key_flags & KEY_NO_PTY) {
-        refused(c, "request=pty why=no-pty");
-        return 1;
-    }
-    c->terminal = true;
-    set_term(c, term);
-    c->columns = side(columns);
-    c->rows = side(rows);
-    return 0;
-}
-
 static int on_resize(ssh_session ssh, ssh_channel channel, int columns, int rows, int px, int py, void *data)
 {
     struct channel *c = data;
     (void)ssh, (void)channel, (void)px, (void)py;
-    if (!c->terminal)
+    if (!c->asked.terminal)
         return 0;
-    c->columns = side(columns);
-    c->rows = side(rows);
+    asked_size(&c->asked, columns, rows);
     if (c->ops && c->ops->resize && !c->exiting)
-        c->ops->resize(c->data, c, c->columns, c->rows);
+        c->ops->resize(c->data, c, c->asked.columns, c->asked.rows);
     return 0;
-}
-
-/* The key's command in place of what was asked for, whatever that is; SFTP only where that is all the key is for.  Held here, at the one place
-   where anything is started: env, another channel and a subsystem come by as well. */
-static int start_forced(struct channel *c, enum asked what, const char *asked)
-{
-    bool sftp = strcmp(c->s->command, "internal-sftp") == 0;
-    session_log(c->s, "command.forced", "instead of %s%s", what == ASKED_SFTP ? "the subsystem sftp" : "line=", asked);
-    c->state = sftp && what != ASKED_SFTP ? ASKED_REFUSED : sftp ? ASKED_SFTP : ASKED_EXEC;
-    c->command = mem_str(sftp ? "" : c->s->command);
-    work(c);
-    return 0;
-}
-
-/* A program is started from the loop, after the reply to its request has gone. */
-static int start(struct channel *c, enum asked what, const char *command)
-{
-    if (c->state != ASKED_NOTHING || c->closed)
-        return 1;
-    if (c->s->command[0])
-        return start_forced(c, what, command);
-    c->state = what;
-    c->command = mem_str(command);
-    work(c);
-    return 0;
-}
-
-static int on_exec(ssh_session ssh, ssh_channel channel, const char *command, void *data)
-{
-    (void)ssh, (void)channel;
-    return start(data, ASKED_EXEC, command);
-}
-
-static int on_shell(ssh_session ssh, ssh_channel channel, void *data)
-{
-    (void)ssh, (void)channel;
-    return start(data, ASKED_EXEC, "");
-}
-
-static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *subsystem, void *data)
-{
-    struct channel *c = data;
-    (void)ssh, (void)channel;
-    if (strcmp(subsystem, "sftp") != 0) {
-        FREE_MEM char *what = mem_fmt("subsystem=%s", subsystem);
-        refused(c, what);
-        return 1;
-    }
-    return start(c, ASKED_SFTP, "");
-}
-
-/* Nothing here has an environment; language settings are what every client sends and are taken without a word. */
-static int on_env(ssh_session ssh, ssh_channel channel, const char *name, const char *value, void *data)
-{
-    (void)ssh, (void)channel, (void)value, (void)data;
-    return strcmp(name, "LANG") != 0 && strncmp(name, "LC_", 3) != 0;
 }
 
 ssh_channel channel_open(struct session *s)
@@ -217,7 +116,7 @@ ssh_channel channel_open(struct session *s)
     if (ssh == NULL)
         return NULL;
     struct channel *c = mem_new(sizeof *c);
-    *c = (struct channel){ .s = s, .ssh = ssh, .next = s->list, .prev = &s->list, .out = BUF(QUEUE_MOST),
+    *c = (struct channel){ .s = s, .asked = { .s = s }, .ssh = ssh, .next = s->list, .prev = &s->list, .out = BUF(QUEUE_MOST),
                            .err = BUF(QUEUE_MOST), .held = BUF(LEFT_MOST) };
     pace_open(&c->pace, s, again, c);
     c->callbacks = (struct ssh_channel_callbacks_struct){
@@ -226,13 +125,9 @@ ssh_channel channel_open(struct session *s)
         .channel_eof_function = on_eof,
         .channel_close_function = on_close,
         .channel_signal_function = on_signal,
-        .channel_pty_request_function = on_pty,
         .channel_pty_window_change_function = on_resize,
-        .channel_shell_request_function = on_shell,
-        .channel_exec_request_function = on_exec,
-        .channel_env_request_function = on_env,
-        .channel_subsystem_request_function = on_subsystem,
     };
+    asked_callbacks(&c->callbacks);
     ssh_callbacks_init(&c->callbacks);
     if (ssh_set_channel_callbacks(ssh, &c->callbacks) != SSH_OK)
         die("libssh: no callbacks");
@@ -299,7 +194,7 @@ void channel_wrote(struct channel *c, size_t size)
 void channel_error(struct channel *c, const void *bytes, size_t size)
 {
     /* A terminal has one stream, and there the order of both matters. */
-    if (c->terminal) {
+    if (c->asked.terminal) {
         channel_write(c, bytes, size);
         return;
     }
@@ -333,17 +228,19 @@ void channel_cut(struct channel *c)
     work(c);
 }
 
-bool channel_has_terminal(const struct channel *c) { return c->terminal; }
-const char *channel_term(const struct channel *c) { return c->term; }
+bool channel_has_terminal(const struct channel *c) { return c->asked.terminal; }
+const char *channel_term(const struct channel *c) { return c->asked.term; }
 bool channel_midline(const struct channel *c) { return c->last && c->last != '\n'; }
 
 void channel_size(const struct channel *c, unsigned *columns, unsigned *rows)
 {
-    *columns = c->columns;
-    *rows = c->rows;
+    *columns = c->asked.columns;
+    *rows = c->asked.rows;
 }
 
 struct session *channel_session(const struct channel *c) { return c->s; }
+struct asked *channel_asked(struct channel *c) { return &c->asked; }
+bool channel_closed(const struct channel *c) { return c->closed; }
 
 /* The program is told once and forgotten. */
 static void end_program(struct channel *c)
@@ -354,24 +251,6 @@ static void end_program(struct channel *c)
     doing_end(c->s, c);
     if (ops)
         ops->closed(c->data, c);
-}
-
-static void begin(struct channel *c)
-{
-    bool sftp = c->state == ASKED_SFTP, refused = c->state == ASKED_REFUSED;
-    c->state = STARTED;
-    FREE_MEM char *command = c->command;
-    c->command = NULL;
-    /* The empty command says what is to be done first. */
-    if (sftp && session_enrolling(c->s) == NULL) {
-        doing_begin(c->s, c, "sftp", session_home(c->s) ? session_home(c->s) : "");
-        sftp_start(c);
-    } else if (refused)
-        exec_refuse(c, "the key of this connection is for SFTP alone (command=\"internal-sftp\")");
-    else if (command[0] == '\0' && c->terminal && session_enrolling(c->s) == NULL)
-        interactive_start(c);
-    else
-        exec_start(c, command);
 }
 
 /* All that libssh holds back, in `held`: every read opens the window anew, so pieces would let the client send without end.  Without bytes
@@ -495,7 +374,7 @@ static void reap(struct channel *c)
         c->next->prev = c->prev;
     c->s->nchannels--;
     pace_close(&c->pace);
-    free(c->command);
+    asked_free(&c->asked);
     buf_free(&c->out);
     buf_free(&c->err);
     buf_free(&c->held);
@@ -504,8 +383,8 @@ static void reap(struct channel *c)
 
 static void turn(struct channel *c)
 {
-    if (c->state != ASKED_NOTHING && c->state != STARTED && !c->closed)
-        begin(c);
+    if (asked_waits(&c->asked) && !c->closed)
+        asked_start(&c->asked, c);
     if (c->resume && c->ops)
         give(c);
     if (c->since >= WINDOW_STEP && c->left == 0 && buf_size(&c->held) == 0 && c->ops && !c->eof && !c->closed && !c->exiting)

@@ -1,5 +1,5 @@
 /* The inside of struct session, shared by the files of this folder that make up the connection: conn.c (libssh, the loop), auth.c, channel.c,
-   store.c, rights.c, watch.c.  What runs on channels knows session.h and channel.h only. */
+   asked.c, store.c, rights.c, watch.c.  What runs on channels knows session.h and channel.h only. */
 #ifndef SESSION_CONN_H
 #define SESSION_CONN_H
 

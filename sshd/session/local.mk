@@ -2,6 +2,7 @@
 pkglibexec_PROGRAMS += holdfast-session
 holdfast_session_SOURCES = \
 	sshd/session/activity.c \
+	sshd/session/asked.c sshd/session/asked.h \
 	sshd/session/auth.c sshd/session/auth.h \
 	sshd/session/auth_code.c \
 	sshd/session/blob.c sshd/session/blob.h \

@@ -1,5 +1,6 @@
 #include "sshd/session/pace.h"
 
+#include "base/io.h"
 #include "sshd/session/session.h"
 #include "sshd/session/wire.h"
 
@@ -14,6 +15,21 @@ void pace_close(struct pace *p)
     p->turn = NULL;
 }
 
+/* The first that is written behind being held back is looked after. */
+static void goes_round(struct pace *p)
+{
+    p->round = ROUND_ON;
+    p->round_at = p->given + p->top - p->left;
+    p->round_since = now_us();
+}
+
+static void came_round(struct pace *p)
+{
+    bool near = now_us() - p->round_since <= PACE_ROUND_US;
+    p->round = near ? ROUND_SHORT : ROUND_NONE;
+    p->vain += !near;
+}
+
 static void look(struct pace *p, size_t window)
 {
     /* The first window is none that was given back. */
@@ -21,6 +37,8 @@ static void look(struct pace *p, size_t window)
         size_t step = window - p->left;
         p->given += step;
         p->step = step < p->step ? step : p->step;
+        if (p->round == ROUND_ON && p->given >= p->round_at)
+            came_round(p);
     }
     p->top = window > p->top ? window : p->top;
     p->left = window;
@@ -38,8 +56,11 @@ static bool much_is_out(struct pace *p, size_t size)
 static void held_long(void *data)
 {
     struct pace *p = data;
+    /* Not so a client that has all there was and keeps some of the window back. */
+    bool far = p->round == ROUND_ON && p->top - p->left > PACE_STEP;
     p->turn = NULL;
-    if (p->given == p->held_at) {
+    p->round = p->round == ROUND_SHORT ? ROUND_SHORT : ROUND_NONE;
+    if (far || p->given == p->held_at) {
         p->vain++;
         p->step = SIZE_MAX;
     }
@@ -54,6 +75,7 @@ bool pace_holds(struct pace *p, size_t window, size_t size)
         return false;
     if (p->turn == NULL) {
         p->held_at = p->given;
+        p->round = p->round == ROUND_NONE ? ROUND_NEXT : p->round;
         p->turn = session_turn_later(p->session, PACE_MOST_MS, held_long, p);
     }
     return true;
@@ -62,4 +84,6 @@ bool pace_holds(struct pace *p, size_t window, size_t size)
 void pace_wrote(struct pace *p, size_t size)
 {
     p->left -= size < p->left ? size : p->left;
+    if (p->round == ROUND_NEXT)
+        goes_round(p);
 }

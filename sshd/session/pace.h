@@ -4,9 +4,13 @@
    lies in one buffer there: the fuller it is, the more each byte costs.  Near by, where the client's processor is what bounds a download, sending
    as fast as the window lets out makes the whole slower: 1.7 s of its processor a GiB, and 1.0 s with no more than PACE_AHEAD out at once.
 
-   It is held to only where that cannot cost anything: on a line whose round trip is known and short, and with a client that has shown to give window
+   It is held to only where that costs next to nothing: on a line whose round trip is known and short, and with a client that has shown to give window
    back in steps much smaller than that.  Others may wait until most of a window is used up.  Nobody waits for them: where nothing is given back for
-   PACE_MOST_MS it is held to no more, until there are small steps again; after PACE_VAIN times never. */
+   PACE_MOST_MS it is held to no more, until there are small steps again; after PACE_VAIN times never.
+
+   TCP's round trip ends at the next host that ends the connection, as one that ssh jumps over (-J) or a proxy, and says nothing of what is behind it.
+   So it is looked how long a byte takes from here to the client and back as window, until it was PACE_ROUND_US or less once; where it is more
+   it counts as in vain. */
 #ifndef SESSION_PACE_H
 #define SESSION_PACE_H
 
@@ -21,6 +25,7 @@ enum {
     PACE_FEW = 4096,                 /* that few are never held back: last words */
     PACE_MOST_MS = 100,
     PACE_VAIN = 3,
+    PACE_ROUND_US = 5000,            /* who is held to PACE_AHEAD gets 100 MiB a second then */
 };
 
 struct session;
@@ -35,6 +40,8 @@ struct pace {
     size_t step;                     /* the smallest that was given back at once */
     uint64_t most;                   /* that may be out; 0: not known yet */
     uint64_t given, held_at;         /* bytes given back so far, and when holding back began */
+    enum { ROUND_NONE, ROUND_NEXT, ROUND_ON, ROUND_SHORT } round;   /* NEXT: begins with the next byte; SHORT: one was */
+    uint64_t round_at, round_since;  /* it has come round when so many are given back; now_us of its beginning */
     unsigned vain;
 };
 

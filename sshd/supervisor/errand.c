@@ -108,6 +108,14 @@ void errand_end(struct errand *r, const char *why)
     cgroup_kill_errand(r->super, r->number);
 }
 
+void errand_too_long(struct errand *r)
+{
+    uint32_t most = r->kind->seconds;
+    bool hours = most % 3600 == 0;
+    if (r->why[0] == '\0')
+        snprintf(r->why, sizeof r->why, "it ran longer than %u %s, the most that is allowed", hours ? most / 3600 : most, hours ? "hours" : "s");
+}
+
 void errand_word(struct errand *r, const struct errand_word *table, size_t n, struct msg *m)
 {
     for (size_t i = 0; i < n; i++)

@@ -55,6 +55,8 @@ void errand_word(struct errand *r, const struct errand_word *table, size_t n, st
 void errand_finish(struct errand *r, uint32_t code, uint32_t sig);
 /* Ends it, for the first reason given.  Its end is told later, by its shim. */
 void errand_end(struct errand *r, const char *why);
+/* The reason that its time is over, unless there is one already. */
+void errand_too_long(struct errand *r);
 /* The order is answered with CODE, and R forgotten. */
 void errand_refuse(struct errand *r, int code, const char *why);
 /* The order is answered with what R->ends has. */

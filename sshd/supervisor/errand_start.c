@@ -47,8 +47,8 @@ static void take_ended(struct errand *r, struct msg *m)
     uint32_t code = msg_get_u32(m), sig = msg_get_u32(m), killed = msg_get_u32(m);
     if (!msg_end(m))
         return;
-    if (killed == KILLED_BY_TIME && r->why[0] == '\0')
-        snprintf(r->why, sizeof r->why, "it ran longer than %u s, the most that is allowed", r->kind->seconds);
+    if (killed == KILLED_BY_TIME)
+        errand_too_long(r);
     errand_finish(r, code, sig);
 }
 

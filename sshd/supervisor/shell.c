@@ -54,10 +54,9 @@ void shell_gone(struct errand *r)
 static void too_long(void *data)
 {
     struct errand *r = data;
-    char why[80];
     r->wall = NULL;
-    snprintf(why, sizeof why, "it ran longer than %u hours, the most that is allowed", r->kind->seconds / 3600);
-    errand_end(r, why);
+    errand_too_long(r);
+    errand_end(r, r->why);
 }
 
 void shell_change_limits(const struct errand *r)

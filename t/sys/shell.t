@@ -17,6 +17,16 @@ deny = secret
 [server three]
 shell = yes
 allow = alice: operator
+[server four]
+owner = alice
+command = ./run
+disk = 16M
+shell = yes
+[server five]
+owner = alice
+command = ./run
+disk = 16M
+shell = yes
 E2
 rig_up --ini "$SCRATCH/more.ini"
 T() { timeout -k 5 "$RUN_BOUND" python3 -B "$HERE/t/lib/terminal_steps.py" "$@" </dev/null; }
@@ -159,6 +169,17 @@ for s in one; do
     exits 75 "not three" hf alice "shell $s -- true"
     like "$err" "too many shell run on this server already" "and it says so"
 done
+more=()
+for i in 1 2; do
+    "${SSH[@]}" alice "shell four -- sh -c 'echo in; exec sleep 900'" </dev/null >"$SCRATCH/four.$i" 2>&1 & more+=($!)
+    ok "the account's shell $((i + 2))" wait_until 20 grep -q in "$SCRATCH/four.$i"
+done
+exits 75 "not a fifth, on whatever server" hf alice "shell five -- true"
+like "$err" "too many shell run of this account already.* 4 an account" "and it says so"
+exits 0 "another account has its own" hf bob "shell three -- true"
+kill -9 "${more[@]}"
+wait "${more[@]}" 2>/dev/null
+ok "when two have ended there is room again" wait_until 20 hf alice "shell five -- true"
 set_key servers.d/rig.ini "server one" shell no
 exits 0 "it is not allowed any more" reload
 ok "open ones end" wait_until 20 eval '! alive $f && ! alive $g && nobody_has linger-f'
@@ -166,6 +187,64 @@ exits 126 "and there are no new ones" hf alice "shell one -- true"
 like "$err" "the admin has not allowed it \(shell = yes" "and it says what is missing"
 set_key servers.d/rig.ini "server one" shell yes
 reload >/dev/null
+
+# Twelve hours are made three seconds, in the rig's copy of the daemon.
+with_seconds() {
+    kill -9 "$SERVER_PID"
+    cp "$PREFIX/libexec/holdfastd" "$SCRATCH/holdfastd.whole"
+    cp "$SCRATCH/holdfastd.whole" "$SCRATCH/holdfastd.new"
+    python3 -B - "$SCRATCH/holdfastd.new" "$1" "$2" <<'E2' || { ok "the time of a shell stands in the program once" false; return 1; }
+import struct, sys
+name, old, new = sys.argv[1], *(struct.pack("<I", int(n)) for n in sys.argv[2:])
+with open(name, "r+b") as f:
+    data = f.read()
+    if data.count(old) != 1:
+        sys.exit(1)
+    f.seek(data.index(old))
+    f.write(new)
+E2
+    mv "$SCRATCH/holdfastd.new" "$PREFIX/libexec/holdfastd"
+    eval "$("$HERE/t/rig" start "$PREFIX")"
+    wait_until 30 hf alice true
+}
+ends_in_time() {   # NAME WHAT
+    open_one "$1"
+    ok "$2: it ends" wait_until 30 eval '! alive $opened'
+    ! alive $opened || kill -9 $opened
+    wait $opened 2>/dev/null; is $? 1 "$2: with the code of a failure"
+    like "$(<"$SCRATCH/open.$1")" "the shell was ended: it ran longer than 3 s, the most that is allowed" "$2: and the reason"
+    ok "$2: all of it" wait_until 20 nobody_has "linger-$1"
+}
+ok "a daemon with little patience" with_seconds $((12 * 3600)) 3
+ends_in_time h "at rest, when its time is over"
+started one >/dev/null
+main=$(processes '\./run')
+ends_in_time i "running, when its time is over"
+ok "the server does not end" alive "$main"
+stopped one >/dev/null
+
+# One that runs on from before the namespaces of a sandbox had an owner of their own.
+again_with() {   # FILE PROGRAM: the next daemon's
+    kill -9 "$SERVER_PID"
+    mv "$1" "$PREFIX/libexec/$2"
+    eval "$("$HERE/t/rig" start "$PREFIX")"
+    wait_until 30 hf alice true
+}
+owner() { python3 -B -c 'import fcntl, os, struct, sys
+print(*struct.unpack("I", fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0xb704, bytes(4))))' "/proc/$1/ns/user"; }
+ok "the daemon as it was" again_with "$SCRATCH/holdfastd.whole" holdfastd
+cp "$PREFIX/libexec/holdfast-launch" "$SCRATCH/launch.whole"
+install -m 0755 "${BUILD:-$HERE/build}/t/lib/launch_weak" "$PREFIX/libexec/launch_weak"
+printf '#!/bin/sh\nHOLDFAST_WEAKEN=ns-owner exec %s/libexec/launch_weak "$@"\n' "$PREFIX" >"$SCRATCH/launch.old"
+chmod 0755 "$SCRATCH/launch.old"
+ok "a daemon that gives none" again_with "$SCRATCH/launch.old" holdfast-launch
+started one >/dev/null
+is "$(owner "$(processes '\./run')")" 0 "root has the namespaces"
+ok "the next one, which does" again_with "$SCRATCH/launch.whole" holdfast-launch
+exits 5 "a shell on a terminal in it" T 'wait:\$ $' 'send:tty; exit 5\r' 'wait:/dev/pts/[0-9]+\r\n' end -- env TERM=xterm "${CLIENT[@]}" "shell one"
+exits 0 "it starts once more" hf alice restart one --wait --timeout 40
+is "$(owner "$(processes '\./run')")" $((UID_ONE - 1000 + 65535)) "and they have an owner of their own"
+stopped one >/dev/null
 exits 2 "a command without a name" hf alice "shell one -- ''"
 exits 2 "an option before the server" hf alice "shell --x one"
 

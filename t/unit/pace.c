@@ -1,6 +1,7 @@
 /* When a channel's output is held back, and that nobody is kept waiting for good. */
 #include <criterion/criterion.h>
 
+#include "base/io.h"
 #include "sshd/session/pace.h"
 #include "sshd/session/session.h"
 #include "sshd/session/wire.h"
@@ -11,6 +12,9 @@ static uint32_t round_trip = 50;
 static session_turn_fn *due;
 static void *due_data;
 static unsigned called, asked;
+static uint64_t us = 1000000, due_at;
+
+uint64_t now_us(void) { return us; }
 
 uint32_t wire_round_trip(void)
 {
@@ -25,6 +29,7 @@ struct session_turn *session_turn_later(struct session *s, uint64_t ms, session_
     cr_assert_null(due, "one is out already");
     due = fn;
     due_data = data;
+    due_at = us + ms * 1000;
     return (struct session_turn *)&due;
 }
 
@@ -74,6 +79,18 @@ static void served(struct pace *p, size_t step, size_t *window)
     *window = WINDOW;
     cr_assert_eq(write_all(p, window), WINDOW, "nothing is known of the client yet");
     give_all(p, step, window);
+}
+
+/* And then has shown that it is near. */
+static void served_near(struct pace *p, size_t *window)
+{
+    served(p, BATCH, window);
+    for (int i = 0; i < 10; i++) {
+        write_all(p, window);
+        *window += BATCH;
+    }
+    time_passes();
+    cr_assert_eq(p->round, ROUND_SHORT);
 }
 
 Test(pace, little_is_out_with_a_client_that_gives_back_in_small_steps)
@@ -156,7 +173,7 @@ Test(pace, one_that_goes_on_giving_is_held_to_it)
 {
     size_t window;
     struct pace p;
-    served(&p, BATCH, &window);
+    served_near(&p, &window);
     for (int i = 0; i < 10; i++) {
         cr_assert_lt(write_all(&p, &window), WINDOW);
         window += BATCH;
@@ -170,7 +187,7 @@ Test(pace, one_that_gives_while_it_is_held_and_then_stops_is_not_kept_waiting)
 {
     size_t window;
     struct pace p;
-    served(&p, BATCH, &window);
+    served_near(&p, &window);
     cr_assert_lt(write_all(&p, &window), WINDOW);
     window += BATCH;
     cr_assert_lt(write_all(&p, &window), WINDOW);
@@ -182,4 +199,51 @@ Test(pace, one_that_gives_while_it_is_held_and_then_stops_is_not_kept_waiting)
     }
     cr_assert_lt(window, BATCH, "all of it was let out");
     pace_close(&p);
+}
+
+/* A line on which a byte's window is back DELAY after it was sent.  Bytes a client has been sent in the last half of two seconds. */
+static uint64_t over_a_line(struct pace *p, uint64_t delay)
+{
+    enum { TICK = 500, TICKS = 4000, SENT_MOST = TICKS * 64 };
+    static uint64_t sent_at[SENT_MOST];
+    size_t window = WINDOW, sent = 0, back = 0, half = 0;
+    pace_open(p, NULL, again, NULL);
+    for (int tick = 0; tick < TICKS; tick++, us += TICK) {
+        while (back < sent && sent_at[back] + delay <= us) {
+            window += BATCH;
+            back++;
+            pace_holds(p, window, BATCH);
+        }
+        if (due && us >= due_at)
+            time_passes();
+        while (window >= BATCH && !pace_holds(p, window, BATCH)) {
+            pace_wrote(p, BATCH);
+            window -= BATCH;
+            sent_at[sent++] = us;
+        }
+        half = tick < TICKS / 2 ? sent : half;
+    }
+    pace_close(p);
+    return (uint64_t)(sent - half) * BATCH;
+}
+
+/* TCP ends at a host that is jumped over, near by; the client is far behind that. */
+Test(pace, a_client_behind_a_near_host_gets_its_window)
+{
+    static const uint64_t delays[] = { 8000, 12000, 40000, 90000, 110000, 300000 };
+    for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
+        struct pace p;
+        uint64_t could = 1000000 / delays[i] * WINDOW, got = over_a_line(&p, delays[i]);
+        cr_assert_geq(got, could - could / 10, "%u us: %zu of %zu", (unsigned)delays[i], (size_t)got, (size_t)could);
+    }
+}
+
+Test(pace, one_that_is_near_is_held_to_it_all_the_same)
+{
+    struct pace p;
+    over_a_line(&p, 1000);
+    cr_assert_eq(p.round, ROUND_SHORT);
+    cr_assert_eq(p.vain, 0);
+    cr_assert_gt(p.top - p.left, PACE_AHEAD / 2);
+    cr_assert_leq(p.top - p.left, PACE_AHEAD + 50 * PACE_LINE, "%zu", p.top - p.left);
 }
