@@ -81,6 +81,8 @@ static void init(void *data, struct fuse_conn_info *c)
 {
     (void)data;
     c->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+    /* Where the kernel cuts one O_DIRECT write into several that go at once, a short one is EIO: a full disk would be no ENOSPC. */
+    c->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
     c->want |= c->capable & (FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_EXPLICIT_INVAL_DATA);
     c->max_background = 64;
     c->congestion_threshold = 48;
