@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/net.h"
 #include "sandbox/filter/held.h"
+#include "sandbox/filter/mark.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
 #include "sandbox/proto.h"
@@ -125,6 +126,7 @@ static void table_only(const struct settings *s, const struct server *v, struct 
 {
     (void)v;
     rules_common(s, out);
+    rules_present(s, false, 0, out);
 }
 
 /* As it is put where nothing is yet. */
@@ -275,11 +277,11 @@ Test(rules, the_host_opens_only_to_one_address_with_a_port_and_never_to_the_cont
     LACKS(text_of(rules_add), "host_");
     egress_parse("allow 192.168.1.1:1-65535/tcp", &egress[1], NULL);
     char *t = text_of(rules_add);
-    HAS(t, "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 1-65535 th dport != { 2222 } goto pass");
+    HAS(t, "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 1-65535 th dport != { 2222 } goto pass_host");
     LACKS(t, "host_hf0ad50002 meta nfproto");
     LACKS(t, "host_hf0ad50002 ip daddr 192.168.0.0/16");
     egress_parse("allow 192.168.1.1:2222/tcp", &egress[1], NULL);
-    HAS(text_of(rules_add), "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 2222 goto pass");
+    HAS(text_of(rules_add), "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 2222 goto pass_host");
 }
 
 Test(rules, rates_have_a_burst_that_holds_what_a_veth_carries_at_once)
@@ -327,11 +329,99 @@ Test(rules, five_hundred_servers_are_no_longer_chain)
     cr_assert_eq(count(t, "add element inet holdfast ifs "), 1, "a command an element is slow");
 }
 
+/* ---- connections that passed ---- */
+
+static char *text_present(bool rated, uint32_t mark)
+{
+    struct state none = { 0 }, after = { 0 };
+    rules_present(&settings, rated, mark, &after);
+    return way(&none, &after);
+}
+
+Test(mark, each_second_has_one_of_its_own_among_ours)
+{
+    static uint8_t seen[(1 << 28) / 8];
+    for (uint64_t second = 0; second < 1 << 28; second++) {
+        uint32_t mark = mark_of(second), at = mark & ~MARK_FIRST;
+        if ((mark & MARK_FIRST) != MARK_OURS || seen[at / 8] >> at % 8 & 1)
+            cr_assert_fail("%#x, of second %lu", mark, (unsigned long)second);
+        seen[at / 8] |= (uint8_t)(1 << at % 8);
+    }
+    cr_assert_eq(mark_of(1 << 28), 0, "none is used again");
+    cr_assert_eq(mark_of(UINT64_C(1) << 32), 0);
+}
+
+Test(mark, a_few_other_bits_are_not_the_next_ones)
+{
+    for (uint64_t second = 0; second < 100000; second++)
+        for (uint64_t later = 1; later < 30; later++)
+            cr_assert_geq(__builtin_popcount(mark_of(second) ^ mark_of(second + later)), 2);
+}
+
+Test(rules, a_mark_is_known_at_a_servers_interface_only_and_not_where_the_kernel_copied_it)
+{
+    char *t = text_present(false, 0x61234567);
+    const char *in = "add rule inet holdfast forward iifname \"hf*\" ct mark 0x61234567 ct status ! expected accept",
+               *out = "add rule inet holdfast forward oifname \"hf*\" ct mark 0x61234567 ct status ! expected accept";
+    HAS(t, in);
+    HAS(t, out);
+    cr_assert_lt(strstr(t, out), strstr(t, "forward iifname \"hf*\" jump leaving"), "first of all");
+    cr_assert_eq(count(t, "accept\n"), 3, "%s", t);
+    cr_assert_eq(count(t, "ct mark 0x61234567"), 2);
+}
+
+Test(rules, a_connection_that_has_anothers_mark_keeps_it)
+{
+    char *t = text_present(false, 0x61234567);
+    HAS(t, "add rule inet holdfast remember ct direction original ct mark 0 ct mark set 0x61234567");
+    HAS(t, "add rule inet holdfast remember ct direction original ct mark & 0xf0000000 == 0x60000000 ct mark set 0x61234567");
+    cr_assert_eq(count(t, "mark set"), 2);
+}
+
+Test(rules, without_a_mark_none_is_looked_at_or_set)
+{
+    LACKS(text_present(true, 0), "mark");
+    LACKS(text_of(table_only), "mark");
+}
+
+/* The next hop of what a server sends is judged, and who is sent something by the world is where it was. */
+Test(rules, only_a_way_to_or_from_the_world_is_remembered)
+{
+    char *t = text_of(table_only);
+    const char *rows[] = {
+        "add rule inet holdfast pass ct status ! confirmed add @flows { iifname ct count over 16384 } goto refuse",
+        "add rule inet holdfast pass oifname \"hf*\" accept", "add rule inet holdfast pass ip daddr 10.213.0.0/16 accept",
+        "add rule inet holdfast pass ip6 daddr fd00::/48 accept", "add rule inet holdfast pass goto remember",
+    };
+    const char *at = t;
+    for (size_t i = 0; i < countof(rows); i++) {
+        HAS(t, rows[i]);
+        cr_assert_geq(strstr(t, rows[i]), at, "out of order: %s", rows[i]);
+        at = strstr(t, rows[i]);
+    }
+    HAS(t, "add rule inet holdfast welcome iifname \"hf*\" accept");
+    HAS(t, "add rule inet holdfast to_server ct status dnat oifname . meta l4proto . th dport @open goto welcome");
+    cr_assert_eq(count(t, "goto remember"), 2, "%s", t);
+    cr_assert_eq(count(t, "goto welcome"), 1);
+    LACKS(t, "to_host goto pass\n");
+    HAS(t, "add rule inet holdfast to_host meta l4proto { 6, 17 } th dport { 53, 853 } goto resolver_host");
+    HAS(t, "add rule inet holdfast resolver_host ip daddr @dns4 goto pass_host");
+    LACKS(t, "resolver_host ip daddr @dns4 goto pass\n");
+    LACKS(t, "pass_host goto remember");
+}
+
+Test(rules, packets_to_servers_meet_a_limit_only_where_there_is_one)
+{
+    LACKS(text_present(false, 0), "rate_down");
+    HAS(text_present(true, 0), "add chain inet holdfast rate_down { type filter hook postrouting priority filter; policy accept; }");
+}
+
 /* ---- from one state to another ---- */
 
 static void put_all(struct state *to)
 {
     rules_common(&settings, to);
+    rules_present(&settings, one.down != 0, 0, to);
     rules_server(&settings, &one, to);
 }
 
@@ -367,6 +457,25 @@ Test(change, a_chain_that_stays_is_never_deleted_and_its_elements_are_left_alone
                      "add rule inet holdfast up_hf0ad50002 goto checked\n");
 }
 
+Test(change, a_mark_comes_and_goes_by_the_head_of_one_chain_and_the_whole_of_another)
+{
+    struct state before = { 0 }, after = { 0 };
+    settings.pool[1] = (struct net){ 0 };
+    settings.family[0].ours = false;
+    rules_present(&settings, false, 0x61234567, &before);
+    rules_present(&settings, false, 0, &after);
+    cr_assert_str_eq(way(&before, &after),
+                     "add chain inet holdfast forward { type filter hook forward priority filter; policy accept; }\n"
+                     "add chain inet holdfast remember\n"
+                     "flush chain inet holdfast forward\n"
+                     "flush chain inet holdfast remember\n"
+                     "add rule inet holdfast forward iifname \"hf*\" jump leaving\n"
+                     "add rule inet holdfast forward oifname \"hf*\" jump to_server\n"
+                     "add rule inet holdfast forward ip saddr 10.213.0.0/16 drop\n"
+                     "add rule inet holdfast forward ip daddr 10.213.0.0/16 drop\n"
+                     "add rule inet holdfast remember accept\n");
+}
+
 Test(change, chains_come_before_and_go_after_what_leads_to_them)
 {
     struct state before = { 0 }, after = { 0 };
@@ -377,6 +486,7 @@ Test(change, chains_come_before_and_go_after_what_leads_to_them)
     put_all(&after);
     cr_assert_str_eq(way(&before, &after),
                      "add chain inet holdfast down_hf0ad50002\n"
+                     "add chain inet holdfast rate_down { type filter hook postrouting priority filter; policy accept; }\n"
                      "flush chain inet holdfast up_hf0ad50002\n"
                      "delete element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 }\n"
                      "delete element inet holdfast from6 { \"hf0ad50002\" . fd00::2 }\n"
@@ -384,6 +494,7 @@ Test(change, chains_come_before_and_go_after_what_leads_to_them)
                      "add element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 : goto checked }\n"
                      "add element inet holdfast from6 { \"hf0ad50002\" . fd00::2 : goto checked }\n"
                      "add rule inet holdfast down_hf0ad50002 limit rate over 1048576 bytes/second burst 262144 bytes drop\n"
+                     "add rule inet holdfast rate_down oifname \"hf*\" oifname vmap @down\n"
                      "delete chain inet holdfast up_hf0ad50002\n");
 }
 
