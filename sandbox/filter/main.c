@@ -190,6 +190,8 @@ static void on_remember(void *data UNUSED)
         err_set(&e, errno, "membarrier", "%s", "");
     else if (mark(next, &e) == 0)
         filter.mark = next;
+    else
+        filter.known = false;    /* the kernel may have taken it all the same */
     if (filter.mark || filter.told)
         return;
     char line[400];
