@@ -8,7 +8,10 @@ need_root
 need ip nft nsenter python3
 scratch
 . "$HERE/t/lib/filter_net.sh"
-within $host "$HERE/t/lib/marks_rig.py" "$BUILD/holdfast-filter" "$SCRATCH/log" $one $two $world >"$SCRATCH/results" 2>&1
+within $host "$HERE/t/lib/marks_rig.py" "$BUILD/holdfast-filter" "$SCRATCH/log" $one $two $world >"$SCRATCH/results" 2>&1 & rig=$!
+end_rig() { kill $rig 2>/dev/null; wait $rig 2>/dev/null; true; }
+cleanup end_rig
+wait $rig
 is $? 0 "tried to the end"
 import_results "$SCRATCH/results" ""
 is "$(grep -c 'filter.unmarked' "$SCRATCH/log")" 0 "there was always a mark" || diag "$(cat "$SCRATCH/log")"
