@@ -1,6 +1,7 @@
 # holdfast-filter: the packet filter; its pure part is also what the unit test links.
 filter_rules_sources = \
 	sandbox/filter/held.c sandbox/filter/held.h \
+	sandbox/filter/mark.c sandbox/filter/mark.h \
 	sandbox/filter/rules.c sandbox/filter/rules.h \
 	sandbox/filter/state.c sandbox/filter/state.h
 pkglibexec_PROGRAMS += holdfast-filter

@@ -1,4 +1,5 @@
 /* holdfast-filter: holds the kernel's packet filter to what the supervisor says. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/mem.h"
 #include "sandbox/filter/device.h"
 #include "sandbox/filter/held.h"
+#include "sandbox/filter/mark.h"
 #include "sandbox/filter/nft.h"
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
@@ -24,7 +26,7 @@
 #include "sandbox/lock/lock.h"
 #include "sandbox/proto.h"
 
-enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000, TRIES = 2, FORGET_MS = 50, SWEEP_MS = 1000 };
+enum { TEXT_MOST = 64 << 20, MENDS = 20, RETRY_MS = 1000, TRIES = 2, FORGET_MS = 50, SWEEP_MS = 1000, REMEMBER_MS = 1000 };
 
 static struct {
     struct loop *loop;
@@ -44,6 +46,10 @@ static struct {
     struct timer *sweep;
     struct timer *forget;
     uint16_t port;               /* to forget conversations with; 0: with any */
+    uint32_t mark;               /* of connections that passed (mark.h), as the kernel holds it while KNOWN; 0: none */
+    uint64_t second;             /* marks are made of later ones only */
+    bool told;                   /* the log, that there are none */
+    struct timer *remember;
 } filter;
 
 static void put_err(struct msg *m, bool ok, const struct err *e)
@@ -72,11 +78,31 @@ static int apply(struct buf *text, struct err *e)
     return nft_apply(filter.nft, "nftables", (const char *)buf_head(text), e);
 }
 
+static void on_remember(void *data);
+
 /* ---- the whole ---- */
 
-static void put_whole(struct state *to)
+/* Of all servers, without OUT and with IN, either of which may be NULL. */
+static void put_present(const struct server *out, const struct server *in, uint32_t mark, struct state *to)
+{
+    bool rated = in && in->down;
+    for (const struct server *v = filter.servers; v; v = v->next)
+        rated |= v != out && v->down;
+    rules_present(&filter.settings, rated, mark, to);
+}
+
+/* The next mark, a while after the first change since the last one, so that one who changes all the time costs others no more than that. */
+static void unmarked(void)
+{
+    filter.mark = 0;
+    if (filter.remember == NULL)
+        filter.remember = loop_timer(filter.loop, REMEMBER_MS, on_remember, NULL);
+}
+
+static void put_whole(uint32_t mark, struct state *to)
 {
     rules_common(&filter.settings, to);
+    put_present(NULL, NULL, mark, to);
     for (const struct server *v = filter.servers; v; v = v->next)
         rules_server(&filter.settings, v, to);
 }
@@ -85,10 +111,13 @@ static int change(const char *first, struct state *before, struct err *e)
 {
     struct buf text BUF_FREE = BUF(TEXT_MOST);
     struct state after STATE_FREE = { 0 };
-    put_whole(&after);
+    put_whole(0, &after);
     buf_put_fmt(&text, "%s", first);
     state_change(filter.settings.table, before, &after, &text);
-    return apply(&text, e);
+    if (apply(&text, e) < 0)
+        return -1;
+    unmarked();
+    return 0;
 }
 
 /* The table is there, and awake if it was put to sleep, before it is listed. */
@@ -130,6 +159,46 @@ static int lay(struct state *known, struct err *e)
     return 0;
 }
 
+/* ---- the mark of connections that passed ---- */
+
+static int mark(uint32_t next, struct err *e)
+{
+    struct buf text BUF_FREE = BUF(TEXT_MOST);
+    struct state before STATE_FREE = { 0 }, after STATE_FREE = { 0 };
+    put_present(NULL, NULL, 0, &before);
+    put_present(NULL, NULL, next, &after);
+    state_change(filter.settings.table, &before, &after, &text);
+    return apply(&text, e);
+}
+
+/* Without one all is asked for each packet, which is slower and no more.  Whatever changes the rules, or puts right what another changed, has it
+   tried anew. */
+static void on_remember(void *data UNUSED)
+{
+    struct err e = { 0 };
+    uint64_t second = mark_second();
+    uint32_t next = mark_of(second);
+    filter.remember = NULL;
+    if (!filter.known || !filter.started || filter.awaited || next == 0)
+        return;
+    if (second <= filter.second) {
+        filter.remember = loop_timer(filter.loop, REMEMBER_MS, on_remember, NULL);
+        return;
+    }
+    filter.second = second;
+    if (!mark_settle())
+        err_set(&e, errno, "membarrier", "%s", "");
+    else if (mark(next, &e) == 0)
+        filter.mark = next;
+    else
+        filter.known = false;    /* the kernel may have taken it all the same */
+    if (filter.mark || filter.told)
+        return;
+    char line[400];
+    filter.told = true;
+    log_warn("filter.unmarked", "why=\"%s\"", err_text(&e, line, sizeof line));
+}
+
 /* ---- servers ---- */
 
 static struct server **place(const char *name)
@@ -159,12 +228,17 @@ static int change_one(const struct server *old, const struct server *v, struct e
     struct state before STATE_FREE = { 0 }, after STATE_FREE = { 0 };
     if (!filter.known)
         return -1;
+    put_present(NULL, NULL, filter.mark, &before);
+    put_present(old, v, 0, &after);
     if (old)
         rules_server(&filter.settings, old, &before);
     if (v)
         rules_server(&filter.settings, v, &after);
     state_change(filter.settings.table, &before, &after, &text);
-    return apply(&text, e);
+    if (apply(&text, e) < 0)
+        return -1;
+    unmarked();
+    return 0;
 }
 
 /* OLD out, V in (either may be NULL), as one change.  Where the kernel has something else than we believe, the whole is laid. */
@@ -271,7 +345,7 @@ static void take_start(struct msg *m)
     log_init("holdfast-filter", (enum log_level)start.level);
     filter.known = filter.known && strcmp(filter.settings.table, next.table) == 0;
     if (filter.known)
-        put_whole(&filter.before);
+        put_whole(filter.mark, &filter.before);
     settings_free(&filter.settings);
     filter.settings = next;
     filter.watch.table = filter.settings.table;
@@ -412,6 +486,7 @@ int main(int argc, char **argv UNUSED)
     filter.track = track_open();
     filter.device = device_open();
     bucket_init(&filter.mends, MENDS, 1, now_ms());
+    filter.second = mark_second();
     filter.loop = loop_new();
     lock_apply(&(struct lock){ .limits = limits, .nlimits = countof(limits), LOCK_FILTER(lock_filter_filter) });
     filter.link = link_new(filter.loop, LINK_FD, &events, NULL);

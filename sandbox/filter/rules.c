@@ -7,9 +7,11 @@
 
 #include "base/attr.h"
 #include "base/die.h"
+#include "sandbox/filter/mark.h"
 
 enum { BURST_LEAST = 256 * 1024, BURST_MOST = 64 * 1024 * 1024 };   /* at least a few of the bundles of 64 KiB that a veth carries whole */
 #define FLOWS "ct count over 16384"   /* of one server, at once: the kernel's table of them is the whole machine's */
+#define COUNT "ct status ! confirmed add @flows { iifname " FLOWS " } goto refuse\n"   /* of each connection the first packet, answered or not */
 #define MAYBE_IN "iifname \"hf*\" "    /* what all names of servers' interfaces begin with (read.c): compared where a look-up can be saved */
 #define MAYBE_OUT "oifname \"hf*\" "
 const char rules_filled[] = " " FLOWS;
@@ -106,8 +108,9 @@ static void put_sets(const struct settings *s, struct state *out)
     put_refused(out);
 }
 
-/* Chains that are the same whatever the settings.  Who a server begins to speak with is asked for each of its packets, not for the first
-   only: so that a reload ends what it no longer allows.  Answers come first, as most packets are one's; what is invalid has no direction.
+/* Chains that are the same whatever the settings.  Who a server speaks with is asked again after each change, not for the first packet only: so
+   that a reload ends what it no longer allows.  Between changes connections with the world outside are known by their mark (mark.h); all others
+   are asked for each packet.  Answers come first, as most packets are one's; what is invalid has no direction.
    Look-ups are what a packet costs: what is seldom needed stands behind one that is needed anyway, a packet that is no server's is known by the
    first letters of its interface, and leave, open and from4 say at once whose it is and what is done with it.  Comparing one or two bytes was
    measured to cost half a look-up: directions, protocols and families are asked for late.
@@ -117,11 +120,11 @@ static const struct { const char *name, *text; } common[] = {
     { "refuse", "\n"
                 "meta l4proto 6 reject with tcp reset\n"
                 "reject with icmpx admin-prohibited\n" },
-    { "pass", "\n"
-              "ct status ! confirmed add @flows { iifname " FLOWS " } goto refuse\n"   /* of each connection the first packet, answered or not */
-              "accept\n" },
-    { "rate_down", "type filter hook postrouting priority filter; policy accept;\n"
-                   MAYBE_OUT "oifname vmap @down\n" },
+    { "pass_host", "\n" COUNT "accept\n" },
+    /* From outside, to a published port: not from a server, be it another filter's. */
+    { "welcome", "\n"
+                 MAYBE_IN "accept\n"
+                 "goto remember\n" },
     { "between", "\n"
                  "ct status dnat oifname . meta l4proto . th dport @open goto pass\n"
                  "goto refuse\n" },
@@ -132,6 +135,10 @@ static const struct { const char *name, *text; } common[] = {
                   "ip daddr @dns4 goto pass\n"
                   "ip6 daddr @dns6 goto pass\n"
                   "goto refuse\n" },
+    { "resolver_host", "\n"
+                       "ip daddr @dns4 goto pass_host\n"
+                       "ip6 daddr @dns6 goto pass_host\n"
+                       "goto refuse\n" },
     { "asking", "\n"
                 "meta l4proto { 6, 17 } goto resolver\n" },
     /* Before a server's own rules, and after them. */
@@ -154,7 +161,7 @@ static const struct { const char *name, *text; } common[] = {
                  "iifname vmap @leave\n"
                  "iifname @ifs drop\n" },
     { "to_server", "\n"
-                   "ct status dnat oifname . meta l4proto . th dport @open accept\n"
+                   "ct status dnat oifname . meta l4proto . th dport @open goto welcome\n"
                    "ct direction reply oifname @ifs accept\n"
                    "ct state related meta l4proto { 1, 58 } oifname @ifs accept\n"
                    "oifname @ifs drop\n" },
@@ -163,7 +170,7 @@ static const struct { const char *name, *text; } common[] = {
                  "ct state invalid,untracked drop\n"
                  "ct state related meta l4proto { 1, 58 } accept\n"
                  "iifname vmap @host\n"
-                 "meta l4proto { 6, 17 } th dport { 53, 853 } goto resolver\n"
+                 "meta l4proto { 6, 17 } th dport { 53, 853 } goto resolver_host\n"
                  "goto refuse\n" },
     { "masquerading", "type nat hook postrouting priority srcnat; policy accept;\n"
                       "iifname @ifs oifname != @ifs masquerade\n"
@@ -258,10 +265,40 @@ static void put_input(const struct settings *s, struct buf *text, struct state *
     put_chain(out, "input", text);
 }
 
-/* By jump: where an element is not found, or a chain is not there yet, what follows must be reached. */
-static void put_forward(const struct settings *s, struct buf *text, struct state *out)
+/* To the world outside.  What is sent to a server that is not there (yet) goes out as well, and must be asked again when it is. */
+static void put_pass(const struct settings *s, struct buf *text, struct state *out)
 {
-    buf_put_fmt(text, "type filter hook forward priority filter; policy accept;\n" MAYBE_IN "jump leaving\n" MAYBE_OUT "jump to_server\n");
+    buf_put_fmt(text, "\n" COUNT MAYBE_OUT "accept\n");
+    put_strangers(s, "daddr", "accept", text);
+    buf_put_fmt(text, "goto remember\n");
+    put_chain(out, "pass", text);
+}
+
+/* What a connection's way is was judged by its first packet: from a server it is whatever the next hop, to one only where the server is.  One
+   that the kernel expects because of another (a helper's) has that one's mark from its beginning: it was never asked. */
+static void put_known(uint32_t mark, struct buf *text)
+{
+    static const char *const ways[] = { MAYBE_IN, MAYBE_OUT };
+    for (size_t i = 0; mark && i < countof(ways); i++)
+        buf_put_fmt(text, "%sct mark %#x ct status ! expected accept\n", ways[i], mark);
+}
+
+static void put_remember(uint32_t mark, struct buf *text, struct state *out)
+{
+    buf_put_fmt(text, "\n");
+    if (mark)
+        buf_put_fmt(text, "ct direction original ct mark 0 ct mark set %#x\nct direction original ct mark & %#x == %#x ct mark set %#x\n", mark,
+                    MARK_FIRST, MARK_OURS, mark);
+    buf_put_fmt(text, "accept\n");
+    put_chain(out, "remember", text);
+}
+
+/* By jump: where an element is not found, or a chain is not there yet, what follows must be reached. */
+static void put_forward(const struct settings *s, uint32_t mark, struct buf *text, struct state *out)
+{
+    buf_put_fmt(text, "type filter hook forward priority filter; policy accept;\n");
+    put_known(mark, text);
+    buf_put_fmt(text, MAYBE_IN "jump leaving\n" MAYBE_OUT "jump to_server\n");
     put_strangers(s, "saddr", "drop", text);
     put_strangers(s, "daddr", "drop", text);
     /* It was no router before we made it one, and is none for others. */
@@ -290,8 +327,19 @@ void rules_common(const struct settings *s, struct state *out)
     put_guard(s, &text, out);
     put_input(s, &text, out);
     put_publishing(s, &text, out);
-    put_forward(s, &text, out);
+    put_pass(s, &text, out);
     put_checked(s, &text, out);
+}
+
+void rules_present(const struct settings *s, bool rated, uint32_t mark, struct state *out)
+{
+    struct buf text BUF_FREE = CHAIN_TEXT;
+    put_remember(mark, &text, out);
+    put_forward(s, mark, &text, out);
+    if (!rated)
+        return;
+    buf_put_fmt(&text, "type filter hook postrouting priority filter; policy accept;\n" MAYBE_OUT "oifname vmap @down\n");
+    put_chain(out, "rate_down", &text);
 }
 
 /* ---- one server ---- */
@@ -442,7 +490,7 @@ static void put_host_rule(const struct settings *s, const struct egress *r, stru
     put_services(r, out);
     if (r->allow && r->low != r->high && s->ncontrol)
         put_not_control(s, out);
-    buf_put_fmt(out, " goto %s\n", r->allow ? "pass" : "refuse");
+    buf_put_fmt(out, " goto %s\n", r->allow ? "pass_host" : "refuse");
 }
 
 static void put_host_rules(const struct place *p)

@@ -37,8 +37,11 @@ struct server {
     uint64_t up, down;                   /* bytes a second; 0: no limit */
 };
 
-/* Put into OUT (state.h): what is there whatever the servers, and what one server adds.  What the kernel holds is the one and each of the other. */
+/* Put into OUT (state.h): what is there whatever the servers, what is there for a while, and what one server adds.  What the kernel holds is the
+   first, the second and each of the third. */
 void rules_common(const struct settings *s, struct state *out);
+/* RATED: some server has a limit of what it is sent.  MARK: connections that passed are known by it (mark.h); 0: none is. */
+void rules_present(const struct settings *s, bool rated, uint32_t mark, struct state *out);
 void rules_server(const struct settings *s, const struct server *v, struct state *out);
 /* What the kernel lists behind the key of an element that a packet made. */
 extern const char rules_filled[];

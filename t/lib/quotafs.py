@@ -86,6 +86,24 @@ def sequential(d, limit):
     ok(fill(fd) > limit - 64 * K, "and can be written again")
 
 
+def direct(d, limit):
+    """Past the page cache, in pieces that the kernel cuts."""
+    page = mmap.mmap(-1, M)
+    page.write(b"d" * M)
+    ends = set()
+    for i in range(8):
+        fd = os.open(d + "/a", os.O_WRONLY | os.O_CREAT | os.O_DIRECT, 0o644)
+        fallocate(fd, 0, 0, (i + 1) * 12 * K)
+        try:
+            while os.write(fd, page):
+                pass
+        except OSError as e:
+            ends.add(errno.errorcode.get(e.errno))
+        os.close(fd)
+        os.unlink(d + "/a")
+    ok(ends == {"ENOSPC"}, f"a full disk: {sorted(ends)}")
+
+
 def truncate(d, limit):
     fd = new(d + "/a", limit // 2)
     fallocate(fd, KEEP, limit // 2, limit // 4)

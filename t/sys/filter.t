@@ -47,8 +47,8 @@ try() { "$HERE/t/lib/net_try.py" "$@"; }
 from() { nsenter -t "$(field "$1" pid)" -n "$HERE/t/lib/net_try.py" "${@:2}"; }
 words() { awk '{ print $2 }' | xargs; }
 try_outside() { outside "$HERE/t/lib/net_try.py" "$@"; }
-# Without what packets put there, and in no order.
-rules() { nft -s list table inet "$CGROUP" 2>/dev/null | awk '$2 == "flows" { skip = 1 } !skip { print } /^\t\}/ { skip = 0 }' | tr -s ', \t' '\n' | sort; }
+# Without what packets put there and the mark of connections that passed, which comes and goes, and in no order.
+rules() { nft -s list table inet "$CGROUP" 2>/dev/null | awk '/ct mark/ { next } $2 == "flows" { skip = 1 } !skip { print } /^\t\}/ { skip = 0 }' | tr -s ', \t' '\n' | sort; }
 row() { nft -s list table inet "$CGROUP" | awk -v set="$1" '$2 == set && /\{/ { on = 1 } on { print } on && /^\t\}/ { exit }'; }
 filter_pid() { pgrep -P "$SERVER_PID" -x holdfast-filter; }
 has_filter() { [ -n "$(filter_pid)" ]; }

@@ -86,7 +86,7 @@ attack() {   # NAME [LIMIT]
     atmost $(($(used one | cut -d' ' -f1) - ${EMPTY% *})) 1048576 "$1: removed, but for what the root folder has grown"
     is "$(used one | cut -d' ' -f2)" 1 "$1: nothing is left"
 }
-for a in sequential truncate allocate holes sparse copies mapped replaced links unlinked attributes names long_names special storm; do attack $a; done
+for a in sequential direct truncate allocate holes sparse copies mapped replaced links unlinked attributes names long_names special storm; do attack $a; done
 for i in 1 2 3; do
     rm -rf "$SCRATCH/bare"; mkdir "$SCRATCH/bare"; chown $USER_ID:$USER_ID "$SCRATCH/bare"; chmod 0750 "$SCRATCH/bare"
     ctl resize one 1073741824 100000 >/dev/null 2>&1

@@ -43,9 +43,15 @@ t_unit_scan_SOURCES = t/unit/scan.c
 t_unit_scan_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_scan_LDADD = libscan.a libwalk.a libbase.a $(CRITERION_LIBS)
 
-check_PROGRAMS += t/unit/rules
-TESTS += t/unit/rules
+check_PROGRAMS += t/unit/rules t/unit/net t/unit/mark
+TESTS += t/unit/rules t/unit/net t/unit/mark
 t_unit_rules_SOURCES = t/unit/rules.c sandbox/filter/read.c sandbox/filter/read.h $(filter_rules_sources)
 t_unit_rules_CFLAGS = $(t_unit_base_CFLAGS)
 t_unit_rules_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_net_SOURCES = t/unit/net.c
+t_unit_net_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_net_LDADD = libbase.a $(CRITERION_LIBS)
+t_unit_mark_SOURCES = t/unit/mark.c sandbox/filter/mark.c sandbox/filter/mark.h
+t_unit_mark_CFLAGS = $(t_unit_base_CFLAGS)
+t_unit_mark_LDADD = libbase.a $(CRITERION_LIBS)
 endif

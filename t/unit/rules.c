@@ -1,4 +1,4 @@
-/* The packet filter's text, and what it is made from: networks, egress rules, the supervisor's messages. */
+/* The packet filter's text, and what it is made from: the kernel's listing, the supervisor's messages. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,76 +14,6 @@
 #include "sandbox/filter/read.h"
 #include "sandbox/filter/rules.h"
 #include "sandbox/proto.h"
-
-/* ---- networks ---- */
-
-Test(net, texts_that_are_networks)
-{
-    static const struct { const char *text, *same; } good[] = {
-        { "10.0.0.0/8", "10.0.0.0/8" }, { "1.2.3.4", "1.2.3.4/32" }, { "0.0.0.0/0", "0.0.0.0/0" }, { "::/0", "::/0" },
-        { "2001:db8::1", "2001:db8::1/128" }, { "fc00::/7", "fc00::/7" }, { "::ffff:1.2.3.4", "::ffff:1.2.3.4/128" },
-    };
-    for (size_t i = 0; i < countof(good); i++) {
-        struct net n;
-        char text[NET_TEXT];
-        cr_assert_eq(net_parse(good[i].text, &n, NULL), 0, "%s", good[i].text);
-        cr_assert_str_eq(net_text(&n, text), good[i].same);
-    }
-}
-
-Test(net, texts_that_are_not)
-{
-    static const char *const bad[] = {
-        "", "/", "1.2.3", "1.2.3.4/", "1.2.3.4/33", "10.0.0.1/8", "::1/129", "fc00::1/7", "host", "1.2.3.4/8 drop", "1.2.3.4;", "1.2.3.4/-1",
-        "1.2.3.4/4294967328", "01.2.3.4", "[::1]", "::1%lo", "1.2.3.4\n", "0x7f.1", "127.1",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-    };
-    for (size_t i = 0; i < countof(bad); i++) {
-        struct net n;
-        struct err e = { 0 };
-        cr_assert_eq(net_parse(bad[i], &n, &e), -1, "'%s' was taken", bad[i]);
-        cr_assert_neq(e.text[0], '\0');
-    }
-}
-
-Test(net, addresses_of_a_pool)
-{
-    struct net n;
-    char text[INET6_ADDRSTRLEN];
-    net_parse("fd00:1::/48", &n, NULL);
-    cr_assert_str_eq(net_address6(&n, 0x12345, text), "fd00:1::1:2345");
-    net_parse("fd00:1::/120", &n, NULL);
-    cr_assert_str_eq(net_address6(&n, 255, text), "fd00:1::ff");
-    cr_assert_str_eq(net_address6(&n, 256, text), "", "past the end of the pool");
-}
-
-Test(egress, forms)
-{
-    static const struct { const char *text; bool allow; const char *net; unsigned low, high, protocol; } good[] = {
-        { "allow 10.0.0.5:3306/tcp", true, "10.0.0.5/32", 3306, 3306, 6 }, { "deny 0.0.0.0/0", false, "0.0.0.0/0", 0, 0, 0 },
-        { "deny 1.2.3.0/24:1-1024", false, "1.2.3.0/24", 1, 1024, 0 }, { "deny 1.2.3.0/24/udp", false, "1.2.3.0/24", 0, 0, 17 },
-        { "allow [2001:db8::/32]:443/udp", true, "2001:db8::/32", 443, 443, 17 }, { "allow 2001:db8::/32", true, "2001:db8::/32", 0, 0, 0 },
-        { "allow [2001:db8::1]", true, "2001:db8::1/128", 0, 0, 0 }, { "allow   1.2.3.4:65535", true, "1.2.3.4/32", 65535, 65535, 0 },
-        { "deny ::/0/tcp", false, "::/0", 0, 0, 6 },
-    };
-    for (size_t i = 0; i < countof(good); i++) {
-        struct egress r;
-        char text[NET_TEXT];
-        cr_assert_eq(egress_parse(good[i].text, &r, NULL), 0, "%s", good[i].text);
-        cr_assert_eq(r.allow, good[i].allow, "%s", good[i].text);
-        cr_assert_str_eq(net_text(&r.net, text), good[i].net);
-        cr_assert(r.low == good[i].low && r.high == good[i].high && r.protocol == good[i].protocol, "%s", good[i].text);
-    }
-    static const char *const bad[] = {
-        "", "allow", "allow ", "permit 1.2.3.4", "deny 1.2.3.4:0", "deny 1.2.3.4:65536", "deny 1.2.3.4:5-4", "deny 1.2.3.4:5-", "deny 1.2.3.4:",
-        "deny 1.2.3.4:1,2", "deny 1.2.3.4:80/icmp", "deny [::1:80", "deny [::1]80", "deny any", "deny 10.0.0.1/8", "deny 1.2.3.4 accept",
-        "allow 1.2.3.4:80/tcp; flush ruleset", "allow 1.2.3.4:80 }", "allow\n1.2.3.4",
-    };
-    for (size_t i = 0; i < countof(bad); i++) {
-        struct egress r;
-        cr_assert_eq(egress_parse(bad[i], &r, NULL), -1, "'%s' was taken", bad[i]);
-    }
-}
 
 /* ---- text ---- */
 
@@ -125,6 +55,7 @@ static void table_only(const struct settings *s, const struct server *v, struct 
 {
     (void)v;
     rules_common(s, out);
+    rules_present(s, false, 0, out);
 }
 
 /* As it is put where nothing is yet. */
@@ -275,11 +206,11 @@ Test(rules, the_host_opens_only_to_one_address_with_a_port_and_never_to_the_cont
     LACKS(text_of(rules_add), "host_");
     egress_parse("allow 192.168.1.1:1-65535/tcp", &egress[1], NULL);
     char *t = text_of(rules_add);
-    HAS(t, "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 1-65535 th dport != { 2222 } goto pass");
+    HAS(t, "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 1-65535 th dport != { 2222 } goto pass_host");
     LACKS(t, "host_hf0ad50002 meta nfproto");
     LACKS(t, "host_hf0ad50002 ip daddr 192.168.0.0/16");
     egress_parse("allow 192.168.1.1:2222/tcp", &egress[1], NULL);
-    HAS(text_of(rules_add), "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 2222 goto pass");
+    HAS(text_of(rules_add), "add rule inet holdfast host_hf0ad50002 ip daddr 192.168.1.1/32 meta l4proto 6 th dport 2222 goto pass_host");
 }
 
 Test(rules, rates_have_a_burst_that_holds_what_a_veth_carries_at_once)
@@ -327,11 +258,79 @@ Test(rules, five_hundred_servers_are_no_longer_chain)
     cr_assert_eq(count(t, "add element inet holdfast ifs "), 1, "a command an element is slow");
 }
 
+/* ---- connections that passed ---- */
+
+static char *text_present(bool rated, uint32_t mark)
+{
+    struct state none = { 0 }, after = { 0 };
+    rules_present(&settings, rated, mark, &after);
+    return way(&none, &after);
+}
+
+Test(rules, a_mark_is_known_at_a_servers_interface_only_and_not_where_the_kernel_copied_it)
+{
+    char *t = text_present(false, 0x61234567);
+    const char *in = "add rule inet holdfast forward iifname \"hf*\" ct mark 0x61234567 ct status ! expected accept",
+               *out = "add rule inet holdfast forward oifname \"hf*\" ct mark 0x61234567 ct status ! expected accept";
+    HAS(t, in);
+    HAS(t, out);
+    cr_assert_lt(strstr(t, out), strstr(t, "forward iifname \"hf*\" jump leaving"), "first of all");
+    cr_assert_eq(count(t, "accept\n"), 3, "%s", t);
+    cr_assert_eq(count(t, "ct mark 0x61234567"), 2);
+}
+
+Test(rules, a_connection_that_has_anothers_mark_keeps_it)
+{
+    char *t = text_present(false, 0x61234567);
+    HAS(t, "add rule inet holdfast remember ct direction original ct mark 0 ct mark set 0x61234567");
+    HAS(t, "add rule inet holdfast remember ct direction original ct mark & 0xf0000000 == 0x60000000 ct mark set 0x61234567");
+    cr_assert_eq(count(t, "mark set"), 2);
+}
+
+Test(rules, without_a_mark_none_is_looked_at_or_set)
+{
+    LACKS(text_present(true, 0), "mark");
+    LACKS(text_of(table_only), "mark");
+}
+
+/* The next hop of what a server sends is judged, and who is sent something by the world is where it was. */
+Test(rules, only_a_way_to_or_from_the_world_is_remembered)
+{
+    char *t = text_of(table_only);
+    const char *rows[] = {
+        "add rule inet holdfast pass ct status ! confirmed add @flows { iifname ct count over 16384 } goto refuse",
+        "add rule inet holdfast pass oifname \"hf*\" accept", "add rule inet holdfast pass ip daddr 10.213.0.0/16 accept",
+        "add rule inet holdfast pass ip6 daddr fd00::/48 accept", "add rule inet holdfast pass goto remember",
+    };
+    const char *at = t;
+    for (size_t i = 0; i < countof(rows); i++) {
+        HAS(t, rows[i]);
+        cr_assert_geq(strstr(t, rows[i]), at, "out of order: %s", rows[i]);
+        at = strstr(t, rows[i]);
+    }
+    HAS(t, "add rule inet holdfast welcome iifname \"hf*\" accept");
+    HAS(t, "add rule inet holdfast to_server ct status dnat oifname . meta l4proto . th dport @open goto welcome");
+    cr_assert_eq(count(t, "goto remember"), 2, "%s", t);
+    cr_assert_eq(count(t, "goto welcome"), 1);
+    LACKS(t, "to_host goto pass\n");
+    HAS(t, "add rule inet holdfast to_host meta l4proto { 6, 17 } th dport { 53, 853 } goto resolver_host");
+    HAS(t, "add rule inet holdfast resolver_host ip daddr @dns4 goto pass_host");
+    LACKS(t, "resolver_host ip daddr @dns4 goto pass\n");
+    LACKS(t, "pass_host goto remember");
+}
+
+Test(rules, packets_to_servers_meet_a_limit_only_where_there_is_one)
+{
+    LACKS(text_present(false, 0), "rate_down");
+    HAS(text_present(true, 0), "add chain inet holdfast rate_down { type filter hook postrouting priority filter; policy accept; }");
+}
+
 /* ---- from one state to another ---- */
 
 static void put_all(struct state *to)
 {
     rules_common(&settings, to);
+    rules_present(&settings, one.down != 0, 0, to);
     rules_server(&settings, &one, to);
 }
 
@@ -367,6 +366,25 @@ Test(change, a_chain_that_stays_is_never_deleted_and_its_elements_are_left_alone
                      "add rule inet holdfast up_hf0ad50002 goto checked\n");
 }
 
+Test(change, a_mark_comes_and_goes_by_the_head_of_one_chain_and_the_whole_of_another)
+{
+    struct state before = { 0 }, after = { 0 };
+    settings.pool[1] = (struct net){ 0 };
+    settings.family[0].ours = false;
+    rules_present(&settings, false, 0x61234567, &before);
+    rules_present(&settings, false, 0, &after);
+    cr_assert_str_eq(way(&before, &after),
+                     "add chain inet holdfast forward { type filter hook forward priority filter; policy accept; }\n"
+                     "add chain inet holdfast remember\n"
+                     "flush chain inet holdfast forward\n"
+                     "flush chain inet holdfast remember\n"
+                     "add rule inet holdfast forward iifname \"hf*\" jump leaving\n"
+                     "add rule inet holdfast forward oifname \"hf*\" jump to_server\n"
+                     "add rule inet holdfast forward ip saddr 10.213.0.0/16 drop\n"
+                     "add rule inet holdfast forward ip daddr 10.213.0.0/16 drop\n"
+                     "add rule inet holdfast remember accept\n");
+}
+
 Test(change, chains_come_before_and_go_after_what_leads_to_them)
 {
     struct state before = { 0 }, after = { 0 };
@@ -377,6 +395,7 @@ Test(change, chains_come_before_and_go_after_what_leads_to_them)
     put_all(&after);
     cr_assert_str_eq(way(&before, &after),
                      "add chain inet holdfast down_hf0ad50002\n"
+                     "add chain inet holdfast rate_down { type filter hook postrouting priority filter; policy accept; }\n"
                      "flush chain inet holdfast up_hf0ad50002\n"
                      "delete element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 }\n"
                      "delete element inet holdfast from6 { \"hf0ad50002\" . fd00::2 }\n"
@@ -384,6 +403,7 @@ Test(change, chains_come_before_and_go_after_what_leads_to_them)
                      "add element inet holdfast from4 { \"hf0ad50002\" . 10.213.0.2 : goto checked }\n"
                      "add element inet holdfast from6 { \"hf0ad50002\" . fd00::2 : goto checked }\n"
                      "add rule inet holdfast down_hf0ad50002 limit rate over 1048576 bytes/second burst 262144 bytes drop\n"
+                     "add rule inet holdfast rate_down oifname \"hf*\" oifname vmap @down\n"
                      "delete chain inet holdfast up_hf0ad50002\n");
 }
 
