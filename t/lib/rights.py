@@ -179,6 +179,16 @@ def look(prefix):
         say(name in names, f"{name} was seen running")
 
 
+def until_filtered(pid, seconds=2):
+    """Or until it ought to be."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
+            if "\nSeccomp:\t2" in f.read():
+                return
+        time.sleep(0.001)
+
+
 def watch(prefix, seconds, wanted):
     env, all_rights, say = environment(prefix), rights(), printer()
     end = time.monotonic() + seconds
@@ -187,8 +197,8 @@ def watch(prefix, seconds, wanted):
             if name != wanted:
                 continue
             try:
-                # Between exec and its locks a role may not have them yet: look when it is at work.
-                time.sleep(0.02)
+                # Between exec and its locks a role has none yet, on a busy machine for long: look when it is at work.
+                until_filtered(pid)
                 lines = []
                 judge(pid, name, env, all_rights, lambda *a: lines.append(a))
                 if len(lines) < 5:
