@@ -182,10 +182,7 @@ def look(prefix):
 def until_filtered(pid, seconds=2):
     """Or until it ought to be."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
-            if "\nSeccomp:\t2" in f.read():
-                return
+    while time.monotonic() < end and status_of(pid)["Seccomp"].strip() != "2":
         time.sleep(0.001)
 
 
