@@ -16,5 +16,6 @@ libbase_a_SOURCES = \
 	base/msg.c base/msg.h \
 	base/name.c base/name.h \
 	base/net.c base/net.h \
+	base/place.c base/place.h \
 	base/rate.c base/rate.h \
 	base/rights.c base/rights.h

@@ -67,7 +67,7 @@ int msg_send(int fd, const struct msg *m)
         errno = EMSGSIZE;
         return -1;
     }
-    uint8_t head[HEADER] = { (uint8_t)(m->type >> 8), (uint8_t)m->type, 0, (uint8_t)m->nfds, (uint8_t)(m->id >> 24),
+    uint8_t head[HEADER] = { (uint8_t)(m->type >> 8), (uint8_t)m->type, m->from, (uint8_t)m->nfds, (uint8_t)(m->id >> 24),
                              (uint8_t)(m->id >> 16), (uint8_t)(m->id >> 8), (uint8_t)m->id };
     struct iovec iov[2] = { { head, HEADER }, { m->body.p, m->body.len } };
     struct msghdr h = { .msg_iov = iov, .msg_iovlen = m->body.len ? 2 : 1 };
@@ -128,9 +128,9 @@ static int receive(int fd, struct msg *m, bool client, int flags)
     take_fds(m, &h);
     if (n == 0 && m->nfds == 0)
         return 0;
-    uint8_t zero = 0, nfds = 0;
+    uint8_t nfds = 0;
     if (n >= HEADER) {
-        zero = space[2];
+        m->from = space[2];
         nfds = space[3];
         m->type = (uint16_t)(space[0] << 8 | space[1]);
         m->id = (uint32_t)space[4] << 24 | (uint32_t)space[5] << 16 | (uint32_t)space[6] << 8 | space[7];
@@ -138,7 +138,7 @@ static int receive(int fd, struct msg *m, bool client, int flags)
         /* Any of them may carry a secret. */
         mem_wipe(space, (size_t)n);
     }
-    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || zero != 0 || nfds != m->nfds) {
+    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || nfds != m->nfds) {
         broken(m, "bad frame");
         msg_free(m);
         errno = EBADMSG;

@@ -122,6 +122,7 @@ int main(void)
     log_init("holdfast-files", LOG_INFO);
     struct worker w = { 0 };
     start(&w);
+    place_open(&w.place);
     umask(022);
     lock(&w);
     /* What it took to be locked in is wanted by none who only looks. */
@@ -135,6 +136,8 @@ int main(void)
         if (n == 0)
             break;
         request(&w, LINK_FD, &m);
+        /* Behind the answer: to come there takes longer than to give it. */
+        place_follow(&w.place, m.from);
     }
     /* What handles still had out is the supervisor's to give back, with the slot: it must do so for the killed as well. */
     log_debug("files.end", "%s", "");

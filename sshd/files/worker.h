@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/place.h"
 #include "quota/gate.h"
 
 enum { FAILURE_TEXT = 256 };
@@ -36,6 +37,7 @@ struct worker {
     struct handles *handles;
     struct deny *deny;    /* NULL: nothing is hidden */
     int proc_fds;         /* then: /proc/self/fd, which tells where a descriptor is */
+    struct place place;   /* beside the session, while that waits for us */
     bool made_last;       /* by the last OPEN: a file that was not there */
     const char *pattern;  /* behind EHIDDEN and EHELD */
     const enum path_use *use;   /* of the request at hand, two */

@@ -94,6 +94,7 @@ void conn_open(struct session *s, int client, const char *hostkeys)
     int real = second(client);
     s->loop = loop_new();
     eager_open(&s->eager);
+    place_open(&s->place);
     s->ssh = ssh_new();
     s->event = ssh_event_new();
     ssh_bind bind = configured(hostkeys);
@@ -266,7 +267,9 @@ void conn_run(struct session *s)
     turn(s);
     while (!s->over) {
         bool more = s->work || (wire_buffered() > 0 && wire_unsent() < WIRE_FULL);
-        if (more || !s->in || !eager_wait(&s->eager, s->loop, wire_received() + wire_total()))
+        place_turn(&s->place);
+        /* Who waits for a worker sleeps: that one wants this processor. */
+        if (more || !s->in || s->place.holds > 0 || !eager_wait(&s->eager, s->loop, wire_received() + wire_total()))
             loop_once(s->loop, more ? 0 : -1);
         turn(s);
     }

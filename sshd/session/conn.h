@@ -11,6 +11,7 @@
 
 #include "base/bucket.h"
 #include "base/loop.h"
+#include "base/place.h"
 #include "sshd/session/eager.h"
 #include "sshd/session/session.h"
 
@@ -32,6 +33,7 @@ struct session {
     struct loop *loop;
     struct watch *client, *link;
     struct eager eager;
+    struct place place;
     bool over;                        /* the loop ends */
     bool thrown;                      /* and the client is told nothing more */
     char *why;                        /* what the client is told then; owned; NULL: nothing */

@@ -19,6 +19,7 @@ struct call {
     uint32_t id;
     files_fn *fn;
     void *data;
+    bool waits;      /* the session has nothing else to do meanwhile: it stays on its processor */
 };
 
 struct unsent {
@@ -68,6 +69,8 @@ static struct call *call_take(struct files *f, uint32_t id)
             *at = c->next;
             if (*at == NULL)
                 f->calls_end = at;
+            if (c->waits)
+                session_let_go(f->session);
             return c;
         }
     return NULL;
@@ -184,6 +187,7 @@ static bool send_behind(struct files *f, const struct msg *m)
 {
     MSG_FREE struct msg many;
     msg_begin(&many, FILES_MANY, m->id);
+    many.from = m->from;
     for (const struct unsent *u = f->unsent; u; u = u->next) {
         if (u->m.id != 0)
             return false;
@@ -222,10 +226,18 @@ static void post(struct files *f, struct msg *m)
     msg_free(m);
 }
 
+/* Slices of work: a listing's is made while the client gets the one before. */
+static bool takes_long(uint16_t type)
+{
+    return type == FILES_READDIR || type == FILES_COPY || type == FILES_DU || type == FILES_FSYNC;
+}
+
 static uint32_t ask(struct files *f, struct msg *m, files_fn *fn, void *data)
 {
     struct call *c = mem_new(sizeof *c);
-    *c = (struct call){ .id = ++f->id, .fn = fn, .data = data };
+    *c = (struct call){ .id = ++f->id, .fn = fn, .data = data, .waits = f->calls == NULL && !takes_long(m->type) };
+    if (c->waits)
+        m->from = session_hold(f->session);
     *f->calls_end = c;
     f->calls_end = &c->next;
     m->id = c->id;

@@ -61,6 +61,11 @@ struct rights_listener;
 struct rights_listener *session_on_rights(struct session *s, rights_fn *fn, void *data);
 void rights_listener_free(struct rights_listener *l);
 
+/* From now until it let go as often, the connection waits for another process and stays on its processor: which, for that process to come there
+   (base/place.h). */
+uint8_t session_hold(struct session *s);
+void session_let_go(struct session *s);
+
 /* One line to the log, by way of the store, which escapes it: client bytes go in as they are.  Words of ours in EVENT;
    the text is cut at 511 bytes. */
 void session_log(struct session *s, const char *event, const char *fmt, ...) PRINTF(3, 4);

@@ -73,3 +73,13 @@ void session_watch_free(struct session_watch *w)
     watch_free(w->watch);
     free(w);
 }
+
+uint8_t session_hold(struct session *s)
+{
+    return place_hold(&s->place);
+}
+
+void session_let_go(struct session *s)
+{
+    place_let_go(&s->place);
+}

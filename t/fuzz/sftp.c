@@ -276,6 +276,16 @@ void session_turn_free(struct session_turn *t)
         t->fn = NULL;
 }
 
+/* On whatever processor. */
+uint8_t session_hold(struct session *s UNUSED)
+{
+    return 0;
+}
+
+void session_let_go(struct session *s UNUSED)
+{
+}
+
 static void take_turns(struct session *s)
 {
     for (size_t i = 0; i < TURNS; i++) {

@@ -12,10 +12,6 @@ uid=$(id -u nobody) # it must have a name
 mkdir oracle
 chmod 755 . oracle
 chown "$uid" oracle
-timeout 240 "$HERE/t/lib/sftp_paths.py" "$HOST" "$PORT" "$KEY" "$SCRATCH/oracle" "$uid" >out 2>err
-code=$?
-import_results out ""
-is "$code" 0 "the script ran to its end"
-[ "$code" = 0 ] || diag "$(tail -n 5 err)"
+script_results sftp_paths.py "$HOST" "$PORT" "$KEY" "$SCRATCH/oracle" "$uid"
 nok "no worker or session died" grep -E 'role\.died|files\.died|invariant|broke a rule|AddressSanitizer|runtime error' "$LOG"
 done_testing

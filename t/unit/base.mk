@@ -1,7 +1,7 @@
 # Tests of the leaf library and of the supervisor's pure parts.
 if CRITERION
-check_PROGRAMS += t/unit/base t/unit/limits t/unit/log t/unit/server t/unit/rate t/unit/shares t/unit/source
-TESTS += t/unit/base t/unit/limits t/unit/log t/unit/server t/unit/rate t/unit/shares t/unit/source
+check_PROGRAMS += t/unit/base t/unit/limits t/unit/log t/unit/place t/unit/server t/unit/rate t/unit/shares t/unit/source
+TESTS += t/unit/base t/unit/limits t/unit/log t/unit/place t/unit/server t/unit/rate t/unit/shares t/unit/source
 t_unit_base_SOURCES = t/unit/base.c
 t_unit_base_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-missing-prototypes
 t_unit_base_LDADD = libbase.a $(CRITERION_LIBS)
@@ -13,6 +13,10 @@ t_unit_limits_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_log_SOURCES = t/unit/log.c
 t_unit_log_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_log_LDADD = libbase.a $(CRITERION_LIBS)
+
+t_unit_place_SOURCES = t/unit/place.c
+t_unit_place_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_place_LDADD = libbase.a $(CRITERION_LIBS)
 
 t_unit_rate_SOURCES = t/unit/rate.c
 t_unit_rate_CFLAGS = $(t_unit_base_CFLAGS)
