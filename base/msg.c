@@ -138,7 +138,7 @@ static int receive(int fd, struct msg *m, bool client, int flags)
         /* Any of them may carry a secret. */
         mem_wipe(space, (size_t)n);
     }
-    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || nfds != m->nfds) {
+    if (n < HEADER || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (client && m->from != 0) || nfds != m->nfds) {
         broken(m, "bad frame");
         msg_free(m);
         errno = EBADMSG;

@@ -16,7 +16,7 @@ enum { MSG_MOST = 64 * 1024, MSG_FDS = 8, LINK_FD = 3 };
 
 struct msg {
     uint16_t type;
-    uint8_t from;       /* the processor the sender waits on, counted from 1 (place.h); 0: not said */
+    uint8_t from;       /* the processor the sender waits on, counted from 1 (place.h); 0: not said, as always by a client */
     uint32_t id;        /* chosen by the asker, repeated by the answer */
     struct buf body;
     int fds[MSG_FDS];   /* received and not yet taken, or to be sent (borrowed) */

@@ -109,6 +109,7 @@ Test(msg, carries_fields_and_descriptors)
     CLOSE_FD int file = memfd_create("x", MFD_CLOEXEC);
     cr_assert_eq(write(file, "hello", 5), 5);
     msg_begin(&out, 0x0123, 77);
+    out.from = 2;
     msg_put_u32(&out, 5);
     msg_put_u64(&out, UINT64_MAX);
     msg_put_str(&out, NULL);
@@ -120,6 +121,7 @@ Test(msg, carries_fields_and_descriptors)
     cr_assert_eq(msg_recv(p[1], &in), 1);
     cr_assert_eq(in.type, 0x0123);
     cr_assert_eq(in.id, 77u);
+    cr_assert_eq(in.from, 2);
     cr_assert_eq(msg_get_u32(&in), 5u);
     cr_assert_eq(msg_get_u64(&in), UINT64_MAX);
     FREE_MEM char *none = msg_get_str(&in);
