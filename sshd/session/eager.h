@@ -3,8 +3,8 @@
    A client that moves small files waits for each answer before it asks again, some tens of microseconds later: between two requests both processors go to
    sleep, and each request pays for waking them.  Measured on a virtual machine of two processors, files of 4 KiB a second, up and down, where the session
    looks for 100, 250 and 500 us: by `sftp -r` 2372 and 2432, 3890 and 3243, 3890 and 3487; by lftp 1155 and 1213, 1673 and 2226, 2060 and 2256;
-   with OpenSSH's server 1436 and 1399, 938 and 1120.  The client gains as well, since nobody has to be woken by what it sends.  Beyond 300 us 16 downloads at once take 16 % more of the
-   server's time and are no faster.
+   with OpenSSH's server 1436 and 1399, 938 and 1120.  The client gains as well, since nobody has to be woken by what it sends.  With 500 us 16 downloads at once take 16 % more of
+   the server's time and are no faster.
 
    The price is processor time that nobody else had a use for, up to 300 us a request, and is bounded on all sides.  It looks only while small
    requests come in quick succession (never with bulk data on its way, at rest, behind a prompt, or from another continent), never on one

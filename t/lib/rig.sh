@@ -84,9 +84,9 @@ waits() { local fds=("$1"/fd/*); [ ${#fds[@]} -le 4 ]; }
 spare_pids() { local d; for d in /proc/[0-9]*; do [[ $(readlink "$d/exe" 2>/dev/null) == "$PREFIX/libexec/holdfast-launch" ]] && waits "$d" && echo "${d#/proc/}"; done; }
 # The daemon's own store, without the helpers of the same program.
 store_pid() { local p; for p in $(role_pids store); do [ "$(awk '$1 == "PPid:" { print $2 }' "/proc/$p/status" 2>/dev/null)" = "$SERVER_PID" ] && echo "$p"; done; }
-# The results of a script of t/lib (results.py), that it ran to its end, and that no invariant broke meanwhile.  The scratch folder is where we are.
+# script_results SECONDS SCRIPT ARGUMENT...: the results of a script of t/lib (results.py), that it ran to its end, and that no invariant broke meanwhile.  The scratch folder is where we are.
 script_results() {
-    timeout 240 "$HERE/t/lib/$1" "${@:2}" >out 2>err
+    timeout "$1" "$HERE/t/lib/$2" "${@:3}" >out 2>err
     local code=$?
     import_results out ""
     is "$code" 0 "the script ran to its end"

@@ -12,5 +12,5 @@ uid=$(id -u nobody) # it must have a name
 mkdir oracle
 chmod 755 . oracle
 chown $uid oracle
-script_results sftp_oracle.py "$HOST" "$PORT" "$KEY" "$SCRATCH/oracle" $uid
+script_results 240 sftp_oracle.py "$HOST" "$PORT" "$KEY" "$SCRATCH/oracle" $uid
 done_testing

@@ -6,5 +6,5 @@ need_root
 rig_up
 scratch
 cd "$SCRATCH" || exit 1
-script_results sftp_pace.py "$HOST" "$PORT" "$KEY"
+script_results 240 sftp_pace.py "$HOST" "$PORT" "$KEY"
 done_testing

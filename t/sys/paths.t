@@ -12,6 +12,6 @@ uid=$(id -u nobody) # it must have a name
 mkdir oracle
 chmod 755 . oracle
 chown "$uid" oracle
-script_results sftp_paths.py "$HOST" "$PORT" "$KEY" "$SCRATCH/oracle" "$uid"
+script_results 240 sftp_paths.py "$HOST" "$PORT" "$KEY" "$SCRATCH/oracle" "$uid"
 nok "no worker or session died" grep -E 'role\.died|files\.died|invariant|broke a rule|AddressSanitizer|runtime error' "$LOG"
 done_testing

@@ -7,6 +7,6 @@ need_root
 rig_up
 scratch
 cd "$SCRATCH" || exit 1
-script_results sftp_place.py "$HOST" "$PORT" "$KEY" "$PREFIX" "$(awk '$1 == "Cpus_allowed_list:" { print $2 }' "/proc/$SERVER_PID/status")"
+script_results 240 sftp_place.py "$HOST" "$PORT" "$KEY" "$PREFIX" "$(awk '$1 == "Cpus_allowed_list:" { print $2 }' "/proc/$SERVER_PID/status")"
 is "$(role_pids files | wc -l)" 0 "no files worker is left"
 done_testing
