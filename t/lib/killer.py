@@ -3,25 +3,18 @@
 turn every tenth second.  Prints how many of each role."""
 import collections, os, random, signal, sys, time
 
+from roles import by_role, role_of
+
 prefix, seconds, spare = sys.argv[1], float(sys.argv[2]), {int(p) for p in sys.argv[3:]}
 roles = ["session", "files", "archive", "launch", "shim", "init"]
 signals = [signal.SIGKILL, signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGSTOP]
 killed = collections.Counter()
 stopped = {}
 
-def role_of(pid):
-    try:
-        exe = os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return None
-    head = f"{prefix}/libexec/holdfast-"
-    return exe[len(head):] if exe.startswith(head) else None
-
 def all_roles():
     found = collections.defaultdict(list)
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) not in spare and (role := role_of(int(name))):
-            found[role].append(int(name))
+    for role, pids in by_role(prefix).items():
+        found[role] = [p for p in pids if p not in spare]
     return found
 
 def send(pid, role, sig):
@@ -31,7 +24,7 @@ def send(pid, role, sig):
         return
     try:
         # The number may have come to somebody else since it was looked up; the handle cannot.
-        if role_of(pid) == role:
+        if role_of(prefix, pid) == role:
             signal.pidfd_send_signal(handle, sig)
             killed[role] += 1
     except OSError:

@@ -16,6 +16,7 @@ import sys
 import time
 
 from results import ok
+from roles import of_role
 from sftp_raw import CLOSE, HANDLE, NAME, OPENDIR, READDIR, Raw, s
 
 IN_FLIGHT = 8
@@ -102,15 +103,13 @@ def by_oracle(folder):
 def memory():
     """{role: KiB at most so far} of the rig's one session and worker."""
     found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            exe = os.readlink(f"/proc/{pid}/exe")
-            for role in ("session", "files"):
-                if exe == f"{os.environ['PREFIX']}/libexec/holdfast-{role}":
-                    with open(f"/proc/{pid}/status") as f:
-                        found[role] = found.get(role, 0) + int(next(line for line in f if line.startswith("VmHWM")).split()[1])
-        except OSError:
-            pass
+    for role in ("session", "files"):
+        for pid in of_role(os.environ["PREFIX"], role):
+            try:
+                with open(f"/proc/{pid}/status") as f:
+                    found[role] = found.get(role, 0) + int(next(line for line in f if line.startswith("VmHWM")).split()[1])
+            except OSError:
+                pass
     return found
 
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 
-from out_kinds import ENV, KINDS, RUN, TOOL, WORK, Connection, Logs, Who, client_ports, holds, host, now, programs, sent, sessions, size, until
+from out_kinds import ENV, KINDS, PREFIX, RUN, TOOL, WORK, Connection, Logs, Who, client_ports, holds, host, now, sent, sessions, size, until
 from results import ok
+from roles import of_role
 
 CONFIG, LOG, DAEMON = ENV["CONFIG"], ENV["LOG"], int(ENV["SERVER_PID"])
 BOUND = 3000        # what is promised is 1000; the machine may be busy
@@ -157,7 +158,7 @@ class Round:
         before = {p: size(p) for t in things.values() for p in t.files() if not t.lags}
         flowed = sent()
         if "create" in things:
-            ok(until(lambda: not programs("archive"), PATIENCE), f"{label}: so did the backup's program")
+            ok(until(lambda: not of_role(PREFIX, "archive"), PATIENCE), f"{label}: so did the backup's program")
         if "start" in things:
             ok('"starting"' in alice("status slow --json", quiet=True), f"{label}: the server it waited for goes on")
         if "idle" in things:
@@ -194,7 +195,7 @@ class Round:
     def end(self):
         for t in self.things.values():
             t.kill()
-        for pid in programs("archive"):
+        for pid in of_role(PREFIX, "archive"):
             os.kill(pid, signal.SIGCONT)
         if "start" in self.things:
             alice("kill slow --wait", quiet=True)

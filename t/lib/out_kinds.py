@@ -9,6 +9,8 @@ import time
 
 import paramiko
 
+from roles import of_role
+
 ENV = os.environ
 PORT, HOST, RUN, TOOL, PREFIX = (ENV[k] for k in ("PORT", "HOST", "RUN", "TOOL", "PREFIX"))
 WORK = ENV["SCRATCH"]
@@ -259,18 +261,6 @@ class Start(Verb):
         super().begin()
 
 
-def programs(name):
-    """Of this appliance, by pid."""
-    found = []
-    for d in os.listdir("/proc"):
-        try:
-            if d.isdigit() and os.readlink(f"/proc/{d}/exe").startswith(f"{PREFIX}/libexec/holdfast-{name}"):
-                found.append(int(d))
-        except OSError:
-            pass
-    return found
-
-
 class Create(Verb):
     """The archive program is stopped, so that it is sure to be at it."""
     needs, line = ("backup.create",), "backup create {s}"
@@ -283,7 +273,7 @@ class Create(Verb):
 
     def stop(self):
         while not self.over() and not self.stopped:
-            for pid in programs("archive"):
+            for pid in of_role(PREFIX, "archive"):
                 os.kill(pid, signal.SIGSTOP)
                 self.stopped = True
 

@@ -3,7 +3,6 @@
 
   prompt_try.py PREFIX PART...
 """
-import glob
 import os
 import re
 import shlex
@@ -13,6 +12,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from roles import of_role
 from terminal import Terminal
 
 PREFIX = sys.argv[1]
@@ -41,14 +41,7 @@ def send(text):
 
 
 def prompts():
-    found = []
-    for d in glob.glob("/proc/[0-9]*"):
-        try:
-            if os.readlink(d + "/exe").split(" (")[0] == f"{PREFIX}/libexec/holdfast-prompt":
-                found.append(int(d[6:]))
-        except OSError:
-            pass
-    return sorted(found)
+    return of_role(PREFIX, "prompt")
 
 
 def begin(who="alice", *command, **size):

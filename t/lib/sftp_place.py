@@ -1,25 +1,14 @@
 #!/usr/bin/python3 -B
 """Where a session and its files worker run while a client asks one small thing after the other.
 sftp_place.py HOST PORT KEY PREFIX PROCESSORS: those the daemon may run on, as in Cpus_allowed_list"""
-import os
 import sys
 import time
 
 from results import ok
+from roles import of_role
 from sftp_raw import OPENDIR, READDIR, STAT, connect, s, subsystem
 
 TRIES = 200
-
-
-def of_role(role):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{pid}/exe").startswith(f"{prefix}/libexec/holdfast-{role}"):
-                found.append(int(pid))
-        except OSError:
-            continue
-    return found
 
 
 def processors(pid):
@@ -45,7 +34,7 @@ host, port, key, prefix, everywhere = sys.argv[1:6]
 client = connect(host, port, key)
 raw = subsystem(client)
 small(1)
-(session,), (worker,) = of_role("session"), of_role("files")
+(session,), (worker,) = of_role(prefix, "session"), of_role(prefix, "files")
 ok(becomes(worker, str.isdigit, lambda: small(10)), "asked small things one by one, the worker stays on one processor", processors(worker))
 ok(becomes(session, lambda now: now.isdigit() and now == processors(worker), lambda: small(10)), "which is the session's", (processors(session), processors(worker)))
 
