@@ -11,7 +11,12 @@ enum { ANSWER_MS = 30000, FILES = RIGHT_FILES };
 struct exec_files {
     struct exec *x;
     struct files *files;     /* NULL: being started, or gone */
-    struct msg m;            /* for the worker that is being started */
+    struct files *lent;      /* by SFTP, and asked; NULL: none */
+    uint32_t lent_id;        /* the question to it */
+    struct files *from;      /* whose answer is at hand */
+    uint32_t rights;         /* it is started with */
+    bool once;               /* `files` has been asked by exec_files_once alone: it has nothing open */
+    struct msg m;            /* for the worker that is being started, or if the lent one goes */
     bool has;
     exec_files_fn *fn;
 };
@@ -26,15 +31,27 @@ const char *exec_place(struct exec *x, const char *word, struct sftp_spot *spot)
     return NULL;
 }
 
-static void stop(struct exec_files *r)
+static void drop_question(struct exec_files *r)
 {
-    struct files *files = r->files;
-    r->files = NULL;
-    r->fn = NULL;
     if (r->has)
         msg_free(&r->m);
     r->has = false;
-    files_end(files, FX_CONNECTION_LOST, "");
+}
+
+static void stop(struct exec_files *r)
+{
+    struct files *files = r->files;
+    bool idle = r->once && r->fn == NULL;   /* else it may have something open */
+    r->files = NULL;
+    r->fn = NULL;
+    drop_question(r);
+    if (r->lent)
+        files_forget(r->lent, r->lent_id);
+    r->lent = NULL;
+    if (files && idle)
+        files_keep(files, r->x->server, r->rights);
+    else
+        files_end(files, FX_CONNECTION_LOST, "");
 }
 
 void exec_files_end(struct exec *x)
@@ -46,10 +63,11 @@ void exec_files_end(struct exec *x)
     x->files = NULL;
 }
 
-static void done(struct exec *x, uint32_t status, const char *text, struct msg *answer)
+static void done(struct exec *x, struct files *from, uint32_t status, const char *text, struct msg *answer)
 {
     exec_files_fn *fn = x->files->fn;
     x->files->fn = NULL;
+    x->files->from = from;
     exec_deadline(x, 0);
     fn(x, status, text, answer);
 }
@@ -59,7 +77,7 @@ static void answered(void *data, uint32_t status, const char *text, struct msg *
 {
     struct exec *x = data;
     if (!x->ended && x->files && x->files->fn)
-        done(x, status, text, answer);
+        done(x, x->files->files, status, text, answer);
 }
 
 static void gone(void *data, struct files *files, const char *ended)
@@ -76,9 +94,8 @@ static void started(struct exec *x, int code, const char *text, struct msg *answ
 {
     struct exec_files *r = x->files;
     if (code != EXIT_DONE) {
-        msg_free(&r->m);
-        r->has = false;
-        done(x, code == EXIT_NOT_PERMITTED ? FX_PERMISSION_DENIED : FX_FAILURE, *text ? text : "its files cannot be reached now", NULL);
+        drop_question(r);
+        done(x, NULL, code == EXIT_NOT_PERMITTED ? FX_PERMISSION_DENIED : FX_FAILURE, *text ? text : "its files cannot be reached now", NULL);
         return;
     }
     int fd = msg_get_fd(answer);
@@ -100,7 +117,7 @@ void exec_about(struct exec *x, const char *server, uint32_t right)
     x->relied = right;
 }
 
-void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn)
+static struct exec_files *about(struct exec *x, const char *server, uint32_t right, exec_files_fn *fn)
 {
     exec_about(x, server, right);
     if (x->files == NULL) {
@@ -111,14 +128,65 @@ void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *
     invariant(r->fn == NULL && !r->has);
     r->fn = fn;
     exec_deadline(x, ANSWER_MS);
+    return r;
+}
+
+/* No more rights than are needed, so that the worker need not end with what else is taken away. */
+static void start(struct exec *x)
+{
+    x->files->rights = x->relied & FILES;
+    exec_ask(x, OP_FILES, x->server, x->files->rights, NULL, started);
+}
+
+static void ask_ours(struct exec_files *r, struct msg *m)
+{
     if (r->files) {
-        files_ask(r->files, m, answered, x);
+        files_ask(r->files, m, answered, r->x);
         return;
     }
     r->m = *m;
     r->has = true;
-    /* No more than is needed, so that it need not end with what else is taken away. */
-    exec_ask(x, OP_FILES, server, right & FILES, NULL, started);
+    start(r->x);
+}
+
+void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn)
+{
+    struct exec_files *r = about(x, server, right, fn);
+    r->once = false;
+    ask_ours(r, m);
+}
+
+/* Whoever lends the worker may end it for reasons of its own: then it is asked anew, of one of ours. */
+static void lent_answered(void *data, uint32_t status, const char *text, struct msg *answer)
+{
+    struct exec *x = data;
+    struct exec_files *r = x->files;
+    struct files *from = r->lent;
+    r->lent = NULL;
+    if (answer == NULL && files_over(from))
+        start(x);
+    else {
+        drop_question(r);
+        done(x, from, status, text, answer);
+    }
+}
+
+void exec_files_once(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn)
+{
+    struct exec_files *r = about(x, server, right, fn);
+    struct files *lent = r->files ? NULL : files_lent(x->session, server, right & FILES);
+    if (lent == NULL) {
+        r->once |= r->files == NULL;
+        ask_ours(r, m);
+        return;
+    }
+    msg_begin(&r->m, m->type, 0);
+    buf_put(&r->m.body, buf_head(&m->body), buf_size(&m->body));
+    r->has = true;
+    r->lent = lent;
+    uint32_t id = files_ask(lent, m, lent_answered, x);
+    if (r->lent)
+        r->lent_id = id;
 }
 
 struct files *exec_files_link(const struct exec *x)
@@ -136,13 +204,5 @@ void exec_files_tell(struct exec *x, struct msg *m)
 
 int exec_files_take(struct exec *x, struct msg *answer)
 {
-    struct msg m;
-    files_begin(&m, FILES_CLOSE);
-    msg_put_u32(&m, msg_get_u32(answer));
-    msg_get_u64(answer);
-    msg_put_u64(&m, msg_get_u64(answer));
-    msg_get_u32(answer);
-    int fd = msg_get_fd(answer);
-    exec_files_tell(x, &m);
-    return fd;
+    return files_take(x->files->from, answer);
 }

@@ -18,9 +18,12 @@ void exec_about(struct exec *x, const char *server, uint32_t right);
    once from the loop, as files_fn, unless the command ends first.  The command is about SERVER then. */
 typedef void exec_files_fn(struct exec *x, uint32_t status, const char *text, struct msg *answer);
 void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
+/* The same for a question that leaves nothing with the worker, an open for reading among them: where SFTP on this connection has a worker that is idle it is
+   asked, as to start one costs more than a millisecond of processor time. */
+void exec_files_once(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
 /* Sends M to the same worker, whose answer is not waited for. */
 void exec_files_tell(struct exec *x, struct msg *m);
-/* Of the answer to a FILES_OPEN for reading: the descriptor, owned by the caller.  The worker closes its own. */
+/* files_take, in the function that is called with ANSWER. */
 int exec_files_take(struct exec *x, struct msg *answer);
 /* The link to that worker, for a file it has opened: valid as long as no other server is named here and the command goes on.  NULL: none. */
 struct files *exec_files_link(const struct exec *x);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/die.h"
@@ -12,7 +13,7 @@
 #include "sshd/proto.h"
 #include "sshd/session/session.h"
 
-enum { WAIT_MOST = 30 * 1000, LATER_MS = 20 };
+enum { WAIT_MOST = 30 * 1000, LATER_MS = 20, KEEP_MS = 1000 };
 
 struct call {
     struct call *next;
@@ -20,6 +21,7 @@ struct call {
     files_fn *fn;
     void *data;
     bool waits;      /* the session has nothing else to do meanwhile: it stays on its processor */
+    bool opens;      /* a file for reading, when it is forgotten */
 };
 
 struct unsent {
@@ -37,9 +39,15 @@ struct files {
     struct session_turn *later;           /* sends what is there by then */
     files_gone_fn *gone;
     void *data;
+    char *server;                         /* it is lent for; NULL: it is not */
+    uint32_t rights;
+    struct files *next;                   /* in `lent` */
+    struct session_turn *keeping;         /* until it is over */
     unsigned busy;    /* depth of our own functions on the stack */
     bool broken, ended;
 };
+
+static struct files *lent, *kept;   /* kept: the one of `lent` that has no owner */
 
 static void on_ready(void *data, int fd, short revents);
 
@@ -85,6 +93,20 @@ static void refuse_all(struct files *f, uint32_t status, const char *text)
     }
 }
 
+static void unlend(struct files *f)
+{
+    for (struct files **at = &lent; *at; at = &(*at)->next)
+        if (*at == f) {
+            *at = f->next;
+            break;
+        }
+    free(f->server);
+    f->server = NULL;
+    session_turn_free(f->keeping);
+    if (kept == f)
+        kept = NULL;
+}
+
 static void unsent_pop(struct files *f)
 {
     struct unsent *u = f->unsent;
@@ -101,6 +123,8 @@ void files_end(struct files *f, uint32_t status, const char *text)
         return;
     f->busy++;
     f->ended = f->broken = true;
+    if (f->server)
+        unlend(f);
     session_watch_free(f->watch);
     session_turn_free(f->later);
     close(f->fd);
@@ -235,7 +259,8 @@ static bool takes_long(uint16_t type)
 static uint32_t ask(struct files *f, struct msg *m, files_fn *fn, void *data)
 {
     struct call *c = mem_new(sizeof *c);
-    *c = (struct call){ .id = ++f->id, .fn = fn, .data = data, .waits = f->calls == NULL && !takes_long(m->type) };
+    *c = (struct call){ .id = ++f->id, .fn = fn, .data = data, .waits = f->calls == NULL && !takes_long(m->type),
+                         .opens = m->type == FILES_OPEN };
     if (c->waits)
         m->from = session_hold(f->session);
     *f->calls_end = c;
@@ -266,6 +291,28 @@ void files_tell(struct files *f, struct msg *m)
         f->later = session_turn_later(f->session, LATER_MS, later, f);
 }
 
+int files_take(struct files *f, struct msg *answer)
+{
+    struct msg m;
+    files_begin(&m, FILES_CLOSE);
+    msg_put_u32(&m, msg_get_u32(answer));
+    msg_get_u64(answer);
+    msg_put_u64(&m, msg_get_u64(answer));
+    msg_get_u32(answer);
+    int fd = msg_get_fd(answer);
+    files_tell(f, &m);
+    return fd;
+}
+
+static void forgotten(void *data UNUSED, uint32_t status UNUSED, const char *text UNUSED, struct msg *answer UNUSED) {}
+
+void files_forget(struct files *f, uint32_t id)
+{
+    for (struct call *c = f->calls; c; c = c->next)
+        if (c->id == id)
+            c->fn = forgotten;
+}
+
 static void worker_ended(struct files *f, struct msg *m)
 {
     FREE_MEM char *why = msg_get_text(m, 256);
@@ -285,6 +332,9 @@ static void answered(struct files *f, struct msg *m)
     if (status) {
         msg_end(m);
         c->fn(c->data, status, text, NULL);
+    } else if (c->fn == forgotten) {
+        if (c->opens)
+            close(files_take(f, m));
     } else {
         c->fn(c->data, 0, "", m);
         msg_end(m);
@@ -365,3 +415,47 @@ bool files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data)
     leave(f);
     return answered;
 }
+
+void files_lend(struct files *f, const char *server, uint32_t rights)
+{
+    invariant(f->server == NULL && !f->ended);
+    f->server = mem_str(server);
+    f->rights = rights;
+    f->next = lent;
+    lent = f;
+}
+
+static void kept_gone(void *data UNUSED, struct files *f, const char *ended UNUSED)
+{
+    files_end(f, FX_FAILURE, "");
+}
+
+static void kept_long(void *data)
+{
+    struct files *f = data;
+    f->keeping = NULL;
+    files_end(f, FX_CONNECTION_LOST, "");
+}
+
+void files_keep(struct files *f, const char *server, uint32_t rights)
+{
+    if (f->broken || f->calls || files_lent(f->session, server, rights)) {
+        files_end(f, FX_CONNECTION_LOST, "");
+        return;
+    }
+    files_end(kept, FX_CONNECTION_LOST, "");
+    kept = f;
+    f->gone = kept_gone;
+    f->keeping = session_turn_later(f->session, KEEP_MS, kept_long, f);
+    files_lend(f, server, rights);
+}
+
+struct files *files_lent(struct session *s, const char *server, uint32_t right)
+{
+    for (struct files *f = lent; f; f = f->next)
+        if (f->session == s && !f->broken && f->calls == NULL && (right & ~f->rights) == 0 && strcmp(f->server, server) == 0)
+            return f;
+    return NULL;
+}
+
+bool files_over(const struct files *f) { return f->broken; }

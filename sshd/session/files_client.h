@@ -31,7 +31,21 @@ uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data);
 void files_tell(struct files *f, struct msg *m);
 /* As files_ask, and waits until it is answered; other answers are handed out meanwhile.  False when the worker has gone first. */
 bool files_ask_now(struct files *f, struct msg *m, files_fn *fn, void *data);
+/* The answer to request ID is not called for: FN is not called any more, and a file that it opens for reading is closed.  One that has its answer is let be. */
+void files_forget(struct files *f, uint32_t id);
+/* Of the answer to a FILES_OPEN for reading, eaten whole: the descriptor, owned by the caller.  The worker closes its own. */
+int files_take(struct files *f, struct msg *answer);
 /* Waits until request ID of before is answered; other answers are handed out meanwhile.  False: the worker went first. */
 bool files_wait(struct files *f, uint32_t id);
+
+/* From now on others on this connection may put single questions to F, whose worker has RIGHTS on SERVER. */
+void files_lend(struct files *f, const char *server, uint32_t rights);
+/* Takes F over, which nobody needs any more, and lends it for a second: clients that ask for one file's digest ask for the next one's.  A connection
+   keeps one, the last, and none beside one that is lent already. */
+void files_keep(struct files *f, const char *server, uint32_t rights);
+/* One that was lent, whose worker has nothing to do and RIGHT, all of it, on SERVER; NULL: none.  It stays its owner's, who may end it before the answer:
+   files_over says so from then on, in the function that is called as well. */
+struct files *files_lent(struct session *s, const char *server, uint32_t right);
+bool files_over(const struct files *f);
 
 #endif

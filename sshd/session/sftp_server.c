@@ -98,6 +98,7 @@ static void started(void *data, int code, const char *text, struct msg *answer)
         else {
             s->rights = s->wanted;
             s->files = files_new(f->session, fd_steal(&fd), worker_gone, f);
+            files_lend(s->files, s->name, s->rights);
         }
     }
     sftp_leave(f);

@@ -218,7 +218,7 @@ static void open_one(struct summing *g)
     msg_put_str(&m, spot.rest);
     msg_put_u32(&m, FXF_READ);
     msg_put_bytes(&m, no_attrs, sizeof no_attrs);
-    exec_files(g->x, spot.name, RIGHT_FILES_READ, &m, opened);
+    exec_files_once(g->x, spot.name, RIGHT_FILES_READ, &m, opened);
 }
 
 /* One step a turn of the loop: a slice of a file, or the next name. */

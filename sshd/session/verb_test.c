@@ -59,6 +59,6 @@ void verb_test(struct exec *x)
     else {
         files_begin(&m, questions[i].link ? FILES_LSTAT : FILES_STAT);
         msg_put_str(&m, spot.rest);
-        exec_files(x, spot.name, RIGHT_FILES_READ, &m, answered);
+        exec_files_once(x, spot.name, RIGHT_FILES_READ, &m, answered);
     }
 }

@@ -32,8 +32,8 @@ def halted(pid):
             os.kill(pid, signal.SIGCONT)
 
 
-def until(test):
-    end = time.monotonic() + PATIENCE
+def until(test, seconds=PATIENCE):
+    end = time.monotonic() + seconds
     while not test() and time.monotonic() < end:
         time.sleep(0.01)
     return test()
@@ -131,7 +131,24 @@ def sftp_left(client):
         stream.close()
         ok(outcome(channel) == RIGHT, "so is one whose SFTP ends")
     ok(until(lambda: not workers()), "and both end", workers())
-    ok(outcome(begin(client)) == RIGHT, "without SFTP it is as it was")
+
+
+def without_sftp(client):
+    ok(outcome(begin(client)) == RIGHT, "without SFTP a worker is started")
+    first = one_worker()
+    with halted(int(DAEMON)):
+        for _ in range(3):
+            got = outcome(begin(client))
+    ok(got == RIGHT and workers() == [first], "and kept for those that ask at once behind it", workers())
+    with halted(first):
+        channel = begin(client)
+        until(lambda: first not in workers() or len(workers()) > 1)
+        ok(outcome(channel) == RIGHT, "its time may end while it is asked")
+    ok(until(lambda: not workers()), "for a second", workers())
+    outcome(begin(client, "md5sum /one/f /two/none"))
+    ok(until(lambda: len(workers()) == 1, 0.7), "one is kept, be it for two servers", workers())
+    os.kill(one_worker(), signal.SIGKILL)
+    ok(outcome(begin(client)) == RIGHT, "or for none, if it is killed")
 
 
 def allow(rights):
@@ -187,6 +204,7 @@ alice.close()
 until(lambda: not workers())
 alice = connect(HOST, PORT, KEY)
 sftp_left(alice)
+without_sftp(alice)
 alice.close()
 rights_lost()
 without_the_right()
