@@ -103,9 +103,9 @@ def ended(peer, processes):
     wait_for(lambda: len(tree(peer.pid)) <= processes, 30, f"{peer.name}: connections do not end")
 
 
-def rclone(peer, work, source, to, upload):
-    remote = (f":sftp,host={peer.host},port={peer.port},user={peer.user},key_file={peer.key},"
-              f"shell_type=none,md5sum_command=none,sha1sum_command=none:")
+def rclone(peer, work, source, to, upload, checksums=True):
+    without = "" if checksums else ",shell_type=none,md5sum_command=none,sha1sum_command=none"
+    remote = f":sftp,host={peer.host},port={peer.port},user={peer.user},key_file={peer.key}{without}:"
     ends = [source, remote + to] if upload else [remote + source, to]
     command = ["rclone", "copy", "--config", "/dev/null", "--cache-dir", work + "/rclone-cache", "--transfers", "16", "--retries", "1"]
     return run(peer, command + ends, "rclone")
