@@ -107,17 +107,23 @@ static void put_whole(uint32_t mark, struct state *to)
         rules_server(&filter.settings, v, to);
 }
 
-static int change(const char *first, struct state *before, struct err *e)
+/* FIRST, and what leads from BEFORE to AFTER, which has no mark. */
+static int step(const char *first, struct state *before, struct state *after, struct err *e)
 {
     struct buf text BUF_FREE = BUF(TEXT_MOST);
-    struct state after STATE_FREE = { 0 };
-    put_whole(0, &after);
     buf_put_fmt(&text, "%s", first);
-    state_change(filter.settings.table, before, &after, &text);
+    state_change(filter.settings.table, before, after, &text);
     if (apply(&text, e) < 0)
         return -1;
     unmarked();
     return 0;
+}
+
+static int change(const char *first, struct state *before, struct err *e)
+{
+    struct state after STATE_FREE = { 0 };
+    put_whole(0, &after);
+    return step(first, before, &after, e);
 }
 
 /* The table is there, and awake if it was put to sleep, before it is listed. */
@@ -224,7 +230,6 @@ static void keep(struct server *v)
 
 static int change_one(const struct server *old, const struct server *v, struct err *e)
 {
-    struct buf text BUF_FREE = BUF(TEXT_MOST);
     struct state before STATE_FREE = { 0 }, after STATE_FREE = { 0 };
     if (!filter.known)
         return -1;
@@ -234,11 +239,7 @@ static int change_one(const struct server *old, const struct server *v, struct e
         rules_server(&filter.settings, old, &before);
     if (v)
         rules_server(&filter.settings, v, &after);
-    state_change(filter.settings.table, &before, &after, &text);
-    if (apply(&text, e) < 0)
-        return -1;
-    unmarked();
-    return 0;
+    return step("", &before, &after, e);
 }
 
 /* OLD out, V in (either may be NULL), as one change.  Where the kernel has something else than we believe, the whole is laid. */
