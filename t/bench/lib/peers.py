@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 
 import place as where
-from measure import BOUND, call, free_port, give_up, listening, read, wait_for
+from measure import BOUND, call, free_port, give_up, listening, read, tree, wait_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 USER = "holdfast-bench"
@@ -274,6 +275,13 @@ class Holdfast(Peer):
         for p in (self, *peers):
             bench.disks[p.server] = self.disk_of(p.server)
         self.take_disk()
+        # The end of a client's connections is told by the number of processes: all that are kept must be there first.
+        wait_for(self.steady, 30, "holdfast's processes do not come to rest")
+
+    def steady(self):
+        before = tree(self.pid)
+        time.sleep(1)
+        return tree(self.pid) == before
 
     def disk_of(self, server):
         """Where SERVER's disk is mounted; holdfast mounts it when its files are first looked at."""
