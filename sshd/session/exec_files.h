@@ -18,8 +18,8 @@ void exec_about(struct exec *x, const char *server, uint32_t right);
    once from the loop, as files_fn, unless the command ends first.  The command is about SERVER then. */
 typedef void exec_files_fn(struct exec *x, uint32_t status, const char *text, struct msg *answer);
 void exec_files(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
-/* The same for a question that leaves nothing with the worker, an open for reading among them: where SFTP on this connection has a worker that is idle it is
-   asked, as to start one costs more than a millisecond of processor time. */
+/* The same for a question that leaves nothing with the worker, an open for reading among them: where one is lent (files_lend, files_keep) it is asked, as to
+   start one costs more than a millisecond of processor time. */
 void exec_files_once(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn);
 /* Sends M to the same worker, whose answer is not waited for. */
 void exec_files_tell(struct exec *x, struct msg *m);
