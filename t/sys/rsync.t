@@ -220,7 +220,7 @@ wait $client
 isnt $? 0 "rsync itself is killed: its client fails"
 ok "and nothing stays" wait_until 5 only_shim
 # As much as the killed ones had written lies there under names of rsync's.
-batch alice <<<'-rm "/one/.large.*"' >/dev/null
+batch alice <<<'-rm /one/.large.*' >/dev/null
 exits 0 "what the disk holds" R -a large alice:/one/large2
 exits 11 "and more" R -a large alice:/one/large3
 like "$err" 'No space left on device|Disk quota exceeded' "in rsync's words"
