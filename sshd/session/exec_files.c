@@ -11,7 +11,7 @@ enum { ANSWER_MS = 30000, FILES = RIGHT_FILES };
 struct exec_files {
     struct exec *x;
     struct files *files;     /* NULL: being started, or gone */
-    struct files *lent;      /* by SFTP, and asked; NULL: none */
+    struct files *lent;      /* and asked; NULL: none */
     uint32_t lent_id;        /* the question to it */
     struct files *from;      /* whose answer is at hand */
     uint32_t rights;         /* it is started with */
@@ -174,7 +174,10 @@ static void lent_answered(void *data, uint32_t status, const char *text, struct 
 void exec_files_once(struct exec *x, const char *server, uint32_t right, struct msg *m, exec_files_fn *fn)
 {
     struct exec_files *r = about(x, server, right, fn);
-    struct files *lent = r->files ? NULL : files_lent(x->session, server, right & FILES);
+    const struct server_right *now = session_server(x->session, server);
+    /* A right that this connection knows to be lost is not used on a worker that has it still. */
+    bool may = now && (right & ~now->rights) == 0;
+    struct files *lent = may && r->files == NULL ? files_lent(x->session, server, right & FILES) : NULL;
     if (lent == NULL) {
         r->once |= r->files == NULL;
         ask_ours(r, m);

@@ -41,7 +41,7 @@ bool files_wait(struct files *f, uint32_t id);
 /* From now on others on this connection may put single questions to F, whose worker has RIGHTS on SERVER. */
 void files_lend(struct files *f, const char *server, uint32_t rights);
 /* Takes F over, which nobody needs any more, and lends it for a second: clients that ask for one file's digest ask for the next one's.  A connection
-   keeps one, the last, and none beside one that is lent already. */
+   keeps one, the last, and none beside one that is lent already and has nothing to do. */
 void files_keep(struct files *f, const char *server, uint32_t rights);
 /* One that was lent, whose worker has nothing to do and RIGHT, all of it, on SERVER; NULL: none.  It stays its owner's, who may end it before the answer:
    files_over says so from then on, in the function that is called as well. */
