@@ -120,6 +120,10 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
 #ifdef SANITIZERS
     log = s->log_fd;
 #endif
+    /* Each for itself (autogroup, sched(7)): else the kernel gives all of us together what one game server gets, and shares it out unevenly: of 200
+       uploads at once some ran ahead, and a file's 99th percentile was 288 ms; it is 135, OpenSSH's 133.  In a control group it changes nothing. */
+    if (r->with_us && setsid() < 0)
+        die_errno("child: setsid");
     /* Above the plan's numbers before they are laid, so that none is overwritten while still needed. */
     int high_link = fcntl(link, F_DUPFD, 10), high_log = fcntl(log, F_DUPFD, 10), high_out = fcntl(out, F_DUPFD, 10);
     if (high_link < 0 || high_log < 0 || high_out < 0 || dup2(s->null_fd, 0) < 0 || dup2(high_out, 1) < 0 ||

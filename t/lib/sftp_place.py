@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
-"""Where a session and its files worker run while a client asks one small thing after the other.
+"""Where a session and its files worker run while a client asks one small thing after the other, and that each has a share of its own.
 sftp_place.py HOST PORT KEY PREFIX PROCESSORS: those the daemon may run on, as in Cpus_allowed_list"""
+import os
 import sys
 import time
 
@@ -35,6 +36,8 @@ client = connect(host, port, key)
 raw = subsystem(client)
 small(1)
 (session,), (worker,) = of_role(prefix, "session"), of_role(prefix, "files")
+everybody = [session, worker, min(of_role(prefix, "store"))]
+ok(all(os.getsid(pid) == pid for pid in everybody), "each is told apart where the kernel shares out processors by session", [(pid, os.getsid(pid)) for pid in everybody])
 ok(becomes(worker, str.isdigit, lambda: small(10)), "asked small things one by one, the worker stays on one processor", processors(worker))
 ok(becomes(session, lambda now: now.isdigit() and now == processors(worker), lambda: small(10)), "which is the session's", (processors(session), processors(worker)))
 
