@@ -13,7 +13,7 @@
 #include "sshd/proto.h"
 #include "sshd/session/session.h"
 
-enum { WAIT_MOST = 30 * 1000, LATER_MS = 20, KEEP_MS = 1000 };
+enum { WAIT_MOST = 30 * 1000, LATER_MS = 20, LATER_MOST = 100, KEEP_MS = 1000 };
 
 struct call {
     struct call *next;
@@ -37,6 +37,7 @@ struct files {
     struct call *calls, **calls_end;      /* in the order they were asked, which is the order they are answered in */
     struct unsent *unsent, **unsent_end;
     struct session_turn *later;           /* sends what is there by then */
+    uint64_t told, pause;                 /* ms: when something was told, while nothing was asked since; until it asks again, on average */
     files_gone_fn *gone;
     void *data;
     char *server;                         /* it is lent for; NULL: it is not */
@@ -226,9 +227,21 @@ static bool send_behind(struct files *f, const struct msg *m)
     return true;
 }
 
+/* Its time is not to come behind the next file's close.  One long pause among short ones changes little. */
+static void pause_over(struct files *f)
+{
+    session_turn_free(f->later);
+    f->later = NULL;
+    uint64_t pause = now_ms() - f->told;
+    f->pause = (f->pause + (pause < 2 * LATER_MOST ? pause : 2 * LATER_MOST)) / 2;
+    f->told = 0;
+}
+
 /* Sends M or queues it, and frees it. */
 static void post(struct files *f, struct msg *m)
 {
+    if (f->told)
+        pause_over(f);
     if (f->unsent && !f->broken && send_behind(f, m)) {
         msg_free(m);
         return;
@@ -278,6 +291,15 @@ uint32_t files_ask(struct files *f, struct msg *m, files_fn *fn, void *data)
     return id;
 }
 
+/* Where the next request of a client that is far away, or one of many, comes later than LATER_MS, it is waited for somewhat longer than they took so far.
+   Not for long: until it is told, the worker has the file open, and what is open for writing cannot be run.  A login, to start what was uploaded, takes
+   several of these pauses. */
+static uint64_t patience(const struct files *f)
+{
+    uint64_t long_enough = 3 * f->pause;
+    return f->pause > LATER_MOST || long_enough < LATER_MS ? LATER_MS : long_enough < LATER_MOST ? long_enough : LATER_MOST;
+}
+
 /* A client that closes one file opens the next: sent together (send_behind) they wake the worker once.  Of a small file's upload that is the fourth part of the
    server's switches between processes. */
 void files_tell(struct files *f, struct msg *m)
@@ -287,8 +309,9 @@ void files_tell(struct files *f, struct msg *m)
         return;
     }
     enqueue(f, m);
+    f->told = now_ms();
     if (f->later == NULL)
-        f->later = session_turn_later(f->session, LATER_MS, later, f);
+        f->later = session_turn_later(f->session, patience(f), later, f);
 }
 
 int files_take(struct files *f, struct msg *answer)

@@ -1,6 +1,6 @@
 if CRITERION
-check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/pace t/unit/since t/unit/prompt t/unit/complete
-TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/pace t/unit/since t/unit/prompt t/unit/complete
+check_PROGRAMS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/pace t/unit/since t/unit/files_client t/unit/prompt t/unit/complete
+TESTS += t/unit/json t/unit/blob t/unit/wire t/unit/display t/unit/random t/unit/proof t/unit/rsync t/unit/noted t/unit/gauge t/unit/outfile t/unit/eager t/unit/pace t/unit/since t/unit/files_client t/unit/prompt t/unit/complete
 t_unit_display_SOURCES = t/unit/display.c sshd/session/display.c
 t_unit_display_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_display_LDADD = $(CRITERION_LIBS)
@@ -38,6 +38,9 @@ t_unit_pace_SOURCES = t/unit/pace.c sshd/session/pace.c
 t_unit_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_pace_LDADD = $(CRITERION_LIBS)
 
+t_unit_files_client_SOURCES = t/unit/files_client.c sshd/session/files_client.c sshd/attrs.c
+t_unit_files_client_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+t_unit_files_client_LDADD = libbase.a $(CRITERION_LIBS)
 t_unit_outfile_SOURCES = t/unit/outfile.c sshd/session/outfile.c
 t_unit_outfile_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 t_unit_outfile_LDADD = libbase.a $(CRITERION_LIBS)
