@@ -29,11 +29,13 @@ uint8_t place_hold(struct place *p)
 {
     if (!p->able)
         return 0;
-    if (p->holds++ == 0 && p->at == 0) {
-        int now = sched_getcpu();
-        if (now >= 0 && now < PLACE_MOST)
-            stay(p, (uint8_t)(now + 1));
-        p->since = now_ms();
+    uint64_t now = now_ms(), before = p->last;
+    p->last = now;
+    if (p->holds++ == 0 && p->at == 0 && now - before <= PLACE_OFTEN_MS) {
+        int at = sched_getcpu();
+        if (at >= 0 && at < PLACE_MOST)
+            stay(p, (uint8_t)(at + 1));
+        p->since = now;
     }
     return p->at;
 }
