@@ -9,8 +9,9 @@
 
 /* Of an account, over all its sessions: a reconnect gives nothing new. */
 enum { EVENTS_BURST = 20000, EVENTS_RATE = 200 };
-/* How long messages may gather: many of a busy client's are one transaction then, and nobody is woken for each. */
-enum { REST_MS = 20 };
+/* How long messages may gather: many of a busy client's are one transaction then, and nobody is woken for each.  Where they come further apart than
+   SOON_MS there is nothing to gather, and a rest has an end that somebody is woken for as well. */
+enum { REST_MS = 20, SOON_MS = 2 * REST_MS };
 /* Messages that may lie unread on a link at its end. */
 enum { UNREAD_MOST = 1024 };
 
@@ -32,6 +33,7 @@ struct actor {
     struct recent recent;
     struct account_rate *rate;   /* the store's */
     struct seen *servers;        /* owned */
+    uint64_t told;               /* ms: last */
     bool foreign;                /* was told in the log */
     bool open;                   /* something of its is in the transaction under way */
 };
@@ -187,6 +189,15 @@ static bool get(struct msg *m, struct deed *d, const char **server, size_t *size
            d->npath <= ACTIVITY_PATH && d->nother <= ACTIVITY_PATH && (d->flags & ~flags) == 0;
 }
 
+static void rest(struct session *s)
+{
+    struct actor *a = actor_of(s);
+    uint64_t now = now_ms(), before = a->told;
+    a->told = now;
+    if (now - before <= SOON_MS)
+        link_rest(s->link, REST_MS);
+}
+
 const char *activity_told(struct session *s, struct msg *m)
 {
     struct deed deeds[ACTIVITY_MOST];
@@ -206,7 +217,7 @@ const char *activity_told(struct session *s, struct msg *m)
         return "malformed events";
     if (n > 0)
         add_all(s, deeds, n);
-    link_rest(s->link, REST_MS);
+    rest(s);
     return NULL;
 }
 

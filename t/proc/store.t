@@ -670,6 +670,16 @@ def test_activity():
     is_([r.path for r in listed(a, last=250)], [str(i) for i in range(250)], "many come in pages")
     tell(a, *[event("two", RENAME, b"%d" % i * 2000, b"q" * 4096) for i in range(7)])
     is_([len(r.path) for r in listed(a, "two", last=7)], [2000] * 7, "and so do long ones")
+    waits = []
+    for _ in range(20):
+        time.sleep(0.06)
+        tell(a, event("one", path=b"alone"))
+        time.sleep(0.003)
+        then = time.monotonic()
+        a.ask(WHOAMI)
+        a.recv()
+        waits.append(time.monotonic() - then)
+    tap.ok(min(waits) < 0.01, "what is asked behind one event alone does not wait for more of them", [f"{w:.4f}" for w in waits])
     s.end()
 
 
