@@ -92,17 +92,23 @@ async def listing(command, folder, look):
         await s.close()
 
 
+class Barrier:
+    """Opens when COUNT have arrived."""
+    def __init__(self, count):
+        self.count, self.open = count, asyncio.Event()
+
+    def arrived(self):
+        self.count -= 1
+        if not self.count:
+            self.open.set()
+
+
 class Storm:
-    """COUNT sessions started together; once all are in, each makes a folder and puts FILES files of 4 KiB into it, one after the other."""
+    """COUNT sessions started together; once all are in, each makes a folder and puts FILES files of 4 KiB into it, one after the other.  They leave
+    together as well: to end clients is work for this program, which the last files of others would wait for."""
     def __init__(self, command, folder, count, files):
         self.command, self.folder, self.count, self.files = command, folder, count, files
         self.logins, self.sessions, self.times, self.failures = [], [], [], []
-        self.waiting, self.all_in = count, None
-
-    def arrived(self):
-        self.waiting -= 1
-        if not self.waiting:
-            self.all_in.set()
 
     async def one(self, i):
         s, data = Session(), bytes([i % 256]) * 4096
@@ -112,8 +118,8 @@ class Storm:
                 await asyncio.wait_for(s.open(self.command), 180)
                 self.logins.append(time.monotonic() - start)
             finally:
-                self.arrived()
-            await self.all_in.wait()
+                self.all_in.arrived()
+            await self.all_in.open.wait()
             start = time.monotonic()
             await s.done(MKDIR, string(f"{self.folder}/{i}"), struct.pack(">I", 0))
             for n in range(self.files):
@@ -124,9 +130,11 @@ class Storm:
         except (Refused, OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as e:
             self.failures.append(f"session {i}: {e!r}")
         finally:
+            self.all_done.arrived()
+            await self.all_done.open.wait()
             if hasattr(s, "child"):
                 await s.close()
 
     async def run(self):
-        self.all_in = asyncio.Event()
+        self.all_in, self.all_done = Barrier(self.count), Barrier(self.count)
         await asyncio.gather(*(self.one(i) for i in range(self.count)))
