@@ -175,27 +175,16 @@ static void drain(struct session *s)
             lost(s);
 }
 
-static void rest_later(struct session *s);
-
 /* Only behind a time in which nothing came: what is given back under work is taken again at once, by all of many sessions at the same time. */
 static void rest(void *data)
 {
     struct session *s = data;
     s->resting = NULL;
-    if (s->quiet != wire_received()) {
-        rest_later(s);
+    if (s->quiet != wire_received())
         return;
-    }
-    s->rested = s->quiet;
     wire_rest();
     channels_rest(s);
     mem_rest();
-}
-
-static void rest_later(struct session *s)
-{
-    s->quiet = wire_received();
-    s->resting = loop_timer(s->loop, REST_MS, rest, s);
 }
 
 static void beat(void *data)
@@ -236,8 +225,10 @@ static void turn(struct session *s)
         conn_close(s, NULL);
     full = wire_unsent() >= WIRE_FULL;
     watch_events(s->client, (full ? 0u : (unsigned)LOOP_READ) | (wire_unsent() > 0 ? (unsigned)LOOP_WRITE : 0u));
-    if (s->resting == NULL && s->rested != wire_received())
-        rest_later(s);
+    if (s->resting == NULL && s->quiet != wire_received()) {
+        s->quiet = wire_received();
+        s->resting = loop_timer(s->loop, REST_MS, rest, s);
+    }
 }
 
 /* OpenSSH's client drops what it has not printed yet when it is told that the connection ends: it gets a moment to,

@@ -83,7 +83,7 @@ struct session {
 
     /* memory */
     struct timer *resting;
-    uint64_t rested, quiet;           /* bytes received: at the last rest, and when the next was thought of */
+    uint64_t quiet;                   /* bytes received when a rest was last thought of */
 };
 
 /* conn.c: the whole life of a connection.  Takes CLIENT over; HOSTKEYS is PEM text, wiped by the caller. */
