@@ -92,17 +92,6 @@ async def listing(command, folder, look):
         await s.close()
 
 
-class Barrier:
-    """Opens when COUNT have arrived."""
-    def __init__(self, count):
-        self.count, self.open = count, asyncio.Event()
-
-    def arrived(self):
-        self.count -= 1
-        if not self.count:
-            self.open.set()
-
-
 class Storm:
     """COUNT sessions started together; once all are in, each makes a folder and puts FILES files of 4 KiB into it, one after the other.  They leave
     together as well: to end clients is work for this program, which the last files of others would wait for."""
@@ -118,8 +107,7 @@ class Storm:
                 await asyncio.wait_for(s.open(self.command), 180)
                 self.logins.append(time.monotonic() - start)
             finally:
-                self.all_in.arrived()
-            await self.all_in.open.wait()
+                await self.all_in.wait()
             start = time.monotonic()
             await s.done(MKDIR, string(f"{self.folder}/{i}"), struct.pack(">I", 0))
             for n in range(self.files):
@@ -130,11 +118,10 @@ class Storm:
         except (Refused, OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as e:
             self.failures.append(f"session {i}: {e!r}")
         finally:
-            self.all_done.arrived()
-            await self.all_done.open.wait()
+            await self.all_done.wait()
             if hasattr(s, "child"):
                 await s.close()
 
     async def run(self):
-        self.all_in, self.all_done = Barrier(self.count), Barrier(self.count)
+        self.all_in, self.all_done = asyncio.Barrier(self.count), asyncio.Barrier(self.count)
         await asyncio.gather(*(self.one(i) for i in range(self.count)))
