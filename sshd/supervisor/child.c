@@ -121,7 +121,8 @@ static NORETURN void become(const struct super *s, const struct role_row *r, uid
     log = s->log_fd;
 #endif
     /* Each for itself (autogroup, sched(7)): else the kernel gives all of us together what one game server gets, and shares it out unevenly: of 200
-       uploads at once some ran ahead, and a file's 99th percentile was 288 ms; it is 135, OpenSSH's 133.  In a control group it changes nothing. */
+       uploads at once some ran ahead, and a file's 99th percentile was 288 ms; it is 135, OpenSSH's 133.  In a control group with shares of its own it changes
+       nothing. */
     if (r->with_us && setsid() < 0)
         die_errno("child: setsid");
     /* Above the plan's numbers before they are laid, so that none is overwritten while still needed. */
